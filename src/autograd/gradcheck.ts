@@ -1,0 +1,193 @@
+import type { Gpu } from '../gpu/gpu.ts';
+import type { RandomStream } from './philox.ts';
+import {
+  type HostArray,
+  hostArray,
+  type OpCase,
+  randomArray,
+  type Tolerance,
+} from './registry/row.ts';
+import { backward, noGrad } from './tape.ts';
+import { formatShape, sameShape, type Tensor, tensorFrom } from './tensor.ts';
+
+/** PyTorch's own numbers for double precision (`torch.autograd.gradcheck`). */
+const GRADCHECK = { eps: 1e-6, atol: 1e-5, rtol: 1e-3 };
+
+/** Elements of an input probed by finite differences; all of them up to this many. */
+const PROBES = 24;
+
+/** A place where two arrays differ by more than allowed. */
+export interface Mismatch {
+  readonly where: string;
+  readonly index: number;
+  readonly found: number;
+  readonly expected: number;
+  readonly bound: number;
+}
+
+/** First element with `|found-expected| > (atol + rtol·|expected|)·scale`; non-finite counts too. */
+export function compareArrays(
+  where: string,
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: Tolerance,
+  scale = 1,
+): Mismatch | undefined {
+  if (found.length !== expected.length) {
+    return {
+      where: `${where} length`,
+      index: -1,
+      found: found.length,
+      expected: expected.length,
+      bound: 0,
+    };
+  }
+  for (let index = 0; index < expected.length; index++) {
+    const bound = (tolerance.atol + tolerance.rtol * Math.abs(expected[index])) * scale;
+    const difference = Math.abs(found[index] - expected[index]);
+    if (!(difference <= bound)) {
+      return { where, index, found: found[index], expected: expected[index], bound };
+    }
+  }
+  return undefined;
+}
+
+export function formatMismatch(mismatch: Mismatch): string {
+  const { where, index, found, expected, bound } = mismatch;
+  return `${where}[${index}]: found ${found}, expected ${expected} ± ${bound}`;
+}
+
+/**
+ * Hop 1: the f64 reference's backward against central differences of its forward, under a random
+ * cotangent, at up to 24 elements of every input.
+ */
+export function gradcheckReference(op: OpCase, random: RandomStream): Mismatch | undefined {
+  const output = op.forward(op.inputs);
+  const cotangent = randomArray(random, output.shape);
+  const gradients = op.backward(op.inputs, cotangent);
+  const objective = (inputs: readonly HostArray[]): number => {
+    const { data } = op.forward(inputs);
+    let sum = 0;
+    for (let i = 0; i < data.length; i++) sum += data[i] * cotangent.data[i];
+    return sum;
+  };
+  for (let which = 0; which < op.inputs.length; which++) {
+    if (op.constant.includes(which)) continue;
+    const gradient = gradients[which];
+    const input = op.inputs[which];
+    if (!gradient)
+      return {
+        where: `reference gradient ${which} missing`,
+        index: -1,
+        found: 0,
+        expected: 1,
+        bound: 0,
+      };
+    if (!sameShape(gradient.shape, input.shape)) {
+      const where = `reference gradient ${which} has shape ${formatShape(gradient.shape)}, its input ${formatShape(input.shape)}`;
+      return { where, index: -1, found: 0, expected: 1, bound: 0 };
+    }
+    const count = input.data.length;
+    for (let probe = 0; probe < Math.min(count, PROBES); probe++) {
+      const index = count <= PROBES ? probe : random.integer(count);
+      const shifted = (delta: number): number => {
+        const data = input.data.slice();
+        data[index] += delta;
+        return objective(
+          op.inputs.map((other, i) => (i === which ? hostArray(other.shape, data) : other)),
+        );
+      };
+      const expected = (shifted(GRADCHECK.eps) - shifted(-GRADCHECK.eps)) / (2 * GRADCHECK.eps);
+      const mismatch = compareArrays(
+        `reference gradient ${which}`,
+        [gradient.data[index]],
+        [expected],
+        GRADCHECK,
+      );
+      if (mismatch) return { ...mismatch, index };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Hop 2: device forward and backward against the f64 reference, under a random cotangent; then the
+ * same with every non-constant input used twice, whose gradient must be twice as large.
+ */
+export async function checkDevice(
+  gpu: Gpu,
+  op: OpCase,
+  tolerance: { forward: Tolerance; backward: Tolerance },
+  random: RandomStream,
+): Promise<Mismatch | undefined> {
+  const expected = op.forward(op.inputs);
+  const cotangent = randomArray(random, expected.shape);
+  const gradients = op.backward(op.inputs, cotangent);
+  const made: Tensor[] = [];
+  const upload = (array: HostArray): Tensor => {
+    const tensor = tensorFrom(gpu, Float32Array.from(array.data), array.shape);
+    made.push(tensor);
+    return tensor;
+  };
+  const inputs = op.inputs.map(upload);
+  inputs.forEach((input, index) => {
+    input.requiresGrad = !op.constant.includes(index);
+  });
+  const seed = upload(cotangent);
+  const wrt = inputs.filter((input) => input.requiresGrad);
+  const { output, found } = gpu.scope(() => {
+    const y = op.run(inputs);
+    return { output: y, found: wrt.length ? backward(y, wrt, seed) : new Map<Tensor, Tensor>() };
+  });
+  try {
+    if (!sameShape(output.shape, expected.shape)) {
+      const where = `output shape ${formatShape(output.shape)}, expected ${formatShape(expected.shape)}`;
+      return { where, index: -1, found: 0, expected: 1, bound: 0 };
+    }
+    const scale = Math.sqrt(op.reduction.forward);
+    const mismatch = compareArrays(
+      'output',
+      await output.read(),
+      expected.data,
+      tolerance.forward,
+      scale,
+    );
+    if (mismatch) return mismatch;
+    for (const [index, input] of inputs.entries()) {
+      if (!input.requiresGrad) continue;
+      const gradient = found.get(input);
+      const reference = gradients[index];
+      if (!gradient || !reference) {
+        return { where: `gradient ${index} missing`, index: -1, found: 0, expected: 1, bound: 0 };
+      }
+      const wrong = compareArrays(
+        `gradient ${index}`,
+        await gradient.read(),
+        reference.data,
+        tolerance.backward,
+        Math.sqrt(op.reduction.backward),
+      );
+      if (wrong) return wrong;
+      gradient.dispose();
+    }
+    return await checkNoGrad(gpu, op, inputs, await output.read());
+  } finally {
+    output.dispose();
+    for (const tensor of made) tensor.dispose();
+  }
+}
+
+/** Without recording, the result must be bit-identical and carry no history. */
+async function checkNoGrad(
+  gpu: Gpu,
+  op: OpCase,
+  inputs: readonly Tensor[],
+  expected: Float32Array,
+): Promise<Mismatch | undefined> {
+  const output = gpu.scope(() => noGrad(() => op.run(inputs)));
+  const values = await output.read();
+  const history = output.node !== undefined || output.requiresGrad;
+  output.dispose();
+  if (history) return { where: 'history under noGrad', index: -1, found: 1, expected: 0, bound: 0 };
+  return compareArrays('output under noGrad', values, expected, { atol: 0, rtol: 0 });
+}

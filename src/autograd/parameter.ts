@@ -1,0 +1,22 @@
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Storage } from '../gpu/storage.ts';
+import { type Shape, Tensor } from './tensor.ts';
+
+/** Where a parameter's gradient is collected. */
+export interface GradientSlot {
+  readonly tensor: Tensor;
+  /** Whether `tensor` holds a gradient of the current step; if not, its content is stale. */
+  filled: boolean;
+}
+
+/** A trained tensor: a leaf that collects its gradient. */
+export class Parameter extends Tensor {
+  readonly gradient: GradientSlot;
+
+  constructor(gpu: Gpu, shape: Shape, value: Storage, gradient: Storage, name: string) {
+    super(gpu, shape, value);
+    this.requiresGrad = true;
+    this.name = name;
+    this.gradient = { tensor: new Tensor(gpu, shape, gradient), filled: false };
+  }
+}

@@ -1,0 +1,163 @@
+import { elementwiseBinary } from '../../kernels/elementwise.ts';
+import { ShapeError } from '../errors.ts';
+import type { GradientSlot, Parameter } from './parameter.ts';
+import {
+  emptyTensor,
+  formatShape,
+  runKernel,
+  sameShape,
+  type Tensor,
+  tensorFrom,
+} from './tensor.ts';
+
+/**
+ * Computes one input's gradient. With a `target`, an op that can do so writes (or, if
+ * `target.filled`, adds) into `target.tensor` directly and returns it; others ignore it.
+ */
+export type GradientThunk = (target?: GradientSlot) => Tensor;
+
+/** One recorded op: what it read, and how cotangents flow back through it. */
+export interface GraphNode {
+  readonly op: string;
+  /** Grows in order of execution. */
+  readonly id: number;
+  readonly inputs: readonly Tensor[];
+  /** One lazily called gradient per input; `undefined` where the op has none. */
+  readonly backward: (cotangent: Tensor) => readonly (GradientThunk | undefined)[];
+}
+
+let nextNodeId = 1;
+let recording = true;
+
+/** Runs `body` without recording history: results never require gradients. */
+export function noGrad<T>(body: () => T): T {
+  const before = recording;
+  recording = false;
+  try {
+    return body();
+  } finally {
+    recording = before;
+  }
+}
+
+/** Attaches history to an op's result if any input asks for gradients. */
+export function attach(
+  output: Tensor,
+  op: string,
+  inputs: readonly Tensor[],
+  backward: GraphNode['backward'],
+): Tensor {
+  if (recording && inputs.some((input) => input.requiresGrad)) {
+    output.requiresGrad = true;
+    output.node = { op, id: nextNodeId++, inputs, backward };
+  }
+  return output;
+}
+
+/**
+ * Reverse-mode differentiation: ∂output/∂t for every tensor of `wrt`, weighted by `cotangent`
+ * (default: ones for a scalar output). Only nodes between `wrt` and `output` are visited, and only
+ * gradients that lead to `wrt` are computed. Parameters collect into their gradient slot; other
+ * leaves are returned.
+ * @throws ShapeError if `output` is no scalar and no cotangent is given, or a gradient's shape is wrong.
+ */
+export function backward(
+  output: Tensor,
+  wrt: readonly Tensor[],
+  cotangent?: Tensor,
+): Map<Tensor, Tensor> {
+  if (!cotangent && output.size !== 1) {
+    throw new ShapeError(
+      `backward from a tensor of shape ${formatShape(output.shape)} needs a cotangent`,
+    );
+  }
+  const targets = new Set(wrt);
+  const { nodes, needed } = findPath(output, targets);
+  const cotangents = new Map<Tensor, Tensor>();
+  cotangents.set(output, cotangent ?? tensorFrom(output.gpu, [1], output.shape));
+  for (const tensor of nodes) {
+    const incoming = cotangents.get(tensor);
+    const { node } = tensor;
+    if (!incoming || !node) continue;
+    if (!targets.has(tensor)) cotangents.delete(tensor);
+    const thunks = node.backward(incoming);
+    node.inputs.forEach((input, index) => {
+      if (!needed.has(input)) return;
+      const thunk = thunks[index];
+      if (!thunk) throw new ShapeError(`${node.op} has no gradient for its input ${index}`);
+      collect(cotangents, input, thunk, node.op);
+    });
+  }
+  const result = new Map<Tensor, Tensor>();
+  for (const tensor of wrt) {
+    const gradient = cotangents.get(tensor);
+    if (gradient) result.set(tensor, gradient);
+  }
+  return result;
+}
+
+function collect(
+  cotangents: Map<Tensor, Tensor>,
+  input: Tensor,
+  thunk: GradientThunk,
+  op: string,
+): void {
+  const slot = (input as Partial<Parameter>).gradient;
+  if (slot) {
+    const gradient = thunk(slot);
+    assertShape(gradient, input, op);
+    if (gradient !== slot.tensor) {
+      if (slot.filled) accumulateInto(slot.tensor, gradient);
+      else input.gpu.copy(gradient.storage, slot.tensor.storage, gradient.size * 4);
+    }
+    slot.filled = true;
+    return;
+  }
+  const gradient = thunk();
+  assertShape(gradient, input, op);
+  const before = cotangents.get(input);
+  if (!before) cotangents.set(input, gradient);
+  else {
+    const sum = emptyTensor(input.gpu, input.shape);
+    runKernel(elementwiseBinary('add', input.size), [before, gradient, sum]);
+    cotangents.set(input, sum);
+  }
+}
+
+function accumulateInto(target: Tensor, gradient: Tensor): void {
+  runKernel(elementwiseBinary('accumulate', target.size), [gradient, target]);
+}
+
+function assertShape(gradient: Tensor, input: Tensor, op: string): void {
+  if (!sameShape(gradient.shape, input.shape)) {
+    throw new ShapeError(
+      `${op} returned a gradient of shape ${formatShape(gradient.shape)} for an input of shape ${formatShape(input.shape)}`,
+    );
+  }
+}
+
+/** Tensors on a path from `targets` to `output`, latest first. */
+function findPath(
+  output: Tensor,
+  targets: ReadonlySet<Tensor>,
+): { nodes: Tensor[]; needed: Set<Tensor> } {
+  const reachable: Tensor[] = [];
+  const seen = new Set<Tensor>();
+  const stack = [output];
+  while (stack.length) {
+    const tensor = stack.pop();
+    if (!tensor || seen.has(tensor)) continue;
+    seen.add(tensor);
+    if (tensor.node) {
+      reachable.push(tensor);
+      stack.push(...tensor.node.inputs);
+    }
+  }
+  reachable.sort((a, b) => (a.node?.id ?? 0) - (b.node?.id ?? 0));
+  const needed = new Set<Tensor>();
+  for (const tensor of seen) if (targets.has(tensor)) needed.add(tensor);
+  for (const tensor of reachable) {
+    if (tensor.node?.inputs.some((input) => needed.has(input))) needed.add(tensor);
+  }
+  return { nodes: reachable.filter((tensor) => needed.has(tensor)).reverse(), needed };
+}

@@ -1,0 +1,113 @@
+import type { Kernel, Plan } from '../../kernels/kernel.ts';
+import { ShapeError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { Storage } from '../gpu/storage.ts';
+import type { GraphNode } from './tape.ts';
+
+export type Shape = readonly number[];
+
+/** Number of elements of a shape; 1 for a scalar `[]`. */
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (const extent of shape) size *= extent;
+  return size;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+}
+
+/** `[2,3]`, for messages. */
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(',')}]`;
+}
+
+/**
+ * A dense array of 32-bit floats on a device, row-major (images are `[N,C,H,W]`), with the graph node
+ * that made it if gradients may flow through.
+ */
+export class Tensor {
+  readonly gpu: Gpu;
+  readonly shape: Shape;
+  readonly storage: Storage;
+  /** Whether gradients with respect to this tensor, or to what it was made from, may be asked for. */
+  requiresGrad = false;
+  /** How it was made; `undefined` for leaves. */
+  node: GraphNode | undefined;
+  /** For messages and checkpoints. */
+  name = '';
+
+  constructor(gpu: Gpu, shape: Shape, storage: Storage) {
+    this.gpu = gpu;
+    this.shape = shape;
+    this.storage = storage;
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** Submits what was recorded and brings the values to the host. */
+  async read(): Promise<Float32Array> {
+    return new Float32Array(await this.gpu.read(this.storage, this.size));
+  }
+
+  /** The same values without history: gradients do not flow through. */
+  detach(): Tensor {
+    return new Tensor(this.gpu, this.shape, this.storage);
+  }
+
+  /** Takes the tensor out of its scope: it lives until `dispose`. */
+  keep(): this {
+    this.gpu.keep(this.storage);
+    return this;
+  }
+
+  dispose(): void {
+    this.gpu.dispose(this.storage);
+  }
+}
+
+/** A tensor holding `data`. @throws ShapeError if the lengths differ. */
+export function tensorFrom(gpu: Gpu, data: Float32Array | readonly number[], shape: Shape): Tensor {
+  if (data.length !== sizeOf(shape)) {
+    throw new ShapeError(
+      `${data.length} values do not fill a tensor of shape ${formatShape(shape)}`,
+    );
+  }
+  const values = data instanceof Float32Array ? data : Float32Array.from(data);
+  return new Tensor(gpu, shape, gpu.upload(values));
+}
+
+/** A tensor for a kernel to fill; its content is undefined until then. */
+export function emptyTensor(gpu: Gpu, shape: Shape): Tensor {
+  return new Tensor(gpu, shape, gpu.allocate(sizeOf(shape) * 4));
+}
+
+/** A tensor of zeros. */
+export function zeros(gpu: Gpu, shape: Shape): Tensor {
+  const tensor = emptyTensor(gpu, shape);
+  gpu.clear(tensor.storage);
+  return tensor;
+}
+
+/** Runs `kernel` over the storages of `tensors`, bound in order. */
+export function runKernel(kernel: Kernel, tensors: readonly (Tensor | Storage)[]): void {
+  const first = tensors.find((tensor) => tensor instanceof Tensor);
+  if (!(first instanceof Tensor)) throw new ShapeError('a kernel needs at least one tensor');
+  first.gpu.run(kernel, tensors.map(storageOf));
+}
+
+/** Runs a plan over tensors. */
+export function runPlan(
+  plan: Plan,
+  inputs: readonly (Tensor | Storage)[],
+  outputs: readonly Tensor[],
+): void {
+  outputs[0].gpu.runPlan(plan, inputs.map(storageOf), outputs.map(storageOf));
+}
+
+function storageOf(holder: Tensor | Storage): Storage {
+  return holder instanceof Storage ? holder : holder.storage;
+}

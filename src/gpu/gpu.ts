@@ -1,0 +1,300 @@
+import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernels/kernel.ts';
+import { GpuError } from '../errors.ts';
+import { PipelineCache } from './pipelines.ts';
+import { BufferPool, type MemoryReport } from './pool.ts';
+import { Recorder } from './recorder.ts';
+import { Storage } from './storage.ts';
+import { type DispatchTime, DispatchTimer } from './timestamps.ts';
+
+export interface GpuOptions {
+  /** Most bytes of device memory to use; default 16 GiB on CPU adapters, 64 GiB otherwise. */
+  readonly memoryBudget?: number;
+  /** Kept referenced as long as the device lives (Dawn dies without its instance). */
+  readonly keepAlive?: unknown;
+  /** One line naming the adapter. */
+  readonly description?: string;
+}
+
+/** Anything that holds a storage: a tensor, or a storage itself. */
+interface Holder {
+  readonly storage: Storage;
+}
+
+const WANTED_FEATURES: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+
+const WANTED_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+] as const;
+
+/** One open device: memory, compiled kernels, and the commands of the current step. */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly profile: AdapterProfile;
+  readonly description: string;
+  readonly recorder: Recorder;
+  readonly pipelines: PipelineCache;
+  private readonly pool: BufferPool;
+  private readonly scopes: Set<Storage>[] = [];
+  /** Referenced as long as the device lives: Dawn dies without its instance. */
+  readonly keepAlive: unknown;
+  private failure: GpuError | undefined;
+  private closed = false;
+  /** Resolves with the reason when the device is lost other than by `close`. */
+  readonly lost: Promise<string>;
+
+  constructor(device: GPUDevice, profile: AdapterProfile, options: GpuOptions = {}) {
+    this.device = device;
+    this.profile = profile;
+    this.description = options.description ?? 'unnamed adapter';
+    this.keepAlive = options.keepAlive;
+    const budget = options.memoryBudget ?? (profile.kind === 'cpu' ? 16 : 64) * 2 ** 30;
+    this.pool = new BufferPool(device, budget);
+    this.pipelines = new PipelineCache(device);
+    this.recorder = new Recorder(device, this.pool, this.pipelines);
+    device.addEventListener('uncapturederror', (event) => {
+      const reason = /memory/i.test(event.error.constructor.name) ? 'out-of-memory' : 'validation';
+      this.failure ??= new GpuError(reason, event.error.message);
+    });
+    this.lost = device.lost.then((info) => {
+      if (!this.closed) {
+        this.failure = new GpuError('lost', `the GPU device was lost: ${info.message}`);
+      }
+      return info.message;
+    });
+  }
+
+  /** A storage without memory yet, for a kernel to write. It belongs to the innermost scope. */
+  allocate(byteLength: number): Storage {
+    return this.adopt(new Storage(byteLength));
+  }
+
+  /** A storage holding `data`. It belongs to the innermost scope. */
+  upload(data: Float32Array | Uint32Array | Int32Array): Storage {
+    const storage = this.allocate(data.byteLength);
+    const { buffer } = this.recorder.materialise(storage);
+    // A buffer from the free list is not part of any recorded command, so writing now is in order.
+    if (data.byteLength) {
+      this.device.queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength);
+    }
+    storage.written = true;
+    return storage;
+  }
+
+  /** Overwrites a storage that has memory and no recorded command waiting. */
+  write(storage: Storage, data: Float32Array | Uint32Array): void {
+    if (storage.pendingUses > 0) {
+      throw new GpuError('validation', 'a storage with recorded commands cannot be overwritten');
+    }
+    const { buffer, offset } = this.recorder.materialise(storage);
+    this.device.queue.writeBuffer(buffer, offset, data.buffer, data.byteOffset, data.byteLength);
+    storage.written = true;
+  }
+
+  /** Records one kernel. `storages[i]` is bound at `@binding(i)`. */
+  run(kernel: Kernel, storages: readonly Storage[]): void {
+    this.recorder.dispatch(kernel, storages);
+  }
+
+  /** Records a plan over input and output storages; its temporaries are released at once. */
+  runPlan(plan: Plan, inputs: readonly Storage[], outputs: readonly Storage[]): void {
+    const temporaries = plan.temporaries.map((length) => new Storage(length * 4));
+    const find = (operand: Operand): Storage => {
+      if ('input' in operand) return inputs[operand.input];
+      if ('output' in operand) return outputs[operand.output];
+      return temporaries[operand.temporary];
+    };
+    for (const step of plan.steps) this.run(step.kernel, step.operands.map(find));
+    for (const storage of temporaries) this.recorder.release(storage);
+  }
+
+  /** Records copying `bytes` from one storage to another. */
+  copy(source: Storage, target: Storage, bytes: number, sourceOffset = 0, targetOffset = 0): void {
+    this.recorder.copy(source, target, bytes, sourceOffset, targetOffset);
+  }
+
+  /** Records filling a storage with zeros. */
+  clear(target: Storage): void {
+    this.recorder.clear(target);
+  }
+
+  /**
+   * Runs `body`; storages made inside are released when it ends, except those found in its result
+   * (tensors, arrays, plain objects, maps), which pass to the enclosing scope.
+   */
+  scope<T>(body: () => T): T {
+    const made = new Set<Storage>();
+    this.scopes.push(made);
+    let result: T;
+    try {
+      result = body();
+    } catch (error) {
+      this.scopes.pop();
+      for (const storage of made) this.recorder.release(storage);
+      throw error;
+    }
+    this.scopes.pop();
+    const outer = this.scopes.at(-1);
+    for (const storage of collectStorages(result)) {
+      if (made.delete(storage)) outer?.add(storage);
+    }
+    for (const storage of made) this.recorder.release(storage);
+    return result;
+  }
+
+  /** Takes a storage out of all scopes: it lives until `dispose`. */
+  keep(storage: Storage): void {
+    for (const scope of this.scopes) scope.delete(storage);
+  }
+
+  /** Releases a storage. */
+  dispose(storage: Storage): void {
+    for (const scope of this.scopes) scope.delete(storage);
+    this.recorder.release(storage);
+  }
+
+  /** Submits what was recorded. @throws GpuError if the device reported a failure so far. */
+  async flush(): Promise<void> {
+    this.assertHealthy();
+    await this.recorder.flush();
+    this.assertHealthy();
+  }
+
+  /** Submits what was recorded and reads `length` 32-bit elements of a storage. */
+  async read(storage: Storage, length: number): Promise<ArrayBuffer> {
+    await this.flush();
+    if (!storage.range) {
+      throw new GpuError('validation', 'a released or never written storage cannot be read');
+    }
+    const bytes = Math.max(4, length * 4);
+    const staging = this.device.createBuffer({ size: bytes, usage: 0x01 | 0x08 });
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(storage.range.buffer, storage.range.offset, staging, 0, bytes);
+    this.device.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(1);
+    } catch (error) {
+      this.assertHealthy();
+      throw new GpuError('lost', 'the GPU device went away while a result was read', {
+        cause: error,
+      });
+    }
+    const copy = staging.getMappedRange().slice(0, length * 4);
+    staging.unmap();
+    staging.destroy();
+    this.assertHealthy();
+    return copy;
+  }
+
+  /** Submits what was recorded and waits until the device has done it. */
+  async finish(): Promise<void> {
+    await this.flush();
+    await this.device.queue.onSubmittedWorkDone();
+    this.assertHealthy();
+  }
+
+  /** Submits what was recorded with every dispatch timed. Needs `timestamp-query`. */
+  async profileFlush(): Promise<DispatchTime[]> {
+    if (!this.device.features.has('timestamp-query')) {
+      throw new GpuError('unsupported', 'timing dispatches needs the feature timestamp-query');
+    }
+    const timer = new DispatchTimer(this.device);
+    this.recorder.timer = timer;
+    try {
+      await this.flush();
+    } finally {
+      this.recorder.timer = undefined;
+    }
+    return timer.times();
+  }
+
+  /** Bytes in use, kept for reuse, at most so far, and allowed. */
+  memory(): MemoryReport {
+    return this.pool.report();
+  }
+
+  /** Frees buffers kept for reuse. */
+  trim(): void {
+    this.recorder.reset();
+    this.pool.trim();
+  }
+
+  /** Destroys the device. */
+  close(): void {
+    this.closed = true;
+    this.device.destroy();
+  }
+
+  private adopt(storage: Storage): Storage {
+    this.scopes.at(-1)?.add(storage);
+    return storage;
+  }
+
+  private assertHealthy(): void {
+    if (this.failure) throw this.failure;
+  }
+}
+
+function* collectStorages(value: unknown): Generator<Storage> {
+  if (value instanceof Storage) yield value;
+  else if (value instanceof Map) for (const item of value.values()) yield* collectStorages(item);
+  else if (Array.isArray(value)) for (const item of value) yield* collectStorages(item);
+  else if (typeof value === 'object' && value !== null) {
+    const { storage } = value as Partial<Holder>;
+    if (storage instanceof Storage) yield storage;
+    else if (Object.getPrototypeOf(value) === Object.prototype) {
+      for (const item of Object.values(value)) yield* collectStorages(item);
+    }
+  }
+}
+
+/**
+ * Opens a device on an adapter, asking for the limits and optional features that kernels can use.
+ * @throws GpuError `unsupported` if the adapter gives no device.
+ */
+export async function openGpu(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
+  const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+  const requiredLimits: Record<string, number> = {};
+  for (const limit of WANTED_LIMITS) requiredLimits[limit] = adapter.limits[limit];
+  let device: GPUDevice;
+  try {
+    device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
+  } catch (error) {
+    throw new GpuError('unsupported', `the adapter gives no device: ${String(error)}`, {
+      cause: error,
+    });
+  }
+  return new Gpu(device, profileAdapter(adapter, features), {
+    ...options,
+    description: options.description ?? describeAdapter(adapter),
+  });
+}
+
+/** One line naming an adapter. */
+export function describeAdapter(adapter: GPUAdapter): string {
+  const { vendor, architecture, device, description } = adapter.info;
+  const parts = [vendor, architecture, device, description].filter((part) => part);
+  return parts.length ? [...new Set(parts)].join(' ') : 'unnamed adapter';
+}
+
+function profileAdapter(adapter: GPUAdapter, features: readonly GPUFeatureName[]): AdapterProfile {
+  const info = adapter.info as GPUAdapterInfo & {
+    isFallbackAdapter?: boolean;
+    subgroupMinSize?: number;
+    subgroupMaxSize?: number;
+  };
+  const software = /llvmpipe|lavapipe|swiftshader|basic render/i.test(describeAdapter(adapter));
+  const fixed =
+    features.includes('subgroups') && info.subgroupMinSize === info.subgroupMaxSize
+      ? (info.subgroupMinSize ?? 0)
+      : 0;
+  return {
+    kind: info.isFallbackAdapter || software ? 'cpu' : 'gpu',
+    subgroupSize: fixed,
+    f16: features.includes('shader-f16'),
+  };
+}

@@ -1,0 +1,130 @@
+import type { BindingAccess, Kernel } from '../../kernels/kernel.ts';
+import { GpuError } from '../errors.ts';
+
+interface Entry {
+  readonly ready: Promise<void>;
+  pipeline: GPUComputePipeline | undefined;
+}
+
+/**
+ * Compiles kernels, each key once, asynchronously so that a driver's worker threads share the work.
+ * `request` starts a compilation; `settle` waits for all that are under way; `get` is then immediate.
+ */
+export class PipelineCache {
+  private readonly device: GPUDevice;
+  private readonly entries = new Map<string, Entry>();
+  private readonly layouts = new Map<
+    string,
+    { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }
+  >();
+  private pending: Promise<void>[] = [];
+  private failure: unknown;
+
+  constructor(device: GPUDevice) {
+    this.device = device;
+  }
+
+  /** Number of kernels compiled or being compiled. */
+  get size(): number {
+    return this.entries.size;
+  }
+
+  request(kernel: Kernel): void {
+    if (this.entries.has(kernel.key)) return;
+    const entry: Entry = { ready: this.compile(kernel), pipeline: undefined };
+    this.entries.set(kernel.key, entry);
+    // A failed compilation stays on record until `settle` reports it.
+    this.pending.push(entry.ready.catch((error) => this.fail(kernel.key, error)));
+  }
+
+  /** @throws GpuError `validation` with the compiler's messages if a kernel does not compile. */
+  async settle(): Promise<void> {
+    while (this.pending.length) {
+      const waiting = this.pending;
+      this.pending = [];
+      await Promise.all(waiting);
+    }
+    if (this.failure) {
+      const failure = this.failure;
+      this.failure = undefined;
+      throw failure;
+    }
+  }
+
+  get isSettled(): boolean {
+    return this.pending.length === 0 && this.failure === undefined;
+  }
+
+  get(key: string): GPUComputePipeline {
+    const pipeline = this.entries.get(key)?.pipeline;
+    if (!pipeline)
+      throw new GpuError('validation', `kernel ${key} was not compiled before its use`);
+    return pipeline;
+  }
+
+  bindGroupLayout(bindings: readonly BindingAccess[]): GPUBindGroupLayout {
+    return this.layout(bindings).group;
+  }
+
+  private fail(key: string, error: unknown): void {
+    this.entries.delete(key);
+    this.failure ??= error;
+  }
+
+  private layout(bindings: readonly BindingAccess[]) {
+    const signature = bindings.join();
+    let layout = this.layouts.get(signature);
+    if (!layout) {
+      const group = this.device.createBindGroupLayout({
+        entries: bindings.map((access, binding) => ({
+          binding,
+          visibility: 4, // GPUShaderStage.COMPUTE
+          buffer: {
+            type:
+              access === 'read' ? 'read-only-storage' : access === 'write' ? 'storage' : 'uniform',
+          } as const,
+        })),
+      });
+      layout = {
+        group,
+        pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }),
+      };
+      this.layouts.set(signature, layout);
+    }
+    return layout;
+  }
+
+  private async compile(kernel: Kernel): Promise<void> {
+    for (const feature of kernel.requires ?? []) {
+      if (!this.device.features.has(feature)) {
+        throw new GpuError(
+          'unsupported',
+          `kernel ${kernel.key} needs the device feature ${feature}`,
+        );
+      }
+    }
+    const code = kernel.code();
+    const module = this.device.createShaderModule({ code, label: kernel.key });
+    try {
+      const pipeline = await this.device.createComputePipelineAsync({
+        label: kernel.key,
+        layout: this.layout(kernel.bindings).pipeline,
+        compute: { module, entryPoint: 'main' },
+      });
+      const entry = this.entries.get(kernel.key);
+      if (entry) entry.pipeline = pipeline;
+    } catch (error) {
+      const info = await module.getCompilationInfo();
+      const messages = info.messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`);
+      const source = code
+        .split('\n')
+        .map((line, index) => `${String(index + 1).padStart(4)} ${line}`)
+        .join('\n');
+      throw new GpuError(
+        'validation',
+        `kernel ${kernel.key} does not compile: ${messages.join('; ') || String(error)}\n${source}`,
+        { cause: error },
+      );
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import { GpuError } from '../errors.ts';
+
+/** Buffer usage of everything that kernels touch. */
+export const STORAGE_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
+
+/** A free buffer may serve a request down to this fraction of its size. */
+const REUSE_FRACTION = 0.5;
+
+export interface MemoryReport {
+  /** Bytes of buffers that tensors hold now. */
+  readonly liveBytes: number;
+  /** Bytes of buffers kept for reuse. */
+  readonly pooledBytes: number;
+  /** Largest sum of live and pooled bytes so far. */
+  readonly peakBytes: number;
+  /** Bytes that may be allocated in all; beyond it is an out-of-memory error. */
+  readonly budgetBytes: number;
+  /** Number of buffers held by tensors now. */
+  readonly liveBuffers: number;
+}
+
+/** Rounds up to a size class: 4 classes per power of two, at least 256 bytes. */
+export function sizeClass(byteLength: number): number {
+  if (byteLength <= 256) return 256;
+  const power = 2 ** Math.floor(Math.log2(byteLength));
+  const step = Math.max(power / 4, 256);
+  return Math.ceil(byteLength / step) * step;
+}
+
+/**
+ * Reuses device buffers by size class, under a byte budget of its own: software drivers do not
+ * report exhaustion, so the engine has to. Choice among free buffers is deterministic (smallest
+ * that fits, then last freed), so that a repeated step sees the same buffers every time.
+ */
+export class BufferPool {
+  private readonly device: GPUDevice;
+  private readonly free = new Map<number, GPUBuffer[]>();
+  private readonly budgetBytes: number;
+  private readonly maxBufferBytes: number;
+  private liveBytes = 0;
+  private pooledBytes = 0;
+  private peakBytes = 0;
+  private liveBuffers = 0;
+
+  constructor(device: GPUDevice, budgetBytes: number) {
+    this.device = device;
+    this.budgetBytes = budgetBytes;
+    this.maxBufferBytes = Math.min(
+      device.limits.maxBufferSize,
+      device.limits.maxStorageBufferBindingSize,
+    );
+  }
+
+  /**
+   * A buffer of at least `byteLength` bytes with undefined content.
+   * @throws GpuError `out-of-memory` beyond the budget or the device's largest binding.
+   */
+  acquire(byteLength: number): GPUBuffer {
+    const wanted = Math.min(sizeClass(byteLength), Math.max(byteLength, this.maxBufferBytes));
+    if (byteLength > this.maxBufferBytes) {
+      throw new GpuError(
+        'out-of-memory',
+        `a tensor of ${byteLength} bytes exceeds the device's largest storage binding of ${this.maxBufferBytes} bytes; use a smaller batch, image size or width`,
+      );
+    }
+    const reused = this.takeFree(wanted);
+    if (reused) {
+      this.pooledBytes -= reused.size;
+      this.liveBytes += reused.size;
+      this.liveBuffers++;
+      return reused;
+    }
+    if (this.liveBytes + this.pooledBytes + wanted > this.budgetBytes) this.trim();
+    if (this.liveBytes + wanted > this.budgetBytes) {
+      throw new GpuError(
+        'out-of-memory',
+        `memory budget of ${this.budgetBytes} bytes exceeded: ${this.liveBytes} in use, ${wanted} more wanted; raise the budget or use a smaller batch, image size or width`,
+      );
+    }
+    const buffer = this.device.createBuffer({ size: wanted, usage: STORAGE_USAGE });
+    this.liveBytes += wanted;
+    this.liveBuffers++;
+    this.peakBytes = Math.max(this.peakBytes, this.liveBytes + this.pooledBytes);
+    return buffer;
+  }
+
+  /** Takes a buffer back; commands recorded before this call may still use it. */
+  release(buffer: GPUBuffer): void {
+    const list = this.free.get(buffer.size);
+    if (list) list.push(buffer);
+    else this.free.set(buffer.size, [buffer]);
+    this.liveBytes -= buffer.size;
+    this.pooledBytes += buffer.size;
+    this.liveBuffers--;
+  }
+
+  /** Destroys all free buffers. */
+  trim(): void {
+    for (const list of this.free.values()) for (const buffer of list) buffer.destroy();
+    this.free.clear();
+    this.pooledBytes = 0;
+  }
+
+  report(): MemoryReport {
+    return {
+      liveBytes: this.liveBytes,
+      pooledBytes: this.pooledBytes,
+      peakBytes: this.peakBytes,
+      budgetBytes: this.budgetBytes,
+      liveBuffers: this.liveBuffers,
+    };
+  }
+
+  private takeFree(wanted: number): GPUBuffer | undefined {
+    const exact = this.free.get(wanted);
+    if (exact?.length) return exact.pop();
+    let best: GPUBuffer[] | undefined;
+    let bestSize = Number.POSITIVE_INFINITY;
+    for (const [size, list] of this.free) {
+      if (list.length && size >= wanted && wanted >= size * REUSE_FRACTION && size < bestSize) {
+        best = list;
+        bestSize = size;
+      }
+    }
+    return best?.pop();
+  }
+}

@@ -1,0 +1,239 @@
+import type { Kernel } from '../../kernels/kernel.ts';
+import { GpuError } from '../errors.ts';
+import type { PipelineCache } from './pipelines.ts';
+import type { BufferPool } from './pool.ts';
+import type { BufferRange, Storage } from './storage.ts';
+import type { DispatchTimer } from './timestamps.ts';
+
+type Command =
+  | {
+      readonly kind: 'dispatch';
+      readonly kernel: Kernel;
+      readonly storages: readonly Storage[];
+    }
+  | {
+      readonly kind: 'copy';
+      readonly storages: readonly [Storage, Storage];
+      readonly sourceOffset: number;
+      readonly targetOffset: number;
+      readonly bytes: number;
+    }
+  | { readonly kind: 'clear'; readonly storages: readonly [Storage] };
+
+/** Bind groups kept; a steady training step needs one per dispatch. */
+const MAX_BIND_GROUPS = 20_000;
+
+/**
+ * Collects commands and submits them together.
+ *
+ * Nothing has memory until `flush`: knowing all commands, it gives each storage a pooled buffer just
+ * before its first use and takes it back right after the last use of a released storage. Later
+ * commands of the same submit reuse it; WebGPU orders dispatches, so that is safe. The same commands
+ * therefore get the same buffers every step, and bind groups are found in a cache.
+ */
+export class Recorder {
+  private readonly device: GPUDevice;
+  private readonly pool: BufferPool;
+  private readonly pipelines: PipelineCache;
+  private commands: Command[] = [];
+  private readonly bindGroups = new Map<string, GPUBindGroup>();
+  private readonly bufferIds = new WeakMap<GPUBuffer, number>();
+  private nextBufferId = 1;
+  /** Submits so far. */
+  submits = 0;
+  /** Dispatches submitted so far. */
+  dispatches = 0;
+  /** Bind groups created so far. */
+  bindGroupsCreated = 0;
+  /** When set, every dispatch is timed in a pass of its own. */
+  timer: DispatchTimer | undefined;
+
+  constructor(device: GPUDevice, pool: BufferPool, pipelines: PipelineCache) {
+    this.device = device;
+    this.pool = pool;
+    this.pipelines = pipelines;
+  }
+
+  get pendingCommands(): number {
+    return this.commands.length;
+  }
+
+  /** Records one kernel over `storages`, one per binding. */
+  dispatch(kernel: Kernel, storages: readonly Storage[]): void {
+    if (storages.length !== kernel.bindings.length) {
+      throw new GpuError(
+        'validation',
+        `kernel ${kernel.key} has ${kernel.bindings.length} bindings, ${storages.length} storages given`,
+      );
+    }
+    for (let i = 0; i < storages.length; i++) {
+      if (kernel.bindings[i] !== 'write') this.assertReadable(storages[i], kernel.key, i);
+    }
+    for (let i = 0; i < storages.length; i++) {
+      if (kernel.bindings[i] === 'write') storages[i].written = true;
+    }
+    this.pipelines.request(kernel);
+    this.push({ kind: 'dispatch', kernel, storages });
+  }
+
+  copy(source: Storage, target: Storage, bytes: number, sourceOffset = 0, targetOffset = 0): void {
+    this.assertReadable(source, 'copy', 0);
+    target.written = true;
+    this.push({ kind: 'copy', storages: [source, target], sourceOffset, targetOffset, bytes });
+  }
+
+  /** Records filling a storage with zeros. */
+  clear(target: Storage): void {
+    target.written = true;
+    this.push({ kind: 'clear', storages: [target] });
+  }
+
+  /** Submits all recorded commands; resolves when they are submitted, not when they are done. */
+  async flush(): Promise<void> {
+    if (!this.commands.length) return;
+    if (!this.pipelines.isSettled) await this.pipelines.settle();
+    const commands = this.commands;
+    this.commands = [];
+    if (!commands.length) return;
+
+    const lastUse = new Map<Storage, number>();
+    commands.forEach((command, index) => {
+      for (const storage of command.storages) {
+        if (storage.released) lastUse.set(storage, index);
+      }
+    });
+
+    const encoder = this.device.createCommandEncoder();
+    let pass: GPUComputePassEncoder | undefined;
+    for (let index = 0; index < commands.length; index++) {
+      const command = commands[index];
+      for (const storage of command.storages) this.materialise(storage);
+      if (command.kind === 'dispatch') {
+        if (this.timer) {
+          pass = encoder.beginComputePass({
+            timestampWrites: this.timer.next(command.kernel.key),
+          });
+        } else pass ??= encoder.beginComputePass();
+        pass.setPipeline(this.pipelines.get(command.kernel.key));
+        pass.setBindGroup(0, this.bindGroup(command.kernel, command.storages));
+        pass.dispatchWorkgroups(...command.kernel.workgroups);
+        this.dispatches++;
+        if (this.timer) {
+          pass.end();
+          pass = undefined;
+        }
+      } else {
+        pass?.end();
+        pass = undefined;
+        this.encodeTransfer(encoder, command);
+      }
+      for (const storage of command.storages) {
+        storage.pendingUses--;
+        if (lastUse.get(storage) === index) this.reclaim(storage);
+      }
+    }
+    pass?.end();
+    this.timer?.resolve(encoder);
+    this.device.queue.submit([encoder.finish()]);
+    this.submits++;
+  }
+
+  /** Gives a storage memory now. */
+  materialise(storage: Storage): BufferRange {
+    storage.range ??= { buffer: this.pool.acquire(storage.byteLength), offset: 0 };
+    return storage.range;
+  }
+
+  /** The owner is done with a storage: its memory returns after its last recorded use. */
+  release(storage: Storage): void {
+    if (storage.released) return;
+    storage.released = true;
+    if (storage.pendingUses === 0) this.reclaim(storage);
+  }
+
+  /** Drops recorded commands and cached bind groups (after an error, or device loss). */
+  reset(): void {
+    for (const command of this.commands) {
+      for (const storage of command.storages) {
+        storage.pendingUses--;
+        if (storage.released && storage.pendingUses === 0) this.reclaim(storage);
+      }
+    }
+    this.commands = [];
+    this.bindGroups.clear();
+  }
+
+  private reclaim(storage: Storage): void {
+    if (storage.range && storage.pooled) this.pool.release(storage.range.buffer);
+    storage.range = undefined;
+  }
+
+  private push(command: Command): void {
+    for (const storage of command.storages) storage.pendingUses++;
+    this.commands.push(command);
+  }
+
+  private assertReadable(storage: Storage, what: string, binding: number): void {
+    if (storage.released) {
+      throw new GpuError(
+        'validation',
+        `${what}: binding ${binding} was released; keep() a tensor that must outlive its scope`,
+      );
+    }
+    if (!storage.written) {
+      throw new GpuError('validation', `${what}: binding ${binding} is read before it is written`);
+    }
+  }
+
+  private encodeTransfer(
+    encoder: GPUCommandEncoder,
+    command: Exclude<Command, { kind: 'dispatch' }>,
+  ): void {
+    if (command.kind === 'clear') {
+      const target = this.materialise(command.storages[0]);
+      encoder.clearBuffer(target.buffer, target.offset, command.storages[0].byteLength);
+      return;
+    }
+    const source = this.materialise(command.storages[0]);
+    const target = this.materialise(command.storages[1]);
+    encoder.copyBufferToBuffer(
+      source.buffer,
+      source.offset + command.sourceOffset,
+      target.buffer,
+      target.offset + command.targetOffset,
+      command.bytes,
+    );
+  }
+
+  private bufferId(buffer: GPUBuffer): number {
+    let id = this.bufferIds.get(buffer);
+    if (id === undefined) {
+      id = this.nextBufferId++;
+      this.bufferIds.set(buffer, id);
+    }
+    return id;
+  }
+
+  private bindGroup(kernel: Kernel, storages: readonly Storage[]): GPUBindGroup {
+    // Storages of one buffer may differ in length, and shaders see the length: it is in the key.
+    let key = kernel.bindings.join();
+    for (const storage of storages) {
+      const range = this.materialise(storage);
+      key += `|${this.bufferId(range.buffer)},${range.offset},${storage.byteLength}`;
+    }
+    let group = this.bindGroups.get(key);
+    if (!group) {
+      if (this.bindGroups.size >= MAX_BIND_GROUPS) this.bindGroups.clear();
+      group = this.device.createBindGroup({
+        layout: this.pipelines.bindGroupLayout(kernel.bindings),
+        entries: storages.map((storage, binding) => {
+          const { buffer, offset } = this.materialise(storage);
+          return { binding, resource: { buffer, offset, size: storage.byteLength } };
+        }),
+      });
+      this.bindGroups.set(key, group);
+      this.bindGroupsCreated++;
+    }
+    return group;
+  }
+}

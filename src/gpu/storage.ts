@@ -1,0 +1,36 @@
+/**
+ * A piece of device memory that a tensor owns. A storage made by `Recorder` commands has no buffer
+ * until the commands are flushed: only then is known when it is used for the last time, so that its
+ * buffer can serve others within the same submit.
+ */
+
+/** A buffer together with the byte range that a storage occupies in it. */
+export interface BufferRange {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+}
+
+let nextStorageId = 1;
+
+export class Storage {
+  readonly id = nextStorageId++;
+  /** Bytes in use, a multiple of 16 so that kernels may address it as vec4s. */
+  readonly byteLength: number;
+  /** Set while the storage has memory. */
+  range: BufferRange | undefined;
+  /** Whether memory goes back to the pool on release (not so for parts of an arena). */
+  readonly pooled: boolean;
+  /** The owner will record no further command with it. */
+  released = false;
+  /** Commands recorded but not yet submitted that use it. */
+  pendingUses = 0;
+  /** Set when a command that writes it was recorded, or data was uploaded. */
+  written = false;
+
+  constructor(byteLength: number, range?: BufferRange) {
+    this.byteLength = Math.max(16, Math.ceil(byteLength / 16) * 16);
+    this.range = range;
+    this.pooled = range === undefined;
+    this.written = range !== undefined;
+  }
+}
