@@ -1,0 +1,298 @@
+import { labelSmoothing } from '../../kernels/label-smoothing.ts';
+import { l1Loss, mseToScalar } from '../autograd/ops/losses.ts';
+import { mean } from '../autograd/ops/reduce.ts';
+import { weightedSum } from '../autograd/ops/weighted-sum.ts';
+import { RandomStream } from '../autograd/philox.ts';
+import { backward, noGrad } from '../autograd/tape.ts';
+import { emptyTensor, runKernel, type Tensor, tensorFrom } from '../autograd/tensor.ts';
+import { UsageError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { Adam } from '../nn/adam.ts';
+import type { InitialiserName } from '../nn/initialisers.ts';
+import { EVALUATION, type ForwardContext, type Network } from '../nn/network.ts';
+import { SpectralPatchGan } from '../nn/patchgan.ts';
+import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
+import { type DropoutSite, UNet } from '../nn/unet.ts';
+import type { Batch, Method, StepContext } from './method.ts';
+
+export interface ProposedOptions {
+  readonly ngf: number;
+  readonly ndf: number;
+  readonly levels: number;
+  readonly dropout: number;
+  readonly dropoutSite: DropoutSite;
+  readonly paddingMode: 'zeros' | 'reflect';
+  readonly spectralLayers: 4 | 5;
+  readonly initialiser: InitialiserName;
+  /** `authors-bug`: as the authors' code, whose low-quality target is always 0.9. */
+  readonly smoothing: 'paper' | 'authors-bug';
+  /**
+   * Fakes in the generator's step: made again (the authors; new dropout masks), or those of the
+   * discriminator's step. `auto` reuses them exactly where dropout draws nothing.
+   */
+  readonly fakes: 'auto' | 'reuse' | 'recompute';
+  readonly lambdaAdversarial: number;
+  readonly lambdaCycle: number;
+  readonly lambdaL1: number;
+  readonly lambdaPerceptual: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly seed: number;
+}
+
+/** The paper's settings (section "Implementation Details"). */
+export const PROPOSED_DEFAULTS: ProposedOptions = {
+  ngf: 64,
+  ndf: 64,
+  levels: 8,
+  dropout: 0.5,
+  dropoutSite: 'encoder',
+  paddingMode: 'zeros',
+  spectralLayers: 4,
+  initialiser: 'default',
+  smoothing: 'paper',
+  fakes: 'auto',
+  lambdaAdversarial: 1,
+  lambdaCycle: 10,
+  lambdaL1: 2,
+  lambdaPerceptual: 10,
+  beta1: 0.9,
+  beta2: 0.999,
+  seed: 0,
+};
+
+/** Above this mean logit a discriminator counts as confident, and its label is smoothed to it. */
+const SMOOTHED_LABEL = 0.9;
+
+const LOSS_NAMES = [
+  'G',
+  'G_adversarial_H',
+  'G_adversarial_L',
+  'G_cycle_H',
+  'G_cycle_L',
+  'G_l1_H',
+  'G_l1_L',
+  'G_perceptual_H',
+  'G_perceptual_L',
+  'D',
+  'D_real_H',
+  'D_fake_H',
+  'D_real_L',
+  'D_fake_L',
+  'label_H',
+  'label_L',
+] as const;
+
+/**
+ * The paper's proposed method: a CycleGAN of two U-Nets (G_H lifts low to high, G_L the way back) and
+ * two spectral-norm PatchGANs, with paired L1 and perceptual terms.
+ *
+ * Discriminators first: Σ over domains of MSE(D(real), t) + MSE(D(fake), 0), t the smoothed label.
+ * Then generators:
+ *
+ *     λ_adv [MSE(D_H(H'),1) + MSE(D_L(L'),1)] + λ_cycle [|H-H̄| + |L-L̄|]
+ *       + λ_L1 [|H-H'| + |L-L'|] + λ_per [Φ(H,H') + Φ(L,L')]
+ *
+ * with H' = G_H(L), L' = G_L(H), H̄ = G_H(L'), L̄ = G_L(H').
+ */
+export class ProposedMethod implements Method {
+  readonly name = 'proposed';
+  readonly lossNames: readonly string[] = LOSS_NAMES;
+  readonly options: ProposedOptions;
+  readonly networks: ReadonlyMap<string, Network>;
+  readonly optimisers: ReadonlyMap<string, Adam>;
+  private readonly gpu: Gpu;
+  private readonly perceptual: PerceptualDistance | undefined;
+  private readonly generatorH: UNet;
+  private readonly generatorL: UNet;
+  private readonly discriminatorH: SpectralPatchGan;
+  private readonly discriminatorL: SpectralPatchGan;
+  private readonly generatorOptimiser: Adam;
+  private readonly discriminatorOptimiser: Adam;
+
+  /**
+   * @param perceptual frozen distance Φ; needed unless `lambdaPerceptual` is 0
+   * @throws UsageError if Φ is missing or an option is out of range
+   */
+  constructor(gpu: Gpu, options: ProposedOptions, perceptual?: PerceptualDistance) {
+    if (options.lambdaPerceptual !== 0 && !perceptual) {
+      throw new UsageError(
+        'the proposed method needs a perceptual distance, or lambdaPerceptual 0',
+      );
+    }
+    this.gpu = gpu;
+    this.options = options;
+    this.perceptual = options.lambdaPerceptual === 0 ? undefined : perceptual;
+    const generator = (stream: string): UNet =>
+      new UNet(
+        gpu,
+        { ...options, inChannels: 1, outChannels: 1 },
+        new RandomStream(options.seed, stream),
+      );
+    const discriminator = (stream: string): SpectralPatchGan =>
+      new SpectralPatchGan(
+        gpu,
+        { ...options, inChannels: 1 },
+        new RandomStream(options.seed, stream),
+      );
+    this.generatorH = generator('G_H');
+    this.generatorL = generator('G_L');
+    this.discriminatorH = discriminator('D_H');
+    this.discriminatorL = discriminator('D_L');
+    this.networks = new Map<string, Network>([
+      ['G_H.', this.generatorH],
+      ['G_L.', this.generatorL],
+      ['D_H.', this.discriminatorH],
+      ['D_L.', this.discriminatorL],
+    ]);
+    const optimiser = (...prefixes: string[]): Adam =>
+      new Adam(
+        gpu,
+        new Map(
+          [...this.networks]
+            .filter(([prefix]) => prefixes.includes(prefix))
+            .map(([prefix, network]) => [prefix, network.parameters]),
+        ),
+        options,
+      );
+    this.generatorOptimiser = optimiser('G_H.', 'G_L.');
+    this.discriminatorOptimiser = optimiser('D_H.', 'D_L.');
+    this.optimisers = new Map([
+      ['G', this.generatorOptimiser],
+      ['D', this.discriminatorOptimiser],
+    ]);
+  }
+
+  get sizeMultiple(): number {
+    return 2 ** this.options.levels;
+  }
+
+  get architecture(): Readonly<Record<string, string | number | boolean>> {
+    const { ngf, ndf, levels, paddingMode, spectralLayers } = this.options;
+    return { method: this.name, channels: 1, ngf, ndf, levels, paddingMode, spectralLayers };
+  }
+
+  trainStep(batch: Batch, context: StepContext): Tensor[] {
+    const pass = (index: number): ForwardContext => ({
+      training: true,
+      seed: this.options.seed,
+      step: context.step,
+      pass: index,
+    });
+    const reuse = this.reusesFakes();
+    const makeFakes = (first: number): { high: Tensor; low: Tensor } => ({
+      high: this.generatorH.forward(batch.low, pass(first)),
+      low: this.generatorL.forward(batch.high, pass(first + 1)),
+    });
+    const fakes = reuse ? makeFakes(0) : noGrad(() => makeFakes(0));
+    const discriminatorLosses = this.discriminatorStep(batch, fakes, pass(2), context);
+    const generatorFakes = reuse ? fakes : makeFakes(2);
+    const generatorLosses = this.generatorStep(batch, generatorFakes, pass, context);
+    return [...generatorLosses, ...discriminatorLosses];
+  }
+
+  enhance(low: Tensor): Tensor {
+    return noGrad(() => this.generatorH.forward(low, EVALUATION));
+  }
+
+  dispose(): void {
+    for (const network of this.networks.values()) {
+      network.parameters.dispose();
+      for (const buffer of network.buffers.values()) buffer.dispose();
+    }
+    for (const optimiser of this.optimisers.values()) optimiser.dispose();
+  }
+
+  private reusesFakes(): boolean {
+    const { fakes } = this.options;
+    return fakes === 'reuse' || (fakes === 'auto' && !this.generatorH.isStochastic);
+  }
+
+  /** Updates D_H and D_L; returns [D, real_H, fake_H, real_L, fake_L, label_H, label_L]. */
+  private discriminatorStep(
+    batch: Batch,
+    fakes: { readonly high: Tensor; readonly low: Tensor },
+    pass: ForwardContext,
+    context: StepContext,
+  ): Tensor[] {
+    const domain = (network: SpectralPatchGan, real: Tensor, fake: Tensor, buggy: boolean) => {
+      const realLogits = network.forward(real, pass);
+      const fakeLogits = network.forward(fake.detach(), pass);
+      const label = buggy
+        ? tensorFrom(this.gpu, [SMOOTHED_LABEL], [])
+        : this.smoothedLabel(realLogits, fakeLogits);
+      return {
+        label,
+        real: mseToScalar(realLogits, label),
+        fake: mseToScalar(fakeLogits, 0),
+      };
+    };
+    const high = domain(this.discriminatorH, batch.high, fakes.high, false);
+    const low = domain(
+      this.discriminatorL,
+      batch.low,
+      fakes.low,
+      this.options.smoothing === 'authors-bug',
+    );
+    const terms = [high.real, high.fake, low.real, low.fake];
+    const total = weightedSum(terms, [1, 1, 1, 1]);
+    backward(total, parametersOf(this.discriminatorH, this.discriminatorL));
+    this.discriminatorOptimiser.step(context.learningRate);
+    return [total, ...terms, high.label, low.label];
+  }
+
+  private smoothedLabel(realLogits: Tensor, fakeLogits: Tensor): Tensor {
+    const means = noGrad(() => [mean(realLogits), mean(fakeLogits)]);
+    const label = emptyTensor(this.gpu, []);
+    runKernel(labelSmoothing(SMOOTHED_LABEL, SMOOTHED_LABEL), [...means, label]);
+    return label;
+  }
+
+  /** Updates G_H and G_L; returns the total and the eight terms, unweighted. */
+  private generatorStep(
+    batch: Batch,
+    fakes: { readonly high: Tensor; readonly low: Tensor },
+    pass: (index: number) => ForwardContext,
+    context: StepContext,
+  ): Tensor[] {
+    const { lambdaAdversarial, lambdaCycle, lambdaL1, lambdaPerceptual } = this.options;
+    const cycledHigh = this.generatorH.forward(fakes.low, pass(4));
+    const cycledLow = this.generatorL.forward(fakes.high, pass(5));
+    const terms = [
+      mseToScalar(this.discriminatorH.forward(fakes.high, pass(6)), 1),
+      mseToScalar(this.discriminatorL.forward(fakes.low, pass(6)), 1),
+      l1Loss(cycledHigh, batch.high),
+      l1Loss(cycledLow, batch.low),
+      l1Loss(fakes.high, batch.high),
+      l1Loss(fakes.low, batch.low),
+    ];
+    const weights = [
+      lambdaAdversarial,
+      lambdaAdversarial,
+      lambdaCycle,
+      lambdaCycle,
+      lambdaL1,
+      lambdaL1,
+    ];
+    if (this.perceptual) {
+      terms.push(this.perceptualLoss(this.perceptual, batch.high, fakes.high));
+      terms.push(this.perceptualLoss(this.perceptual, batch.low, fakes.low));
+      weights.push(lambdaPerceptual, lambdaPerceptual);
+    }
+    const total = weightedSum(terms, weights);
+    backward(total, parametersOf(this.generatorH, this.generatorL));
+    this.generatorOptimiser.step(context.learningRate);
+    while (terms.length < 8) terms.push(tensorFrom(this.gpu, [0], []));
+    return [total, ...terms];
+  }
+
+  /** Φ(real, fake), averaged over the batch. */
+  private perceptualLoss(distance: PerceptualDistance, real: Tensor, fake: Tensor): Tensor {
+    const realFeatures = noGrad(() => distance.features(real));
+    return mean(distance.distance(realFeatures, distance.features(fake)));
+  }
+}
+
+function parametersOf(...networks: readonly Network[]): Tensor[] {
+  return networks.flatMap((network) => network.parameters.all());
+}

@@ -1,0 +1,122 @@
+import type { RandomStream } from '../autograd/philox.ts';
+import { type Shape, Tensor } from '../autograd/tensor.ts';
+import { CheckpointError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Initialiser } from './initialisers.ts';
+import type { ParameterDeclaration, ParameterSet } from './parameter-set.ts';
+
+/** What a forward pass needs to know besides its input. */
+export interface ForwardContext {
+  /** Dropout draws and spectral norm iterates only in training mode. */
+  readonly training: boolean;
+  /** Seed and step of this pass's random draws. */
+  readonly seed: number;
+  readonly step: number;
+  /** Distinguishes passes of one step, so that they draw different dropout masks. */
+  readonly pass: number;
+}
+
+/** The context of scoring and enhancing: nothing is drawn, no state changes. */
+export const EVALUATION: ForwardContext = { training: false, seed: 0, step: 0, pass: 0 };
+
+/** Parameters and state of one network, saved under PyTorch's `state_dict` names. */
+export interface Network {
+  readonly parameters: ParameterSet;
+  /** Tensors that are state but not trained (spectral norm's `u` and `v`). */
+  readonly buffers: ReadonlyMap<string, Tensor>;
+}
+
+/** Declares `name.weight` and, with `bias`, `name.bias` of a convolution. */
+export function declareConvolution(
+  name: string,
+  shape: readonly [number, number, number, number],
+  initialise: Initialiser,
+  options: { bias: boolean; biasLength: number; weightName?: string },
+): ParameterDeclaration[] {
+  const fanIn = shape[1] * shape[2] * shape[3];
+  const declarations: ParameterDeclaration[] = [
+    {
+      name: `${name}.${options.weightName ?? 'weight'}`,
+      shape,
+      initialise: () => initialise(shape, 'weight', fanIn),
+    },
+  ];
+  if (options.bias) {
+    const biasShape = [options.biasLength];
+    declarations.push({
+      name: `${name}.bias`,
+      shape: biasShape,
+      initialise: () => initialise(biasShape, 'bias', fanIn),
+    });
+  }
+  return declarations;
+}
+
+/** A persistent tensor of normalised normal deviates (spectral norm's first `u` and `v`). */
+export function randomUnitVector(gpu: Gpu, length: number, random: RandomStream): Tensor {
+  const values = new Float64Array(length).map(() => random.normal());
+  const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+  return persistentTensor(
+    gpu,
+    Float32Array.from(values, (value) => value / norm),
+    [length],
+  );
+}
+
+export function persistentTensor(gpu: Gpu, data: Float32Array, shape: Shape): Tensor {
+  const storage = gpu.upload(data);
+  gpu.keep(storage);
+  return new Tensor(gpu, shape, storage);
+}
+
+/** Everything that makes up a network's state, by name. */
+export async function readState(network: Network): Promise<Map<string, Tensorlike>> {
+  const state = new Map<string, Tensorlike>();
+  const values = await network.parameters.read();
+  for (const [name, data] of values) {
+    state.set(name, { shape: network.parameters.get(name).shape, data });
+  }
+  for (const [name, tensor] of network.buffers) {
+    state.set(name, { shape: tensor.shape, data: await tensor.read() });
+  }
+  return state;
+}
+
+/** Host values with a shape. */
+export interface Tensorlike {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+/**
+ * Replaces a network's state. Names and shapes must agree exactly.
+ * @throws CheckpointError naming the first tensor that is missing, extra or of another shape.
+ */
+export function writeState(
+  network: Network,
+  state: ReadonlyMap<string, Tensorlike>,
+  source: string,
+): void {
+  const expected = new Map<string, Shape>();
+  for (const parameter of network.parameters.all()) expected.set(parameter.name, parameter.shape);
+  for (const [name, tensor] of network.buffers) expected.set(name, tensor.shape);
+  for (const [name, shape] of expected) {
+    const found = state.get(name);
+    if (!found) throw new CheckpointError(`${source}: tensor ${name} [${shape}] is missing`);
+    if (found.shape.join() !== shape.join()) {
+      throw new CheckpointError(
+        `${source}: tensor ${name} has shape [${found.shape}], expected [${shape}]`,
+      );
+    }
+  }
+  for (const name of state.keys()) {
+    if (!expected.has(name)) throw new CheckpointError(`${source}: unexpected tensor ${name}`);
+  }
+  const values = new Map<string, Float32Array>();
+  for (const [name, { data }] of state) values.set(name, data);
+  network.parameters.write(values);
+  for (const [name, tensor] of network.buffers) {
+    const data = values.get(name);
+    if (data) tensor.gpu.write(tensor.storage, data);
+  }
+}

@@ -1,0 +1,125 @@
+import { conv2d } from '../autograd/ops/conv2d.ts';
+import { spectralNormalize } from '../autograd/ops/spectral-normalize.ts';
+import type { RandomStream } from '../autograd/philox.ts';
+import { formatShape, type Tensor } from '../autograd/tensor.ts';
+import { ShapeError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { type InitialiserName, initialiser } from './initialisers.ts';
+import {
+  declareConvolution,
+  type ForwardContext,
+  type Network,
+  randomUnitVector,
+} from './network.ts';
+import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
+
+export interface SpectralPatchGanOptions {
+  readonly inChannels: number;
+  /** Channels after the first convolution. */
+  readonly ndf: number;
+  /** Convolutions under spectral norm: 4 (as the authors' code) or all 5. */
+  readonly spectralLayers: 4 | 5;
+  readonly initialiser: InitialiserName;
+}
+
+interface Layer {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+  readonly stride: number;
+  readonly spectral: boolean;
+}
+
+const LEAKY = { kind: 'leaky_relu', slope: 0.2 } as const;
+const LINEAR = { kind: 'none' } as const;
+
+/**
+ * The 70×70 PatchGAN discriminator with spectral norm and reflect padding:
+ *
+ *     conv 4×4 s2 in→ndf, LReLU; s2 →2ndf, LReLU; s2 →4ndf, LReLU; s1 →8ndf, LReLU; s1 →1
+ *
+ * A 256×256 image gives a 30×30 map of logits. Paper section "Model Description"; layer details after
+ * the authors' challenge code (CDX-USChallenge `GnD.py`).
+ */
+export class SpectralPatchGan implements Network {
+  readonly options: SpectralPatchGanOptions;
+  readonly parameters: ParameterSet;
+  readonly buffers: ReadonlyMap<string, Tensor>;
+  private readonly layers: readonly Layer[];
+
+  constructor(gpu: Gpu, options: SpectralPatchGanOptions, random: RandomStream) {
+    this.options = options;
+    this.layers = layersOf(options);
+    const initialise = initialiser(options.initialiser, random);
+    const declarations: ParameterDeclaration[] = this.layers.flatMap((layer) =>
+      declareConvolution(layer.name, [layer.to, layer.from, 4, 4], initialise, {
+        bias: true,
+        biasLength: layer.to,
+        weightName: layer.spectral ? 'weight_orig' : 'weight',
+      }),
+    );
+    this.parameters = new ParameterSet(gpu, declarations);
+    const buffers = new Map<string, Tensor>();
+    for (const { name, from, to, spectral } of this.layers) {
+      if (!spectral) continue;
+      buffers.set(`${name}.weight_u`, randomUnitVector(gpu, to, random));
+      buffers.set(`${name}.weight_v`, randomUnitVector(gpu, from * 16, random));
+    }
+    this.buffers = buffers;
+  }
+
+  /**
+   * @param x `[N,inChannels,H,W]`, sides at least 24 (so that every layer has an output)
+   * @returns logits `[N,1,H',W']`; H' = 30 at H = 256
+   */
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    if (x.shape.length !== 4 || x.shape[1] !== this.options.inChannels) {
+      throw new ShapeError(
+        `PatchGAN expects [N,${this.options.inChannels},H,W], found ${formatShape(x.shape)}`,
+      );
+    }
+    let current = x;
+    for (const layer of this.layers) {
+      current = conv2d(
+        current,
+        this.weight(layer, context),
+        this.parameters.get(`${layer.name}.bias`),
+        {
+          stride: layer.stride,
+          padding: 1,
+          paddingMode: 'reflect',
+          activation: layer.to === 1 ? LINEAR : LEAKY,
+        },
+      );
+    }
+    return current;
+  }
+
+  private weight(layer: Layer, context: ForwardContext): Tensor {
+    if (!layer.spectral) return this.parameters.get(`${layer.name}.weight`);
+    return spectralNormalize(
+      this.parameters.get(`${layer.name}.weight_orig`),
+      this.buffer(`${layer.name}.weight_u`),
+      this.buffer(`${layer.name}.weight_v`),
+      { update: context.training },
+    );
+  }
+
+  private buffer(name: string): Tensor {
+    const tensor = this.buffers.get(name);
+    if (!tensor) throw new ShapeError(`no buffer ${name}`);
+    return tensor;
+  }
+}
+
+function layersOf({ inChannels, ndf, spectralLayers }: SpectralPatchGanOptions): Layer[] {
+  const channels = [inChannels, ndf, 2 * ndf, 4 * ndf, 8 * ndf, 1];
+  const strides = [2, 2, 2, 1, 1];
+  return strides.map((stride, index) => ({
+    name: `conv${index + 1}`,
+    from: channels[index],
+    to: channels[index + 1],
+    stride,
+    spectral: index < spectralLayers,
+  }));
+}
