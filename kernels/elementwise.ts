@@ -1,19 +1,27 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { type Kernel, spreadWorkgroups } from './kernel.ts';
+import {
+  type Activation,
+  activationForward,
+  activationGradient,
+  activationKey,
+} from './activation.ts';
+import type { Kernel } from './kernel.ts';
+import { linearMain, linearWorkgroups, literal } from './linear.ts';
 
 /*
  * Maps over whole arrays, four elements an invocation:
  *
- *   unary      y[i] = f(x[i])
- *   binary     y[i] = f(a[i], b[i])
+ *   binary               y[i] = f(a[i], b[i])
+ *   accumulate           y[i] += a[i]
+ *   scale                y[i] = factor·x[i]
+ *   activation           y[i] = f(x[i])
+ *   activation gradient  dx[i] = dy[i]·f'(x[i]), from y[i]
  *
  * Storages are padded to a multiple of 16 bytes, so the last vec4 may reach past the tensor: its
  * extra lanes compute on padding and are never looked at.
  */
 
-const WORKGROUP = 64;
-
-/** Binary maps; `accumulate` and `scaleInto` are in place. Arguments are the vec4s `a` and `b`. */
+/** Binary maps. Arguments are the vec4s `a` and `b`. */
 const BINARY = {
   /** y = a + b */
   add: 'a + b',
@@ -25,32 +33,17 @@ const BINARY = {
 
 export type BinaryName = keyof typeof BINARY;
 
-/** Linear index of an invocation under `spreadWorkgroups`. */
-const INDEX = `
-  let index = (group.y * groups.x + group.x) * ${WORKGROUP}u + lane;`;
-
-const HEADER = `
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {${INDEX}`;
-
-/** Number of vec4s, and workgroups to cover them. */
-function cover(size: number): { count: number; workgroups: [number, number, number] } {
-  const count = Math.ceil(size / 4);
-  return { count, workgroups: spreadWorkgroups(Math.ceil(count / WORKGROUP)) };
-}
-
 /**
  * `add`, `subtract`, `multiply`: bindings a, b, y. `accumulate` (y += a): bindings a, y.
  * @param size elements of each array
  */
 export function elementwiseBinary(name: BinaryName | 'accumulate', size: number): Kernel {
-  const { count, workgroups } = cover(size);
+  const count = Math.ceil(size / 4);
   const inPlace = name === 'accumulate';
   return {
     key: `elementwise.${name}.${count}`,
     bindings: inPlace ? ['read', 'write'] : ['read', 'read', 'write'],
-    workgroups,
+    workgroups: linearWorkgroups(count),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> first: array<vec4f>;
 #if ${inPlace}
@@ -59,15 +52,61 @@ export function elementwiseBinary(name: BinaryName | 'accumulate', size: number)
 @group(0) @binding(1) var<storage, read> second: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
 #endif
-${HEADER}
-  if (index >= ${count}u) { return; }
+${linearMain(count)}
   let a = first[index];
 #if ${inPlace}
   result[index] = result[index] + a;
 #else
   let b = second[index];
-  result[index] = ${inPlace ? '' : BINARY[name as BinaryName]};
+  result[index] = ${inPlace ? '' : BINARY[name]};
 #endif
+}
+`,
+  };
+}
+
+/** y = factor·x. Bindings x, y. The factor is part of the code. */
+export function elementwiseScale(factor: number, size: number): Kernel {
+  return unary(`scale${Math.fround(factor)}`, `${literal(factor)} * x`, size);
+}
+
+/** y = f(x). Bindings x, y. */
+export function elementwiseActivation(activation: Activation, size: number): Kernel {
+  return unary(activationKey(activation), activationForward(activation, 'x'), size);
+}
+
+function unary(name: string, expression: string, size: number): Kernel {
+  const count = Math.ceil(size / 4);
+  return {
+    key: `elementwise.${name}.${count}`,
+    bindings: ['read', 'write'],
+    workgroups: linearWorkgroups(count),
+    code: () => wgsl`
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
+${linearMain(count)}
+  let x = source[index];
+  result[index] = ${expression};
+}
+`,
+  };
+}
+
+/** dx = dy·f'(x), computed from y = f(x). Bindings dy, y, dx. */
+export function elementwiseActivationGradient(activation: Activation, size: number): Kernel {
+  const count = Math.ceil(size / 4);
+  return {
+    key: `elementwise.${activationKey(activation)}.gradient.${count}`,
+    bindings: ['read', 'read', 'write'],
+    workgroups: linearWorkgroups(count),
+    code: () => wgsl`
+@group(0) @binding(0) var<storage, read> cotangent: array<vec4f>;
+@group(0) @binding(1) var<storage, read> output: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
+${linearMain(count)}
+  let dy = cotangent[index];
+  let y = output[index];
+  result[index] = ${activationGradient(activation, 'dy', 'y')};
 }
 `,
   };

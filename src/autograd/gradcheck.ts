@@ -168,11 +168,12 @@ export async function checkDevice(
         Math.sqrt(op.reduction.backward),
       );
       if (wrong) return wrong;
-      gradient.dispose();
     }
     return await checkNoGrad(gpu, op, inputs, await output.read());
   } finally {
     output.dispose();
+    // Only now: gradients may share memory with each other or with the cotangent (add's do).
+    for (const gradient of found.values()) gradient.dispose();
     for (const tensor of made) tensor.dispose();
   }
 }

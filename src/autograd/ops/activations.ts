@@ -1,0 +1,47 @@
+import type { Activation } from '../../../kernels/activation.ts';
+import {
+  elementwiseActivation,
+  elementwiseActivationGradient,
+} from '../../../kernels/elementwise.ts';
+import { UsageError } from '../../errors.ts';
+import { attach } from '../tape.ts';
+import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
+
+/** y = f(x). Keeps only the output for the backward pass. */
+function activate(x: Tensor, activation: Activation): Tensor {
+  const y = emptyTensor(x.gpu, x.shape);
+  runKernel(elementwiseActivation(activation, x.size), [x, y]);
+  return attach(y, activation.kind, [x], (dy) => [
+    () => {
+      const dx = emptyTensor(x.gpu, x.shape);
+      runKernel(elementwiseActivationGradient(activation, x.size), [dy, y, dx]);
+      return dx;
+    },
+  ]);
+}
+
+/** max(x, 0); the gradient at 0 is 0. NaN stays NaN. */
+export function relu(x: Tensor): Tensor {
+  return activate(x, { kind: 'relu' });
+}
+
+/**
+ * x if x > 0, else slope·x; at 0 the gradient is `slope`, as in PyTorch.
+ * @throws UsageError unless `slope` is positive (then the output's sign tells the input's).
+ */
+export function leakyRelu(x: Tensor, slope: number): Tensor {
+  if (!(slope > 0 && Number.isFinite(slope))) {
+    throw new UsageError(`leakyRelu: slope must be a positive number, found ${slope}`);
+  }
+  return activate(x, { kind: 'leaky_relu', slope });
+}
+
+/** Hyperbolic tangent, finite for every finite x. */
+export function tanh(x: Tensor): Tensor {
+  return activate(x, { kind: 'tanh' });
+}
+
+/** 1/(1+e^-x), finite for every finite x. */
+export function sigmoid(x: Tensor): Tensor {
+  return activate(x, { kind: 'sigmoid' });
+}

@@ -1,0 +1,47 @@
+import {
+  type BinaryName,
+  elementwiseBinary,
+  elementwiseScale,
+} from '../../../kernels/elementwise.ts';
+import { attach } from '../tape.ts';
+import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
+import { requireSameShape } from './check.ts';
+
+function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
+  requireSameShape(name, a, b);
+  const y = emptyTensor(a.gpu, a.shape);
+  runKernel(elementwiseBinary(name, a.size), [a, b, y]);
+  return y;
+}
+
+function scaled(x: Tensor, factor: number): Tensor {
+  const y = emptyTensor(x.gpu, x.shape);
+  runKernel(elementwiseScale(factor, x.size), [x, y]);
+  return y;
+}
+
+/** y = a + b, of one shape. @throws ShapeError */
+export function add(a: Tensor, b: Tensor): Tensor {
+  return attach(binary('add', a, b), 'add', [a, b], (dy) => [() => dy, () => dy]);
+}
+
+/** y = a - b, of one shape. @throws ShapeError */
+export function subtract(a: Tensor, b: Tensor): Tensor {
+  return attach(binary('subtract', a, b), 'subtract', [a, b], (dy) => [
+    () => dy,
+    () => scaled(dy, -1),
+  ]);
+}
+
+/** y = a·b element by element, of one shape. @throws ShapeError */
+export function multiply(a: Tensor, b: Tensor): Tensor {
+  return attach(binary('multiply', a, b), 'multiply', [a, b], (dy) => [
+    () => binary('multiply', dy, b),
+    () => binary('multiply', dy, a),
+  ]);
+}
+
+/** y = factor·x. The factor is compiled into the kernel: it should not change from step to step. */
+export function scale(x: Tensor, factor: number): Tensor {
+  return attach(scaled(x, factor), 'scale', [x], (dy) => [() => scaled(dy, factor)]);
+}

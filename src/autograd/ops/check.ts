@@ -1,0 +1,35 @@
+import { ShapeError } from '../../errors.ts';
+import { formatShape, sameShape, type Tensor } from '../tensor.ts';
+
+/** Extents of an image batch `[N,C,H,W]`. */
+export interface ImageShape {
+  readonly batch: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** @throws ShapeError unless both tensors have one shape. */
+export function requireSameShape(op: string, a: Tensor, b: Tensor): void {
+  if (!sameShape(a.shape, b.shape)) {
+    throw new ShapeError(
+      `${op} needs tensors of one shape, found ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
+    );
+  }
+}
+
+/** @throws ShapeError unless `x` is `[N,C,H,W]` with no empty axis. */
+export function requireImage(op: string, x: Tensor): ImageShape {
+  if (x.shape.length !== 4 || x.size === 0) {
+    throw new ShapeError(`${op} needs a tensor [N,C,H,W], found ${formatShape(x.shape)}`);
+  }
+  const [batch, channels, height, width] = x.shape;
+  return { batch, channels, height, width };
+}
+
+/** @throws ShapeError if `x` has no elements. */
+export function requireElements(op: string, x: Tensor): void {
+  if (x.size === 0) {
+    throw new ShapeError(`${op} needs at least one element, found ${formatShape(x.shape)}`);
+  }
+}
