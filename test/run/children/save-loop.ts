@@ -2,7 +2,7 @@
  * Child process of the kill test: saves checkpoints until it is killed, reporting each on stdout.
  * Arguments: run folder, first step, `same` to write every second step twice.
  */
-import { saveCheckpoint } from '../../../src/train/checkpoint.ts';
+import { saveCheckpoint } from '../../../src/run/checkpoint.ts';
 
 const [runDir = '', firstStep = '0', mode = ''] = process.argv.slice(2);
 for (let step = Number(firstStep); ; step++) {

@@ -26,7 +26,7 @@ import {
   saveCheckpoint,
   stepFolderName,
   type TrainingState,
-} from '../../src/train/checkpoint.ts';
+} from '../../src/run/checkpoint.ts';
 
 const suite = uvuSuite<{ run: string }>('checkpoint');
 
