@@ -5,13 +5,15 @@ import koffi from 'koffi';
 
 const STDERR = 2;
 
-/** Lines that Dawn and the Vulkan loader print although nothing is wrong that a user could mend. */
+/** What Dawn and the Vulkan loader print about drivers that another one can stand in for. */
 const NOISE = [
   /^Warning: max\w+ artificially reduced from \d+ to \d+/,
   /^Warning: loader_/,
   /^Warning: vkCreateInstance: Found no drivers/,
   /^Warning: vkCreateInstance failed with VK_ERROR_INCOMPATIBLE_DRIVER/,
   /^Warning: Couldn't load Vulkan/,
+  // The driver is too old for Dawn (Mesa before 23, say); another one may do.
+  /^Warning: Vulkan .* required/,
   /lavapipe is not a conformant vulkan implementation/,
 ];
 

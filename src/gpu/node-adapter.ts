@@ -58,6 +58,8 @@ export async function openNodeAdapter(options: NodeAdapterOptions = {}): Promise
     if (system !== undefined) return found(system, 'system');
   }
   if (choice === 'auto' ? swiftShaderRunsHere : choice === 'swiftshader') {
+    const said = driverSaid.at(-1);
+    if (said !== undefined) log(`no usable driver on this system: ${said}`);
     const bundled = await openSwiftShader(webgpu, options, log);
     if (bundled !== undefined) return found(bundled, 'swiftshader');
   }
