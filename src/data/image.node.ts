@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import jpeg from 'jpeg-js';
 import { PNG } from 'pngjs';
 import { DataError } from '../errors.ts';
-import { systemReason, writeFileAtomic } from './atomic.node.ts';
+import { writeFileAtomic } from '../files.ts';
 import { encodePng, type GrayConversion, type GrayImage, grayFromRgba } from './image.ts';
 import { checkPngComplete, type ImageHeader, readImageHeader } from './image-header.ts';
 
@@ -72,8 +72,22 @@ export function decodeImage(bytes: Uint8Array, name: string, notice?: ImageNotic
   return conversion.image;
 }
 
+/** The operating system's reason for a failed read, as one short line. */
+export function readFailure(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const reasons: Record<string, string> = {
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    ENOENT: 'no such file or folder',
+    ENOTDIR: 'a part of the path is not a folder',
+    EISDIR: 'it is a folder',
+    EMFILE: 'too many open files',
+  };
+  return reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
+}
+
 function unreadable(path: string, cause: unknown): DataError {
-  return new DataError(`${path}: cannot be read: ${systemReason(cause)}`, { cause });
+  return new DataError(`${path}: cannot be read: ${readFailure(cause)}`, { cause });
 }
 
 /**
@@ -129,6 +143,6 @@ export function probeImage(path: string): ImageHeader {
  * Writes an 8-bit grey PNG atomically, values rounded; see {@link encodePng}.
  * @throws DataError naming the file when it cannot be written
  */
-export function writePng(path: string, image: GrayImage): void {
-  writeFileAtomic(path, encodePng(image));
+export async function writePng(path: string, image: GrayImage): Promise<void> {
+  await writeFileAtomic(path, encodePng(image));
 }

@@ -9,8 +9,7 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { DataError } from '../errors.ts';
-import { systemReason } from './atomic.node.ts';
-import { type ImageNotice, probeImage, readImageAsync } from './image.node.ts';
+import { type ImageNotice, probeImage, readFailure, readImageAsync } from './image.node.ts';
 import { comparePairs, type PairName, type PairSource } from './pairs.ts';
 
 /** One pair on disk. */
@@ -29,7 +28,7 @@ function list(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch (cause) {
-    throw new DataError(`${folder}: expected a folder: ${systemReason(cause)}`, { cause });
+    throw new DataError(`${folder}: expected a folder: ${readFailure(cause)}`, { cause });
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { writePng } from '../../src/data/image.node.ts';
+import { encodePng } from '../../src/data/image.ts';
 import { findPairs, folderSource, listImages } from '../../src/data/layout.node.ts';
 import { DataError } from '../../src/errors.ts';
 
@@ -17,7 +17,8 @@ suite.after.each(() => rmSync(folder, { recursive: true }));
 function put(path: string, width = 3, height = 2, value = 0.2): void {
   const full = join(folder, path);
   mkdirSync(join(full, '..'), { recursive: true });
-  writePng(full, { width, height, data: new Float32Array(width * height).fill(value) });
+  const data = new Float32Array(width * height).fill(value);
+  writeFileSync(full, encodePng({ width, height, data }));
 }
 
 function putPair(organ: string, name: string): void {
