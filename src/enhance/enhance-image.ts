@@ -1,0 +1,116 @@
+import { tensorFrom } from '../autograd/tensor.ts';
+import type { GrayImage } from '../data/image.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Method } from '../methods/method.ts';
+
+export interface EnhanceOptions {
+  /**
+   * Side of square tiles in pixels; 0 (default) takes the image whole. Tiles need less memory, but
+   * instance norm then sees each tile's statistics instead of the image's.
+   */
+  readonly tile?: number;
+  /** Pixels that neighbouring tiles share and blend over; default an eighth of the tile. */
+  readonly overlap?: number;
+}
+
+/**
+ * Lifts one image of any size: it is padded by reflection to what the network's halvings need, and
+ * the result cropped back.
+ * @returns the enhanced image in [0,1]
+ */
+export async function enhanceImage(
+  gpu: Gpu,
+  method: Method,
+  image: GrayImage,
+  options: EnhanceOptions = {},
+): Promise<GrayImage> {
+  const tile = options.tile ?? 0;
+  if (tile <= 0 || (image.width <= tile && image.height <= tile)) {
+    return enhanceWhole(gpu, method, image);
+  }
+  const overlap = Math.min(options.overlap ?? Math.ceil(tile / 8), tile >> 1);
+  const sum = new Float64Array(image.width * image.height);
+  const weight = new Float64Array(sum.length);
+  for (const y of tileStarts(image.height, tile, overlap)) {
+    for (const x of tileStarts(image.width, tile, overlap)) {
+      const width = Math.min(tile, image.width - x);
+      const height = Math.min(tile, image.height - y);
+      const part = await enhanceWhole(gpu, method, cut(image, x, y, width, height));
+      for (let row = 0; row < height; row++) {
+        for (let column = 0; column < width; column++) {
+          const share = ramp(column, width, overlap) * ramp(row, height, overlap);
+          const index = (y + row) * image.width + x + column;
+          sum[index] += share * part.data[row * width + column];
+          weight[index] += share;
+        }
+      }
+    }
+  }
+  const data = Float32Array.from(sum, (value, index) => value / weight[index]);
+  return { width: image.width, height: image.height, data };
+}
+
+async function enhanceWhole(gpu: Gpu, method: Method, image: GrayImage): Promise<GrayImage> {
+  const { width, height } = image;
+  const paddedWidth = roundUp(width, method.sizeMultiple);
+  const paddedHeight = roundUp(height, method.sizeMultiple);
+  const input = new Float32Array(paddedWidth * paddedHeight);
+  for (let y = 0; y < paddedHeight; y++) {
+    const sourceRow = reflect(y, height) * width;
+    for (let x = 0; x < paddedWidth; x++) {
+      input[y * paddedWidth + x] = 2 * image.data[sourceRow + reflect(x, width)] - 1;
+    }
+  }
+  const output = gpu.scope(() =>
+    method.enhance(tensorFrom(gpu, input, [1, 1, paddedHeight, paddedWidth])),
+  );
+  const values = await output.read();
+  output.dispose();
+  const data = new Float32Array(width * height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const value = (values[y * paddedWidth + x] + 1) / 2;
+      data[y * width + x] = Math.min(1, Math.max(0, value));
+    }
+  }
+  return { width, height, data };
+}
+
+/** Mirrors an index beyond the end back inside, without repeating the edge. */
+function reflect(index: number, length: number): number {
+  if (length === 1) return 0;
+  const period = 2 * (length - 1);
+  const position = index % period;
+  return position < length ? position : period - position;
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+function tileStarts(length: number, tile: number, overlap: number): number[] {
+  const starts: number[] = [];
+  const stride = tile - overlap;
+  for (let start = 0; ; start += stride) {
+    if (start + tile >= length) {
+      starts.push(Math.max(0, length - tile));
+      return starts;
+    }
+    starts.push(start);
+  }
+}
+
+/** Weight of a pixel within its tile: rising over the overlap, never zero. */
+function ramp(index: number, length: number, overlap: number): number {
+  const edge = Math.min(index, length - 1 - index) + 1;
+  return Math.min(1, edge / (overlap + 1));
+}
+
+function cut(image: GrayImage, x: number, y: number, width: number, height: number): GrayImage {
+  const data = new Float32Array(width * height);
+  for (let row = 0; row < height; row++) {
+    const start = (y + row) * image.width + x;
+    data.set(image.data.subarray(start, start + width), row * width);
+  }
+  return { width, height, data };
+}

@@ -1,0 +1,97 @@
+import { existsSync, statSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { noticeOncePerFolder, readImageAsync, writePng } from '../data/image.node.ts';
+import { listImages } from '../data/layout.node.ts';
+import { DataError, UsageError } from '../errors.ts';
+import { writeError } from '../files.ts';
+import { openNodeGpu } from '../node.ts';
+import { loadModel } from '../run/model.ts';
+import { numberOption, optionalString, type ProgramSpec, stringOption } from '../run/options.ts';
+import { runProgram } from '../run/program.ts';
+import { enhanceImage } from './enhance-image.ts';
+
+const PROGRAM: ProgramSpec = {
+  command: 'npx tsx src/enhance',
+  summary: 'Enhances ultrasound images (PNG, JPEG; files or folders) with a trained model.',
+  positionals: 'IN...',
+  options: {
+    checkpoint: { description: 'checkpoint or run folder', what: 'PATH', required: true },
+    out: { description: 'folder for the enhanced PNG files', what: 'DIR', required: true },
+    select: {
+      description: 'which checkpoint of a run folder: best on validation, or the latest',
+      default: 'best',
+      choices: ['best', 'latest'],
+    },
+    tile: {
+      description: 'side of tiles for large images; 0 takes images whole',
+      default: 0,
+      integer: true,
+      min: 0,
+      max: 16384,
+    },
+    device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
+  },
+};
+
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+await runProgram(PROGRAM, async ({ values, positionals }) => {
+  if (!positionals.length) throw new UsageError(`no input images; see ${PROGRAM.command} --help`);
+  const out = stringOption(values, 'out');
+  const tile = numberOption(values, 'tile');
+  const jobs = outputNames(positionals.flatMap(expand), out);
+  const gpu = await openNodeGpu({ device: optionalString(values, 'device'), log: print });
+  print(`adapter ${gpu.description}`);
+  const model = await loadModel(
+    gpu,
+    stringOption(values, 'checkpoint'),
+    stringOption(values, 'select'),
+  );
+  print(`model ${model.folder} (step ${model.step})`);
+  if (tile > 0) {
+    print(
+      'tiles: instance norm sees each tile on its own, so brightness may differ from a whole image',
+    );
+  }
+  try {
+    await mkdir(out, { recursive: true });
+  } catch (error) {
+    throw writeError(out, error);
+  }
+  const notice = noticeOncePerFolder(print);
+  for (const { source, target } of jobs) {
+    const started = performance.now();
+    const image = await readImageAsync(source, notice);
+    const enhanced = await enhanceImage(gpu, model.method, image, { tile });
+    writePng(target, enhanced);
+    const seconds = ((performance.now() - started) / 1000).toFixed(2);
+    print(`${source} -> ${target} (${image.width}x${image.height}, ${seconds} s)`);
+  }
+  gpu.close();
+});
+
+function expand(path: string): string[] {
+  if (!existsSync(path)) throw new DataError(`${path}: no such file or folder`);
+  return statSync(path).isDirectory() ? listImages(path) : [path];
+}
+
+/** @throws UsageError if two inputs would be written to one file, or one over itself */
+function outputNames(
+  sources: readonly string[],
+  out: string,
+): { source: string; target: string }[] {
+  const taken = new Map<string, string>();
+  return sources.map((source) => {
+    const target = join(out, `${basename(source, extname(source))}.png`);
+    const other = taken.get(target);
+    if (other) throw new UsageError(`${source} and ${other} would both be written to ${target}`);
+    if (existsSync(target) && existsSync(source) && statSync(target).ino === statSync(source).ino) {
+      throw new UsageError(`${source} would be overwritten; name another --out`);
+    }
+    taken.set(target, source);
+    return { source, target };
+  });
+}

@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import { noticeOncePerFolder } from '../data/image.node.ts';
+import { findPairs, folderSource } from '../data/layout.node.ts';
+import { PairLoader } from '../data/loader.ts';
+import { selectPairs } from '../data/pairs.ts';
+import { requireSplit, splitPairs } from '../data/split.ts';
+import { DataError } from '../errors.ts';
+import { openNodeGpu } from '../node.ts';
+import { evaluatePairs } from '../run/evaluate.ts';
+import { loadModel } from '../run/model.ts';
+import { openPerceptual } from '../run/perceptual.ts';
+import { runProgram } from '../run/program.ts';
+import { EVAL_PROGRAM, evaluationPlan } from './configuration.ts';
+import { PictureGallery } from './gallery.ts';
+import { formatTable, summariseEvaluation, writeEvaluation } from './results.ts';
+
+await runProgram(EVAL_PROGRAM, async ({ values }) => {
+  const plan = evaluationPlan(values);
+  // With --json, stdout holds the result and nothing else.
+  const print = (line: string): void => {
+    (plan.json ? process.stderr : process.stdout).write(`${line}\n`);
+  };
+  const gpu = await openNodeGpu({ device: plan.device, log: print });
+  print(`adapter ${gpu.description}`);
+  const model = await loadModel(gpu, plan.checkpoint, plan.select);
+  print(`model ${model.folder} (step ${model.step})`);
+
+  const pairs = findPairs(plan.data);
+  const splitSeed = plan.splitSeed ?? numberOr(model.extra.splitSeed, 0);
+  const split = splitPairs(pairs, splitSeed);
+  const chosen =
+    plan.split === 'all'
+      ? pairs.map((_, index) => index)
+      : requireSplit(split, plan.split, plan.data);
+  const size = plan.size ?? numberOr(model.extra.size, 256);
+  const fit = plan.fit ?? (model.extra.fit === 'resize' ? 'resize' : 'crop');
+  const { sizeMultiple } = model.method;
+  if (size % sizeMultiple) {
+    throw new DataError(
+      `--size ${size}: expected a multiple of ${sizeMultiple}, which the model's halvings need`,
+    );
+  }
+  print(
+    `data ${plan.data}: ${chosen.length} ${plan.split} pairs of ${pairs.length}, ${fit === 'crop' ? 'centre crops of' : 'resized to'} ${size}x${size}`,
+  );
+  if (!plan.perceptual.length) {
+    print(`no perceptual distance: give --weights DIR for LPIPS, or --perceptual random-features`);
+  }
+  const perceptual = [];
+  for (const name of plan.perceptual) {
+    const distance = await openPerceptual(gpu, name, plan.weights);
+    if (distance) perceptual.push(distance);
+  }
+  const source = selectPairs(folderSource(pairs, noticeOncePerFolder(print)), chosen);
+  const gallery = plan.out
+    ? new PictureGallery(join(plan.out, 'images'), plan.pictures)
+    : undefined;
+  const results = await evaluatePairs(
+    gpu,
+    model.method,
+    new PairLoader(source, { batch: plan.batch, size, fit, crops: 'centre' }),
+    { metrics: plan.metrics, perceptual, onImages: (images) => gallery?.add(images) },
+  );
+  gpu.close();
+  const summary = summariseEvaluation(results, {
+    checkpoint: model.folder,
+    step: model.step,
+    data: plan.data,
+    split: plan.split,
+    splitSeed,
+    size,
+    fit,
+    adapter: gpu.description,
+  });
+  if (plan.json) process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
+  else process.stdout.write(formatTable(summary));
+  if (plan.out) {
+    await writeEvaluation(plan.out, summary, gallery?.pictures ?? []);
+    print(`wrote ${plan.out}`);
+  }
+});
+
+function numberOr(value: unknown, fallback: number): number {
+  return typeof value === 'number' ? value : fallback;
+}

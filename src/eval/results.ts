@@ -1,0 +1,139 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RandomStream } from '../autograd/philox.ts';
+import { writeError, writeFileAtomic } from '../files.ts';
+import { loadReportAssets } from '../report/assets.node.ts';
+import { renderReport } from '../report/report.ts';
+import type { PairScores } from '../run/evaluate.ts';
+import { type Comparison, compareScores } from './comparison.ts';
+import type { GalleryPicture } from './gallery.ts';
+import { metricNamed } from './metrics/metrics.ts';
+
+/** What was evaluated. */
+export interface EvaluationSubject {
+  readonly checkpoint: string;
+  readonly step: number;
+  readonly data: string;
+  readonly split: string;
+  readonly splitSeed: number;
+  readonly size: number;
+  readonly fit: string;
+  readonly adapter: string;
+}
+
+/** The result of one evaluation; `--json` prints it. */
+export interface EvaluationSummary {
+  readonly subject: EvaluationSubject;
+  readonly count: number;
+  readonly comparisons: readonly Comparison[];
+  readonly pairs: readonly PairScores[];
+}
+
+/** Aggregates per-pair scores: the model against "reference low" on every metric. */
+export function summariseEvaluation(
+  pairs: readonly PairScores[],
+  subject: EvaluationSubject,
+): EvaluationSummary {
+  const metrics = Object.keys(pairs[0]?.enhanced ?? {});
+  const comparisons = metrics.map((name) =>
+    compareScores(
+      name,
+      pairs.map((pair) => pair.reference[name]),
+      pairs.map((pair) => pair.enhanced[name]),
+      new RandomStream(0, `bootstrap:${name}`),
+    ),
+  );
+  return { subject, count: pairs.length, comparisons, pairs };
+}
+
+/** A plain table for the terminal. */
+export function formatTable(summary: EvaluationSummary): string {
+  const rows = [['metric', 'reference low', 'enhanced', 'change', '95% interval', 'P (1-sided)']];
+  for (const comparison of summary.comparisons) {
+    const { metric, baseline, model, improvementInterval: interval, test } = comparison;
+    const show = (value: number): string => value.toFixed(metric.decimals);
+    const sign = metric.direction === 'higher' ? 1 : -1;
+    const change = model.mean - baseline.mean;
+    const bounds = [interval.low * sign, interval.high * sign].sort((a, b) => a - b);
+    const arrow = metric.direction === 'higher' ? '↑' : '↓';
+    rows.push([
+      `${metric.label} ${arrow}`,
+      show(baseline.mean),
+      show(model.mean),
+      `${change >= 0 ? '+' : ''}${show(change)}`,
+      `[${show(bounds[0])}, ${show(bounds[1])}]`,
+      test.pValue < 0.001 ? '<.001' : test.pValue > 0.99 ? '>.99' : test.pValue.toFixed(3),
+    ]);
+  }
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
+      )
+      .join('  '),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+/** Writes `scores.csv`, `scores.json` and `report.html`. */
+export async function writeEvaluation(
+  folder: string,
+  summary: EvaluationSummary,
+  pictures: readonly GalleryPicture[],
+): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw writeError(folder, error);
+  }
+  await writeFileAtomic(join(folder, 'scores.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  await writeFileAtomic(join(folder, 'scores.csv'), scoresCsv(summary));
+  const { subject } = summary;
+  const html = renderReport(
+    {
+      title: 'Evaluation',
+      subtitle: `${subject.checkpoint}, step ${subject.step}`,
+      scoredOn: `${summary.count} ${subject.split} pairs, ${subject.fit} to ${subject.size}x${subject.size}`,
+      configuration: { ...subject },
+      adapter: subject.adapter,
+      curves: [],
+      scores: summary.comparisons,
+      pictures: pictures.map(({ caption, low, enhanced, high, name, organ }) => ({
+        caption,
+        low,
+        enhanced,
+        high,
+        scores: pictureScores(summary, organ, name),
+      })),
+      notes: ['"Reference low" scores the low-quality images as they are.'],
+    },
+    loadReportAssets(),
+  );
+  await writeFileAtomic(join(folder, 'report.html'), html);
+}
+
+function pictureScores(summary: EvaluationSummary, organ: string, name: string) {
+  const pair = summary.pairs.find((item) => item.organ === organ && item.name === name);
+  return summary.comparisons.map(({ metric }) => ({
+    metric: metric.name,
+    low: pair?.reference[metric.name] ?? Number.NaN,
+    enhanced: pair?.enhanced[metric.name] ?? Number.NaN,
+  }));
+}
+
+function scoresCsv({ pairs, comparisons }: EvaluationSummary): string {
+  const names = comparisons.map(({ metric }) => metricNamed(metric.name).name);
+  const header = ['organ', 'name', ...names.flatMap((name) => [`${name}_low`, `${name}_enhanced`])];
+  const rows = pairs.map(({ organ, name, reference, enhanced }) => [
+    quote(organ),
+    quote(name),
+    ...names.flatMap((metric) => [reference[metric], enhanced[metric]]),
+  ]);
+  return [header, ...rows].map((row) => `${row.join(',')}\n`).join('');
+}
+
+/** A CSV field, quoted where its content would break the row. */
+function quote(text: string): string {
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

@@ -1,0 +1,60 @@
+import { noticeOncePerFolder } from '../data/image.node.ts';
+import { findPairs, folderSource } from '../data/layout.node.ts';
+import { selectPairs } from '../data/pairs.ts';
+import { requireSplit, splitPairs } from '../data/split.ts';
+import { openNodeGpu } from '../node.ts';
+import { runProgram } from '../run/program.ts';
+import { TRAIN_PROGRAM, trainConfiguration, trainPlaces } from './configuration.ts';
+import { TrainProgress } from './progress.ts';
+import { trainRun } from './train-run.ts';
+
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+await runProgram(TRAIN_PROGRAM, async ({ values }) => {
+  const configuration = trainConfiguration(values);
+  if (values['print-config'] === true) {
+    const { config: _, 'print-config': __, ...options } = values;
+    print(JSON.stringify({ ...options, levels: configuration.methodOptions.levels }, null, 2));
+    return;
+  }
+  const places = trainPlaces(values);
+  const pairs = findPairs(places.data);
+  const split = splitPairs(pairs, configuration.splitSeed);
+  const source = folderSource(pairs, noticeOncePerFolder(print));
+  const train = selectPairs(source, requireSplit(split, 'train', places.data));
+  const validation = split.val.length ? selectPairs(source, split.val) : undefined;
+  print(
+    `data ${places.data}: ${pairs.length} pairs, ${split.train.length} train, ${split.val.length} validation, ${split.test.length} test`,
+  );
+  if (!validation) print('no validation pairs: the last checkpoint will be the result');
+
+  const gpu = await openNodeGpu({ device: places.device, log: print });
+  print(`adapter ${gpu.description}`);
+  let interrupted = false;
+  process.once('SIGINT', () => {
+    interrupted = true;
+    print('\nstopping after this step; the run can be resumed with --resume');
+  });
+  const progress = new TrainProgress(configuration, train.pairs.length, print);
+  const result = await trainRun({
+    gpu,
+    configuration,
+    train,
+    validation,
+    runFolder: places.out,
+    weights: places.weights,
+    resume: places.resume,
+    command: `${TRAIN_PROGRAM.command} ${process.argv.slice(2).join(' ')}`,
+    events: { ...progress.events, shouldStop: () => interrupted },
+    log: print,
+  });
+  progress.finish();
+  const memory = gpu.memory();
+  print(`peak device memory ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`);
+  print(`selected model ${result.selected}`);
+  print(`next: npx tsx src/eval --checkpoint ${result.selected} --data ${places.data}`);
+  gpu.close();
+  if (interrupted) process.exitCode = 130;
+});

@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import { writePng } from '../data/image.node.ts';
+import { PairLoader } from '../data/loader.ts';
+import type { PairSource } from '../data/pairs.ts';
+import { DataError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Method } from '../methods/method.ts';
+import { montage } from '../report/montage.ts';
+import { loadCheckpoint, stepFolderName } from '../run/checkpoint.ts';
+import type { EvaluatedImages } from '../run/evaluate.ts';
+import { createMethod } from '../run/model.ts';
+import { openPerceptual } from '../run/perceptual.ts';
+import { prepareRunFolder, versions, writeRunConfiguration } from '../run/run-folder.ts';
+import type { TrainConfiguration } from './configuration.ts';
+import { type TrainEvents, Trainer } from './trainer.ts';
+
+export interface TrainRunInput {
+  readonly gpu: Gpu;
+  readonly configuration: TrainConfiguration;
+  readonly train: PairSource;
+  /** Pairs that choose the model; without any, the last checkpoint is the result. */
+  readonly validation: PairSource | undefined;
+  readonly runFolder: string;
+  readonly weights: string | undefined;
+  readonly resume: boolean;
+  /** As the user typed it. */
+  readonly command: string;
+  readonly events?: TrainEvents;
+  readonly log: (line: string) => void;
+}
+
+export interface TrainRunResult {
+  readonly step: number;
+  /** Checkpoint folder of the selected model: the best on validation, else the last. */
+  readonly selected: string;
+}
+
+/** Trains into a run folder: configuration, log, checkpoints and sample pictures. */
+export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
+  const { gpu, configuration, runFolder, log } = input;
+  const perceptual = await openPerceptual(gpu, configuration.perceptual, input.weights);
+  await prepareRunFolder(runFolder, input.resume);
+  const checkpoint = input.resume ? await loadCheckpoint(runFolder) : undefined;
+  for (const line of checkpoint?.skipped ?? []) log(`passed over: ${line}`);
+  const method = createMethod(gpu, configuration.method, configuration.methodOptions, perceptual);
+  log(describeMethod(method, perceptual?.label));
+  const trainer = new Trainer({
+    gpu,
+    method,
+    configuration,
+    loader: trainLoader(input.train, configuration),
+    validation: input.validation && scoringLoader(input.validation, configuration),
+    runFolder,
+    events: {
+      ...input.events,
+      onValidation: (record) => {
+        writeSamples(runFolder, record.step, record.images);
+        input.events?.onValidation?.(record);
+      },
+    },
+  });
+  try {
+    if (checkpoint) {
+      trainer.resume(checkpoint);
+      log(`resumed from ${checkpoint.folder}`);
+    } else {
+      await writeRunConfiguration(runFolder, {
+        command: input.command,
+        adapter: gpu.description,
+        versions: versions(),
+        started: new Date().toISOString(),
+        options: configuration,
+      });
+    }
+    await trainer.run();
+    const best = trainer.bestScores.ssim?.step ?? trainer.step;
+    return {
+      step: trainer.step,
+      selected: join(runFolder, 'checkpoints', stepFolderName(best)),
+    };
+  } finally {
+    trainer.dispose();
+    method.dispose();
+    perceptual?.dispose();
+  }
+}
+
+/** A loader that draws training batches as the configuration says. */
+function trainLoader(source: PairSource, configuration: TrainConfiguration): PairLoader {
+  const { batch, size, fit, shuffle, seed, flip } = configuration;
+  if (source.pairs.length === 0) throw new DataError('the training split is empty');
+  return new PairLoader(source, { batch, size, fit, crops: 'random', shuffle, seed, flip });
+}
+
+/** A loader for scoring: centre crops in fixed order. */
+export function scoringLoader(
+  source: PairSource,
+  options: { readonly size: number; readonly fit: 'crop' | 'resize'; readonly batch: number },
+): PairLoader {
+  const { batch, size, fit } = options;
+  return new PairLoader(source, { batch, size, fit, crops: 'centre' });
+}
+
+function writeSamples(runFolder: string, step: number, images: readonly EvaluatedImages[]): void {
+  if (!images.length) return;
+  const rows = images.map(({ size, low, enhanced, high }) =>
+    [low, enhanced, high].map((data) => ({ width: size, height: size, data })),
+  );
+  writePng(join(runFolder, 'samples', `${stepFolderName(step)}.png`), montage(rows));
+}
+
+function describeMethod(method: Method, perceptual: string | undefined): string {
+  const sizes = [...method.networks].map(
+    ([prefix, network]) =>
+      `${prefix.replace('.', '')} ${network.parameters.count.toLocaleString('en-US')}`,
+  );
+  return `${method.name}: parameters ${sizes.join(', ')}; perceptual loss ${perceptual ?? 'none'}`;
+}

@@ -1,0 +1,340 @@
+import { join } from 'node:path';
+import { countNonFinite } from '../autograd/finite.ts';
+import { tensorFrom } from '../autograd/tensor.ts';
+import type { Batch as HostBatch, PairLoader } from '../data/loader.ts';
+import { CheckpointError, NumericalError } from '../errors.ts';
+import { HOST_METRICS } from '../eval/metrics/metrics.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Method } from '../methods/method.ts';
+import { stepSchedule } from '../nn/schedules.ts';
+import {
+  type Architecture,
+  expectArchitecture,
+  type LoadedCheckpoint,
+  saveCheckpoint,
+} from '../run/checkpoint.ts';
+import {
+  averageScores,
+  type EvaluatedImages,
+  evaluatePairs,
+  type Scores,
+} from '../run/evaluate.ts';
+import {
+  methodTensors,
+  optimiserScalars,
+  restoreNetworks,
+  restoreOptimisers,
+} from '../run/model.ts';
+import type { TrainConfiguration } from './configuration.ts';
+import { LossLog } from './loss-log.ts';
+import { type LogRecord, RunLog } from './run-log.ts';
+import { type Best, SELECTION_METRICS, selectModel } from './selection.ts';
+
+/** What the outside sees of a run while it goes on. */
+export interface TrainEvents {
+  readonly onSteps?: (records: readonly LogRecord[]) => void;
+  readonly onValidation?: (record: ValidationRecord) => void;
+  readonly onCheckpoint?: (folder: string) => void;
+  /** Asked before every step; true ends the run after a last checkpoint. */
+  readonly shouldStop?: () => boolean;
+}
+
+export interface ValidationRecord {
+  readonly step: number;
+  readonly epoch: number;
+  readonly scores: Scores;
+  readonly reference: Scores;
+  /** Whether the epoch became the selected model. */
+  readonly selected: boolean;
+  readonly images: readonly EvaluatedImages[];
+}
+
+/** Validation pictures passed on to `onValidation`. */
+const SAMPLE_PAIRS = 4;
+
+/** Where a run stands. */
+interface Position {
+  step: number;
+  epoch: number;
+  /** Next batch within the epoch. */
+  batchIndex: number;
+}
+
+/** Trains one method on one device, writing the run folder as it goes. */
+export class Trainer {
+  private readonly gpu: Gpu;
+  private readonly method: Method;
+  private readonly configuration: TrainConfiguration;
+  private readonly loader: PairLoader;
+  private readonly validation: PairLoader | undefined;
+  private readonly runFolder: string;
+  private readonly events: TrainEvents;
+  private readonly lossLog: LossLog;
+  private readonly position: Position = { step: 0, epoch: 0, batchIndex: 0 };
+  private readonly waiting: { epoch: number; learningRate: number }[] = [];
+  private best: Best = {};
+  private stopped = false;
+  private savedStep = -1;
+  private lastRead = performance.now();
+
+  constructor(input: {
+    gpu: Gpu;
+    method: Method;
+    configuration: TrainConfiguration;
+    loader: PairLoader;
+    validation?: PairLoader;
+    runFolder: string;
+    events?: TrainEvents;
+  }) {
+    this.gpu = input.gpu;
+    this.method = input.method;
+    this.configuration = input.configuration;
+    this.loader = input.loader;
+    this.validation = input.validation;
+    this.runFolder = input.runFolder;
+    this.events = input.events ?? {};
+    this.lossLog = new LossLog(
+      input.gpu,
+      input.method.lossNames.length,
+      input.configuration.readEvery,
+    );
+  }
+
+  /** Steps done so far. */
+  get step(): number {
+    return this.position.step;
+  }
+
+  /** Best validation trio so far, by metric. */
+  get bestScores(): Best {
+    return this.best;
+  }
+
+  /**
+   * Takes networks, optimisers and position from a checkpoint of the same configuration.
+   * @throws CheckpointError if the architecture, data order or optimiser state does not fit
+   */
+  resume({ folder, state, files }: LoadedCheckpoint): void {
+    expectArchitecture(state, this.architecture(), folder);
+    for (const [name, value] of Object.entries(this.runIdentity())) {
+      if (state.extra?.[name] !== value) {
+        throw new CheckpointError(
+          `${folder}: was trained with ${name} ${String(state.extra?.[name])}, found ${value}; resume with the same options`,
+        );
+      }
+    }
+    restoreNetworks(this.method, files, folder);
+    restoreOptimisers(this.method, files, state.optimizers, folder);
+    this.position.step = state.step;
+    this.position.epoch = state.epoch;
+    this.position.batchIndex = state.batchIndex;
+    this.best = state.best;
+    this.savedStep = state.step;
+  }
+
+  /** Trains to the end of the configuration, or until `shouldStop`. */
+  async run(): Promise<void> {
+    const { position, configuration } = this;
+    const log = await RunLog.open(join(this.runFolder, 'log.jsonl'), position.step);
+    const validationLog = await RunLog.open(
+      join(this.runFolder, 'validation.jsonl'),
+      position.step,
+    );
+    try {
+      if (position.step === 0 && this.savedStep < 0) await this.checkpoint();
+      this.lastRead = performance.now();
+      while (position.epoch < configuration.epochs && !this.isDone()) {
+        await this.trainEpoch(log);
+        if (position.batchIndex === 0) await this.endEpoch(validationLog);
+      }
+      await this.readLosses(log);
+      if (position.batchIndex !== 0) await this.validate(validationLog);
+      if (this.savedStep !== position.step) await this.checkpoint();
+    } finally {
+      log.close();
+      validationLog.close();
+    }
+  }
+
+  dispose(): void {
+    this.lossLog.dispose();
+  }
+
+  private isDone(): boolean {
+    this.stopped ||= this.events.shouldStop?.() ?? false;
+    const { steps } = this.configuration;
+    return this.stopped || (steps !== undefined && this.position.step >= steps);
+  }
+
+  /** Trains batches until the epoch or the run ends. */
+  private async trainEpoch(log: RunLog): Promise<void> {
+    const { position, configuration } = this;
+    const schedule = stepSchedule(
+      configuration.learningRate,
+      configuration.lrEvery,
+      configuration.lrGamma,
+    );
+    for await (const batch of this.loader.epoch(position.epoch, position.batchIndex)) {
+      if (this.isDone()) return;
+      const learningRate = schedule(position.epoch);
+      this.recordStep(batch, learningRate);
+      this.waiting.push({ epoch: position.epoch, learningRate });
+      await this.gpu.flush();
+      position.step++;
+      position.batchIndex++;
+      if (this.lossLog.isFull) await this.readLosses(log);
+    }
+    position.epoch++;
+    position.batchIndex = 0;
+  }
+
+  private recordStep(batch: HostBatch, learningRate: number): void {
+    this.gpu.scope(() => {
+      const low = tensorFrom(this.gpu, batch.low, batch.shape);
+      const high = tensorFrom(this.gpu, batch.high, batch.shape);
+      const context = { step: this.position.step, learningRate };
+      this.lossLog.append(this.method.trainStep({ low, high }, context));
+    });
+  }
+
+  /** Brings the losses of the last steps to the host, checks and logs them. */
+  private async readLosses(log: RunLog): Promise<void> {
+    if (this.lossLog.isEmpty) return;
+    const rows = await this.lossLog.drain();
+    const now = performance.now();
+    const seconds = (now - this.lastRead) / 1000 / rows.length;
+    this.lastRead = now;
+    const first = this.position.step - rows.length;
+    const records = rows.map((row, index): LogRecord => {
+      const { epoch, learningRate } = this.waiting[index];
+      const losses = this.method.lossNames.map((name, column) => [
+        name,
+        // JSON has no NaN; a word says what happened.
+        Number.isFinite(row[column]) ? row[column] : String(row[column]),
+      ]);
+      return {
+        step: first + index + 1,
+        epoch,
+        lr: learningRate,
+        scale: 1,
+        seconds: Number(seconds.toFixed(4)),
+        ...Object.fromEntries(losses),
+      };
+    });
+    this.waiting.length = 0;
+    log.append(records);
+    this.events.onSteps?.(records);
+    const bad = rows.findIndex((row) => row.some((value) => !Number.isFinite(value)));
+    if (bad >= 0) await this.reportNonFinite(first + bad + 1, rows[bad]);
+  }
+
+  /** @throws NumericalError naming the losses and parameters that are not finite */
+  private async reportNonFinite(step: number, row: Float32Array): Promise<never> {
+    const losses = this.method.lossNames.filter((_, column) => !Number.isFinite(row[column]));
+    const named = [...this.method.networks].flatMap(([prefix, network]) =>
+      network.parameters.all().map((tensor) => ({ name: prefix + tensor.name, tensor })),
+    );
+    const parameters = [...(await countNonFinite(named))]
+      .filter(([, count]) => count > 0)
+      .map(([name, count]) => `${name} (${count})`);
+    const where = parameters.length
+      ? `; non-finite parameters: ${parameters.slice(0, 8).join(', ')}${parameters.length > 8 ? ` and ${parameters.length - 8} more` : ''}`
+      : '; all parameters are finite';
+    throw new NumericalError(
+      `step ${step}: loss ${losses.join(', ')} is not finite${where}; the last checkpoint is of step ${this.savedStep}`,
+    );
+  }
+
+  private async endEpoch(validationLog: RunLog): Promise<void> {
+    const { position, configuration } = this;
+    const last = position.epoch >= configuration.epochs || this.isDone();
+    let selected = false;
+    if (last || position.epoch % configuration.validateEvery === 0) {
+      selected = await this.validate(validationLog);
+    }
+    if (selected || (!last && position.epoch % configuration.checkpointEvery === 0)) {
+      await this.checkpoint();
+    }
+  }
+
+  /** Scores the validation pairs; returns whether this model is now the selected one. */
+  private async validate(log: RunLog): Promise<boolean> {
+    if (!this.validation) return false;
+    const pausedAt = performance.now();
+    const images: EvaluatedImages[] = [];
+    const metrics = HOST_METRICS.filter((metric) =>
+      (SELECTION_METRICS as readonly string[]).includes(metric.name),
+    );
+    const pairs = await evaluatePairs(this.gpu, this.method, this.validation, {
+      metrics,
+      perceptual: [],
+      onImages: (item) => {
+        if (images.length < SAMPLE_PAIRS) images.push(item);
+      },
+    });
+    const scores = averageScores(pairs, 'enhanced');
+    const { step, epoch } = this.position;
+    const chosen = selectModel(this.best, scores, step);
+    if (chosen) this.best = chosen;
+    const selected = chosen !== undefined;
+    log.append([{ step, epoch, ...scores, selected: selected ? 1 : 0 }]);
+    this.events.onValidation?.({
+      step,
+      epoch,
+      scores,
+      reference: averageScores(pairs, 'reference'),
+      selected,
+      images,
+    });
+    this.lastRead += performance.now() - pausedAt;
+    return selected;
+  }
+
+  private async checkpoint(): Promise<void> {
+    const pausedAt = performance.now();
+    const { step, epoch, batchIndex } = this.position;
+    const folder = await saveCheckpoint(
+      this.runFolder,
+      step,
+      await methodTensors(this.method),
+      {
+        step,
+        epoch,
+        batchIndex,
+        architecture: this.architecture(),
+        // Random numbers are functions of (seed, step): the step above is all their state.
+        rng: { seed: this.configuration.seed },
+        optimizers: optimiserScalars(this.method),
+        best: { ...this.best },
+        extra: this.runIdentity(),
+      },
+      { keep: this.configuration.keep },
+    );
+    this.savedStep = step;
+    this.lastRead += performance.now() - pausedAt;
+    this.events.onCheckpoint?.(folder);
+  }
+
+  private architecture(): Architecture {
+    return { method: this.method.name, ...this.method.architecture };
+  }
+
+  /** Options that must not change on resume, or the run would not be the same. */
+  private runIdentity(): Record<string, string | number | boolean> {
+    const { size, fit, batch, seed, splitSeed, shuffle, flip, perceptual } = this.configuration;
+    const { dropout, dropoutSite } = this.configuration.methodOptions;
+    return {
+      size,
+      fit,
+      batch,
+      seed,
+      splitSeed,
+      shuffle,
+      flip,
+      perceptual,
+      dropout,
+      dropoutSite,
+      pairs: this.loader.pairCount,
+    };
+  }
+}
