@@ -45,7 +45,11 @@
             stroke: styleValue(`--s${series.colour % 6}`),
             alpha: series.faint ? 0.28 : 1,
             width: series.faint ? 1 : 2,
-            points: { show: !series.faint && data.columns[0].length < 40, size: 5 },
+            points: {
+              show: !series.faint && data.columns[0].length < 40,
+              size: 5,
+              fill: styleValue('--card'),
+            },
             spanGaps: true,
           })),
         ],
