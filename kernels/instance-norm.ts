@@ -1,0 +1,285 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import {
+  type Activation,
+  activationForward,
+  activationGradient,
+  activationKey,
+} from './activation.ts';
+import { type AdapterProfile, type Kernel, spreadWorkgroups } from './kernel.ts';
+import { literal } from './linear.ts';
+import { type WorkgroupSum, workgroupSum } from './workgroup-sum.ts';
+
+/*
+ * Instance normalisation without scale and shift, with an activation behind it:
+ *
+ *   x: [planes, pixels]   ŷ = (x - μ)/s   y = f(ŷ)   μ = mean(x)   s = sqrt(mean((x-μ)²) + ε)
+ *   backward:  g = dy·f'(ŷ)   dx = (g - mean(g) - ŷ·mean(g·ŷ))/s
+ *   statistics: [planes] of (μ - x₀, 1/s)
+ *
+ * One workgroup a plane; small planes get one invocation each, so that no lane idles. Both directions
+ * go over the plane twice, in vec4s (put together from scalars where planes are not aligned): once
+ * for the two sums, once to write.
+ *
+ * Numerics: values are taken relative to the plane's first element x₀, which removes a large mean
+ * before anything is rounded, and each invocation runs Welford's update on four interleaved streams,
+ * so that an x₀ far from the rest does no harm either. The streams are merged exactly as Chan, Golub
+ * & LeVeque do: first the mean of all, then each stream's spread about it.
+ */
+
+export interface InstanceNormSpec {
+  /** N·C. */
+  readonly planes: number;
+  /** H·W. */
+  readonly pixels: number;
+  readonly epsilon: number;
+  readonly activation: Activation;
+}
+
+/** Planes up to this size are done by single invocations. */
+const SMALL_PLANE = 64;
+
+/** Whether the normalised value can be found from the output; if not, the backward pass reads x. */
+export function isOutputSaved(activation: Activation): boolean {
+  return activation.kind === 'none' || activation.kind === 'leaky_relu';
+}
+
+interface Layout {
+  readonly sum: WorkgroupSum;
+  /** Planes a workgroup. */
+  readonly planesPerGroup: number;
+  readonly aligned: boolean;
+  /** vec4s that lie wholly in a plane. */
+  readonly vectors: number;
+  /** Pixels after them. */
+  readonly tail: number;
+  /** vec4s an invocation handles at most. */
+  readonly rounds: number;
+  /** Whether the driver must not see how many rounds there are. */
+  readonly hideRounds: boolean;
+}
+
+const ALONE: WorkgroupSum = {
+  lanes: 1,
+  tag: 'single',
+  enable: '',
+  declarations: 'fn workgroupSum(value: vec4f, lane: u32) -> vec4f { return value; }',
+};
+
+function layoutOf({ pixels }: InstanceNormSpec, profile: AdapterProfile): Layout {
+  const small = pixels <= SMALL_PLANE;
+  const sum = small ? ALONE : workgroupSum('vec4f', profile, pixels <= 4096 ? 64 : 256);
+  const vectors = Math.floor(pixels / 4);
+  const rounds = Math.ceil(vectors / sum.lanes);
+  return {
+    sum,
+    planesPerGroup: small ? 32 : 1,
+    aligned: pixels % 4 === 0,
+    vectors,
+    tail: pixels % 4,
+    rounds,
+    // Mesa would unroll a short loop and then take seconds to compile it for a CPU.
+    hideRounds: profile.kind === 'cpu' && rounds > 2 && rounds <= 64,
+  };
+}
+
+function keyOf(name: string, spec: InstanceNormSpec, layout: Layout): string {
+  const { planes, pixels, epsilon, activation } = spec;
+  return `instance-norm.${name}.${planes}x${pixels}.${epsilon}.${activationKey(activation)}.${layout.sum.tag}`;
+}
+
+function workgroups({ planes }: InstanceNormSpec, { planesPerGroup }: Layout) {
+  return spreadWorkgroups(Math.ceil(planes / planesPerGroup));
+}
+
+/** Reads and writes of the four pixels from `first` on; the last ones of a plane may be its tail. */
+function accessors(name: string, array: string, aligned: boolean): string {
+  const elements = [0, 1, 2, 3].map((k) => `${array}[first + ${k}u]`).join(', ');
+  return `fn ${name}(first: u32) -> vec4f { return ${aligned ? `${array}[first / 4u]` : `vec4f(${elements})`}; }`;
+}
+
+function storer(aligned: boolean): string {
+  const elements = [0, 1, 2, 3].map((k) => `result[first + ${k}u] = value[${k}];`).join(' ');
+  return `fn store(first: u32, value: vec4f) { ${aligned ? 'result[first / 4u] = value;' : elements} }`;
+}
+
+/** Opens `main`: `plane`, `lane`, `base` (the plane's first element), and `rounds` if hidden. */
+function main(spec: InstanceNormSpec, layout: Layout): string {
+  const { sum, planesPerGroup, rounds, hideRounds } = layout;
+  const alone = sum.lanes === 1;
+  return `@compute @workgroup_size(${alone ? planesPerGroup : sum.lanes})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) invocation: u32) {
+  let lane = ${alone ? '0u' : 'invocation'};
+  let plane = (group.y * groups.x + group.x)${alone ? ` * ${planesPerGroup}u + invocation` : ''};
+  if (plane >= ${spec.planes}u) { return; }
+  let base = plane * ${spec.pixels}u;
+  ${hideRounds ? `let rounds = select(0u, ${rounds}u, groups.x > 0u);` : ''}`;
+}
+
+/** `statement` for each vec4 of this invocation, with `first` its first element. */
+function forEachVector({ sum, vectors, rounds, hideRounds }: Layout, statement: string): string {
+  return `for (var round = 0u; round < ${hideRounds ? 'rounds' : `${rounds}u`}; round++) {
+    let vector = round * ${sum.lanes}u + lane;
+    ${vectors % sum.lanes ? `if (vector < ${vectors}u)` : ''} {
+      let first = base + vector * 4u;
+      ${statement}
+    }
+  }`;
+}
+
+/** Stores the first `tail` components of the vec4 expression `value`. */
+function storeTail({ vectors, tail }: Layout, value: string): string {
+  const first = `base + ${vectors * 4}u`;
+  return `{ let first = ${first}; let value = ${value};
+${Array.from({ length: tail }, (_, k) => `    result[first + ${k}u] = value[${k}];`).join('\n')}
+  }`;
+}
+
+/** Bindings x, y, statistics (2 floats a plane). */
+export function instanceNormForward(spec: InstanceNormSpec, profile: AdapterProfile): Kernel {
+  const layout = layoutOf(spec, profile);
+  const { sum, aligned, vectors, tail } = layout;
+  const type = aligned ? 'vec4f' : 'f32';
+  const uneven = vectors % sum.lanes !== 0;
+  const inTail = `vec4<bool>(${[0, 1, 2, 3].map((k) => k < tail)})`;
+  return {
+    key: keyOf('forward', spec, layout),
+    bindings: ['read', 'write', 'write'],
+    workgroups: workgroups(spec, layout),
+    requires: sum.requires,
+    code: () => wgsl`${sum.enable}
+@group(0) @binding(0) var<storage, read> x: array<${type}>;
+@group(0) @binding(1) var<storage, read_write> result: array<${type}>;
+@group(0) @binding(2) var<storage, read_write> statistics: array<vec2f>;
+${sum.declarations}
+${accessors('load', 'x', aligned)}
+${storer(aligned)}
+fn activate(value: vec4f) -> vec4f { return ${activationForward(spec.activation, 'value')}; }
+fn total(value: f32, lane: u32) -> f32 { return workgroupSum(vec4f(value, 0.0, 0.0, 0.0), lane).x; }
+
+${main(spec, layout)}
+  let origin = x[base${aligned ? ' / 4u' : ''}]${aligned ? '.x' : ''};
+  var streamMean = vec4f(0.0);
+  var streamSpread = vec4f(0.0);
+  ${forEachVector(
+    layout,
+    `let value = load(first) - origin;
+      let change = value - streamMean;
+      streamMean += change * (1.0 / f32(round + 1u));
+      streamSpread += change * (value - streamMean);`,
+  )}
+#if ${uneven}
+  let length = f32(${layout.rounds}u - select(0u, 1u, lane >= ${vectors % sum.lanes}u));
+#else
+  let length = ${literal(layout.rounds)};
+#endif
+  var partial = length * dot(streamMean, vec4f(1.0));
+#if ${tail > 0}
+  var rest = vec4f(0.0);
+  if (lane == 0u) {
+    rest = select(vec4f(0.0), load(base + ${vectors * 4}u) - origin, ${inTail});
+    partial += dot(rest, vec4f(1.0));
+  }
+#endif
+  let mean = total(partial, lane) / ${literal(spec.pixels)};
+  let apart = streamMean - mean;
+  partial = dot(streamSpread, vec4f(1.0)) + length * dot(apart, apart);
+#if ${tail > 0}
+  if (lane == 0u) {
+    let deviation = select(vec4f(0.0), rest - mean, ${inTail});
+    partial += dot(deviation, deviation);
+  }
+#endif
+  let variance = total(partial, lane) / ${literal(spec.pixels)};
+  let inverse = 1.0 / sqrt(variance + ${literal(spec.epsilon)});
+  if (lane == 0u) { statistics[plane] = vec2f(mean, inverse); }
+  ${forEachVector(layout, 'store(first, activate(((load(first) - origin) - mean) * inverse));')}
+#if ${tail > 0}
+  if (lane == 0u) ${storeTail(layout, 'activate((rest - mean) * inverse)')}
+#endif
+}
+`,
+  };
+}
+
+/** Bindings dy, saved (the output where `isOutputSaved`, else x), statistics, dx. */
+export function instanceNormBackward(spec: InstanceNormSpec, profile: AdapterProfile): Kernel {
+  const layout = layoutOf(spec, profile);
+  const { sum, aligned, vectors, tail } = layout;
+  const { activation } = spec;
+  const type = aligned ? 'vec4f' : 'f32';
+  const fromOutput = isOutputSaved(activation);
+  const inTail = `vec4<bool>(${[0, 1, 2, 3].map((k) => k < tail)})`;
+  let normalised = '((saved - origin) - moments.x) * moments.y';
+  if (fromOutput) {
+    normalised =
+      activation.kind === 'leaky_relu'
+        ? `select(saved * ${literal(1 / activation.slope)}, saved, saved > vec4f(0.0))`
+        : 'saved';
+  }
+  return {
+    key: keyOf('backward', spec, layout),
+    bindings: ['read', 'read', 'read', 'write'],
+    workgroups: workgroups(spec, layout),
+    requires: sum.requires,
+    code: () => wgsl`${sum.enable}
+@group(0) @binding(0) var<storage, read> cotangent: array<${type}>;
+@group(0) @binding(1) var<storage, read> kept: array<${type}>;
+@group(0) @binding(2) var<storage, read> statistics: array<vec2f>;
+@group(0) @binding(3) var<storage, read_write> result: array<${type}>;
+${sum.declarations}
+${accessors('loadCotangent', 'cotangent', aligned)}
+${accessors('loadKept', 'kept', aligned)}
+${storer(aligned)}
+struct Pair { g: vec4f, normalised: vec4f }
+
+/** The cotangent before the activation, and the normalised value. */
+fn load(first: u32, origin: f32, moments: vec2f) -> Pair {
+  let dy = loadCotangent(first);
+  let saved = loadKept(first);
+  let normalised = ${normalised};
+#if ${fromOutput}
+  let y = saved;
+#else
+  let y = ${activationForward(activation, 'normalised')};
+#endif
+  return Pair(${activationGradient(activation, 'dy', 'y')}, normalised);
+}
+
+${main(spec, layout)}
+#if ${fromOutput}
+  let origin = 0.0;
+#else
+  let origin = kept[base${aligned ? ' / 4u' : ''}]${aligned ? '.x' : ''};
+#endif
+  let moments = statistics[plane];
+  var sumG = vec4f(0.0);
+  var sumProduct = vec4f(0.0);
+  ${forEachVector(
+    layout,
+    `let pair = load(first, origin, moments);
+      sumG += pair.g;
+      sumProduct += pair.g * pair.normalised;`,
+  )}
+#if ${tail > 0}
+  var rest = Pair(vec4f(0.0), vec4f(0.0));
+  if (lane == 0u) {
+    rest = load(base + ${vectors * 4}u, origin, moments);
+    sumG += select(vec4f(0.0), rest.g, ${inTail});
+    sumProduct += select(vec4f(0.0), rest.g * rest.normalised, ${inTail});
+  }
+#endif
+  let sums = workgroupSum(vec4f(dot(sumG, vec4f(1.0)), dot(sumProduct, vec4f(1.0)), 0.0, 0.0), lane);
+  let means = sums.xy / ${literal(spec.pixels)};
+  ${forEachVector(
+    layout,
+    `let pair = load(first, origin, moments);
+      store(first, (pair.g - means.x - pair.normalised * means.y) * moments.y);`,
+  )}
+#if ${tail > 0}
+  if (lane == 0u) ${storeTail(layout, '(rest.g - means.x - rest.normalised * means.y) * moments.y')}
+#endif
+}
+`,
+  };
+}

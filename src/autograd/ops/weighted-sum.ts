@@ -1,0 +1,42 @@
+import { elementwiseScale } from '../../../kernels/elementwise.ts';
+import { MAX_SCALARS, weightedSumKernel } from '../../../kernels/weighted-sum.ts';
+import { ShapeError } from '../../errors.ts';
+import { attach } from '../tape.ts';
+import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+
+/**
+ * Σ weight·scalar, a scalar `[]`: the total of a loss's terms. Up to 7 terms take one dispatch, each
+ * further 6 one more. The weights are compiled into the kernel.
+ * @throws ShapeError if the numbers of scalars and weights differ, there are none, or one is no scalar
+ */
+export function weightedSum(scalars: readonly Tensor[], weights: readonly number[]): Tensor {
+  if (!scalars.length || scalars.length !== weights.length) {
+    throw new ShapeError(
+      `weightedSum needs as many weights as scalars, found ${scalars.length} scalars and ${weights.length} weights`,
+    );
+  }
+  for (const scalar of scalars) {
+    if (scalar.size !== 1) {
+      throw new ShapeError(`weightedSum needs scalars, found ${formatShape(scalar.shape)}`);
+    }
+  }
+  const { gpu } = scalars[0];
+  let total: Tensor | undefined;
+  for (let done = 0; done < scalars.length; ) {
+    const take = total ? MAX_SCALARS - 1 : MAX_SCALARS;
+    const next = emptyTensor(gpu, []);
+    const before = total ? [total] : [];
+    const kernel = weightedSumKernel([...before.map(() => 1), ...weights.slice(done, done + take)]);
+    runKernel(kernel, [...before, ...scalars.slice(done, done + take), next]);
+    total = next;
+    done += take;
+  }
+  const y = total as Tensor;
+  return attach(y, 'weighted_sum', scalars, (dy) =>
+    scalars.map((scalar, index) => () => {
+      const gradient = emptyTensor(gpu, scalar.shape);
+      runKernel(elementwiseScale(weights[index], 1), [dy, gradient]);
+      return gradient;
+    }),
+  );
+}

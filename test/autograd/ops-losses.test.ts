@@ -1,0 +1,107 @@
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { AdapterProfile } from '../../kernels/kernel.ts';
+import { reduceRows } from '../../kernels/reduce.ts';
+import { bceWithLogits, l1Loss, mseToScalar } from '../../src/autograd/ops/losses.ts';
+import { mean } from '../../src/autograd/ops/reduce.ts';
+import { weightedSum } from '../../src/autograd/ops/weighted-sum.ts';
+import { RandomStream } from '../../src/autograd/philox.ts';
+import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from '../../src/autograd/registry/losses.ts';
+import { randomArray } from '../../src/autograd/registry/row.ts';
+import { backward } from '../../src/autograd/tape.ts';
+import { emptyTensor, runPlan, type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
+import { openNodeGpu } from '../../src/node.ts';
+import { testRows } from './check-rows.ts';
+
+const suite = createSuite('reductions and losses');
+const gpu = await openNodeGpu();
+suite.after(() => gpu.close());
+
+testRows(suite, gpu, [...REDUCE_OPS, ...LOSS_OPS, WEIGHTED_SUM]);
+
+suite('the variant for GPUs gives the same sums', async () => {
+  const profile: AdapterProfile = { kind: 'gpu', subgroupSize: 0, f16: false };
+  for (const [rows, length] of [
+    [1, 1],
+    [2, 1023],
+    [3, 4096],
+    [1, 300_001],
+  ]) {
+    const x = randomArray(new RandomStream(2, 'gpu'), [rows, length]);
+    const input = tensorFrom(gpu, Float32Array.from(x.data), x.shape);
+    const y = emptyTensor(gpu, [rows]);
+    const term = { name: 'squared_difference', second: { constant: 0.5 } } as const;
+    runPlan(reduceRows({ term, rows, length, factor: 1 / length }, profile), [input], [y]);
+    const values = await y.read();
+    for (let row = 0; row < rows; row++) {
+      const expected =
+        x.data
+          .subarray(row * length, (row + 1) * length)
+          .reduce((sum, value) => sum + (value - 0.5) ** 2, 0) / length;
+      assert.ok(Math.abs(values[row] / expected - 1) < 1e-6, `${rows}x${length} row ${row}`);
+    }
+  }
+});
+
+suite('2²⁴ + 5 elements with a large mean are averaged to six digits', async () => {
+  const length = 2 ** 24 + 5;
+  const data = new Float32Array(length);
+  let exact = 0;
+  for (let i = 0; i < length; i++) {
+    data[i] = 100 + ((i * 7919) % 1000) / 1000;
+    exact += data[i];
+  }
+  const value = await gpu.scope(() => mean(tensorFrom(gpu, data, [length]))).read();
+  assert.ok(Math.abs(value[0] / (exact / length) - 1) < 1e-6, `${value[0]} for ${exact / length}`);
+});
+
+suite('results repeat bit by bit', async () => {
+  const x = randomArray(new RandomStream(3, 'repeat'), [100_003]);
+  const run = async () =>
+    (await gpu.scope(() => mean(tensorFrom(gpu, Float32Array.from(x.data), x.shape))).read())[0];
+  const first = await run();
+  for (let i = 0; i < 3; i++) assert.is(await run(), first);
+});
+
+suite('equal elements have no L1 gradient; NaN reaches the loss', async () => {
+  const a = tensorFrom(gpu, [1, 2, 3], [3]);
+  const b = tensorFrom(gpu, [1, 0, 5], [3]);
+  a.requiresGrad = true;
+  const da = gpu.scope(() => backward(l1Loss(a, b), [a])).get(a) as Tensor;
+  assert.equal(
+    [...(await da.read())].map((v) => Math.round(v * 3)),
+    [0, 1, -1],
+  );
+  const bad = tensorFrom(gpu, [1, Number.NaN, 5], [3]);
+  for (const loss of [
+    () => l1Loss(bad, b),
+    () => mseToScalar(bad, 1),
+    () => bceWithLogits(bad, 0),
+    () => mean(bad),
+  ]) {
+    assert.ok(Number.isNaN((await gpu.scope(loss).read())[0]));
+  }
+});
+
+suite('cross-entropy stays finite at logits of ±100', async () => {
+  const x = tensorFrom(gpu, [100, -100], [2]);
+  x.requiresGrad = true;
+  const { loss, found } = gpu.scope(() => {
+    const y = bceWithLogits(x, 1);
+    return { loss: y, found: backward(y, [x]) };
+  });
+  assert.is((await loss.read())[0], 50);
+  const gradient = await (found.get(x) as Tensor).read();
+  assert.ok(Math.abs(gradient[0]) < 1e-7 && Math.abs(gradient[1] + 0.5) < 1e-7);
+});
+
+suite('wrong shapes are named', () => {
+  const a = tensorFrom(gpu, [1, 2, 3], [3]);
+  const b = tensorFrom(gpu, [1, 2], [2]);
+  assert.throws(() => l1Loss(a, b), /\[3\] and \[2\]/);
+  assert.throws(() => mseToScalar(a, b), /one element, found \[2\]/);
+  assert.throws(() => weightedSum([a], [1]), /found \[3\]/);
+  assert.throws(() => weightedSum([a], []), /1 scalars and 0 weights/);
+});
+
+suite.run();
