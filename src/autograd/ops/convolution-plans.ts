@@ -1,0 +1,113 @@
+import type { Activation } from '../../../kernels/activation.ts';
+import { activationKey } from '../../../kernels/activation.ts';
+import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
+import { conv2dDataGradient } from '../../../kernels/conv2d/data-gradient.ts';
+import { conv2dForward, type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/forward.ts';
+import { type ConvGeometry, geometryKey } from '../../../kernels/conv2d/geometry.ts';
+import { conv2dWeightGradient } from '../../../kernels/conv2d/weight-gradient.ts';
+import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
+import type { AdapterProfile, Plan } from '../../../kernels/kernel.ts';
+import type { GradientSlot } from '../parameter.ts';
+import { emptyTensor, runKernel, runPlan, type Shape, type Tensor } from '../tensor.ts';
+
+/*
+ * The three plans that a convolution and a transposed convolution share, with their plans remembered:
+ * a training step asks for the same few dozen every time.
+ */
+
+const plans = new WeakMap<AdapterProfile, Map<string, Plan>>();
+
+function remembered(profile: AdapterProfile, key: string, make: () => Plan): Plan {
+  let known = plans.get(profile);
+  if (!known) {
+    known = new Map();
+    plans.set(profile, known);
+  }
+  let plan = known.get(key);
+  if (!plan) {
+    plan = make();
+    known.set(key, plan);
+  }
+  return plan;
+}
+
+function epilogueOf(bias: Tensor | undefined, activation: Activation): Epilogue {
+  return bias || activation.kind !== 'none' ? { bias: !!bias, activation } : NO_EPILOGUE;
+}
+
+/** y = f(conv(x, w) + bias), a tensor of `shape`. */
+export function runForward(
+  geometry: ConvGeometry,
+  shape: Shape,
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  activation: Activation = { kind: 'none' },
+): Tensor {
+  const { profile } = x.gpu;
+  const epilogue = epilogueOf(bias, activation);
+  const key = `forward${epilogue.bias ? '+' : ''}${activationKey(activation)}${geometryKey(geometry)}`;
+  const y = emptyTensor(x.gpu, shape);
+  const plan = remembered(profile, key, () => conv2dForward(geometry, epilogue, profile));
+  runPlan(plan, bias ? [x, weight, bias] : [x, weight], [y]);
+  return y;
+}
+
+/** dx of a convolution, or f(convTranspose(dy, w) + bias): a tensor of `shape`. */
+export function runDataGradient(
+  geometry: ConvGeometry,
+  shape: Shape,
+  dy: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  activation: Activation = { kind: 'none' },
+): Tensor {
+  const { profile } = dy.gpu;
+  const epilogue = epilogueOf(bias, activation);
+  const key = `data${epilogue.bias ? '+' : ''}${activationKey(activation)}${geometryKey(geometry)}`;
+  const dx = emptyTensor(dy.gpu, shape);
+  const plan = remembered(profile, key, () => conv2dDataGradient(geometry, epilogue, profile));
+  runPlan(plan, bias ? [dy, weight, bias] : [dy, weight], [dx]);
+  return dx;
+}
+
+/** dw of a convolution with input x and output cotangent dy, straight into `target` if there is one. */
+export function runWeightGradient(
+  geometry: ConvGeometry,
+  shape: Shape,
+  x: Tensor,
+  dy: Tensor,
+  target?: GradientSlot,
+): Tensor {
+  const { profile } = x.gpu;
+  const accumulate = target?.filled ?? false;
+  const dw = target?.tensor ?? emptyTensor(x.gpu, shape);
+  const key = `weight${accumulate ? '+' : ''}${geometryKey(geometry)}`;
+  const plan = remembered(profile, key, () => conv2dWeightGradient(geometry, accumulate, profile));
+  runPlan(plan, [x, dy], [dw]);
+  return dw;
+}
+
+/** db[o] = Σ dy[n,o,·,·], straight into `target` if there is one. */
+export function runBiasGradient(dy: Tensor, target?: GradientSlot): Tensor {
+  const [batch, channels, height, width] = dy.shape;
+  const db = target?.tensor ?? emptyTensor(dy.gpu, [channels]);
+  const accumulate = target?.filled ?? false;
+  runKernel(biasGradient(batch, channels, height * width, accumulate), [dy, db]);
+  return db;
+}
+
+/**
+ * Where gradients start: dy·f'(z), told from y = f(z). Made at most once, when first asked for.
+ */
+export function beforeActivation(activation: Activation, dy: Tensor, y: Tensor): () => Tensor {
+  if (activation.kind === 'none') return () => dy;
+  let made: Tensor | undefined;
+  return () => {
+    if (!made) {
+      made = emptyTensor(y.gpu, y.shape);
+      runKernel(elementwiseActivationGradient(activation, y.size), [dy, y, made]);
+    }
+    return made;
+  };
+}
