@@ -10,10 +10,10 @@ import { PairLoader } from '../src/data/loader.ts';
 import { selectPairs } from '../src/data/pairs.ts';
 import { simulatedSource } from '../src/data/simulator/simulator.ts';
 import { SonoliftError } from '../src/errors.ts';
-import { metricNamed } from '../src/eval/metrics/metrics.ts';
 import { type EvaluationSummary, formatTable, summariseEvaluation } from '../src/eval/results.ts';
 import { writeFileAtomic } from '../src/files.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
+import { metricNamed } from '../src/metrics/metrics.ts';
 import { openNodeGpu } from '../src/node.ts';
 import { loadReportAssets } from '../src/report/assets.node.ts';
 import { renderReport } from '../src/report/report.ts';
@@ -87,7 +87,7 @@ await runProgram(PROGRAM, async ({ values }) => {
   const test = range(COUNTS.train + COUNTS.validation, COUNTS.test);
 
   const deadline = performance.now() + numberOption(values, 'minutes') * 60_000;
-  const progress = new TrainProgress(configuration, train.pairs.length, print);
+  const progress = new TrainProgress(configuration, train.pairs.length);
   const result = await trainRun({
     gpu,
     configuration,

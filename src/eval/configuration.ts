@@ -1,6 +1,7 @@
 import { FIT_MODES, type FitMode } from '../data/fit.ts';
 import { SPLIT_NAMES, type SplitName } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
+import { DEFAULT_HOST_METRICS, HOST_METRICS, type HostMetric } from '../metrics/metrics.ts';
 import { PERCEPTUAL_NAMES } from '../nn/perceptual/trunks.ts';
 import {
   booleanOption,
@@ -11,7 +12,6 @@ import {
   type ProgramSpec,
   stringOption,
 } from '../run/options.ts';
-import { DEFAULT_HOST_METRICS, HOST_METRICS, type HostMetric } from './metrics/metrics.ts';
 
 /** What one evaluation does. */
 export interface EvaluationPlan {

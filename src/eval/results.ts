@@ -2,12 +2,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RandomStream } from '../autograd/philox.ts';
 import { writeError, writeFileAtomic } from '../files.ts';
+import { type Comparison, compareScores } from '../metrics/comparison.ts';
+import { metricNamed } from '../metrics/metrics.ts';
 import { loadReportAssets } from '../report/assets.node.ts';
 import { renderReport } from '../report/report.ts';
 import type { PairScores } from '../run/evaluate.ts';
-import { type Comparison, compareScores } from './comparison.ts';
 import type { GalleryPicture } from './gallery.ts';
-import { metricNamed } from './metrics/metrics.ts';
 
 /** What was evaluated. */
 export interface EvaluationSubject {

@@ -1,4 +1,4 @@
-import type { MetricDescription } from '../eval/metrics/metrics.ts';
+import type { MetricDescription } from '../metrics/metrics.ts';
 
 const MINUS = '−';
 

@@ -1,5 +1,5 @@
 import { encodePng, type GrayImage } from '../data/image.ts';
-import { isBetter, metricNamed } from '../eval/metrics/metrics.ts';
+import { isBetter, metricNamed } from '../metrics/metrics.ts';
 import { differenceImage, differenceScale, meanAbsoluteDifference } from './difference.ts';
 import { formatNumber, formatScore } from './format.ts';
 import { dataUri, escapeHtml } from './html.ts';

@@ -1,4 +1,4 @@
-import { type Comparison, isUncertain, type Verdict, verdict } from '../eval/comparison.ts';
+import { type Comparison, isUncertain, type Verdict, verdict } from '../metrics/comparison.ts';
 import { formatNumber, formatPValue, formatScore, formatSigned } from './format.ts';
 import { escapeHtml } from './html.ts';
 

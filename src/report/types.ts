@@ -1,5 +1,5 @@
 import type { GrayImage } from '../data/image.ts';
-import type { Comparison } from '../eval/comparison.ts';
+import type { Comparison } from '../metrics/comparison.ts';
 
 /** One line of a plot. Values that are null or not finite leave a gap. */
 export interface CurveSeries {

@@ -1,9 +1,9 @@
 import { noGrad } from '../autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../autograd/tensor.ts';
 import type { PairLoader } from '../data/loader.ts';
-import type { HostMetric } from '../eval/metrics/metrics.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
+import type { HostMetric } from '../metrics/metrics.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 
 /** Scores by metric name. */

@@ -37,7 +37,7 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
     interrupted = true;
     print('\nstopping after this step; the run can be resumed with --resume');
   });
-  const progress = new TrainProgress(configuration, train.pairs.length, print);
+  const progress = new TrainProgress(configuration, train.pairs.length);
   const result = await trainRun({
     gpu,
     configuration,

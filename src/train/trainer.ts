@@ -3,9 +3,9 @@ import { countNonFinite } from '../autograd/finite.ts';
 import { tensorFrom } from '../autograd/tensor.ts';
 import type { Batch as HostBatch, PairLoader } from '../data/loader.ts';
 import { CheckpointError, NumericalError } from '../errors.ts';
-import { HOST_METRICS } from '../eval/metrics/metrics.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
+import { HOST_METRICS } from '../metrics/metrics.ts';
 import { stepSchedule } from '../nn/schedules.ts';
 import {
   type Architecture,

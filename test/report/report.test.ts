@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import type { GrayImage } from '../../src/data/image.ts';
 import { DataError, ShapeError, UsageError } from '../../src/errors.ts';
-import { compareScores } from '../../src/eval/comparison.ts';
+import { compareScores } from '../../src/metrics/comparison.ts';
 import { loadReportAssets } from '../../src/report/assets.node.ts';
 import { movingAverage, plotData, thin } from '../../src/report/curves.ts';
 import {

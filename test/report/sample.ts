@@ -1,6 +1,6 @@
 import { RandomStream } from '../../src/autograd/philox.ts';
 import type { GrayImage } from '../../src/data/image.ts';
-import { compareScores } from '../../src/eval/comparison.ts';
+import { compareScores } from '../../src/metrics/comparison.ts';
 import type { Picture, ReportContent } from '../../src/report/types.ts';
 
 const SIDE = 96;

@@ -2,7 +2,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { ShapeError } from '../../src/errors.ts';
-import { averageRanks } from '../../src/eval/ranks.ts';
+import { averageRanks } from '../../src/metrics/ranks.ts';
 import {
   bootstrapInterval,
   mean,
@@ -11,7 +11,7 @@ import {
   rankBiserial,
   standardDeviation,
   summarise,
-} from '../../src/eval/statistics.ts';
+} from '../../src/metrics/statistics.ts';
 
 const suite = createSuite('statistics');
 const VALUES = [4, 1, 3, 10, 2];

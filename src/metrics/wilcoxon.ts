@@ -1,5 +1,5 @@
 import { NumericalError, ShapeError } from '../errors.ts';
-import type { Direction } from './metrics/metrics.ts';
+import type { Direction } from './metrics.ts';
 import { normalUpperTail } from './normal.ts';
 import { averageRanks } from './ranks.ts';
 

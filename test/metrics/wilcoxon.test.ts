@@ -3,14 +3,14 @@ import * as fc from 'fast-check';
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NumericalError, ShapeError } from '../../src/errors.ts';
-import { erfc } from '../../src/eval/normal.ts';
+import { erfc } from '../../src/metrics/normal.ts';
 import {
   type Alternative,
   improvements,
   type WilcoxonMethod,
   wilcoxon,
   type ZeroMethod,
-} from '../../src/eval/wilcoxon.ts';
+} from '../../src/metrics/wilcoxon.ts';
 
 const suite = createSuite('wilcoxon');
 

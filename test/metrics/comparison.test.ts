@@ -2,7 +2,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { ShapeError, UsageError } from '../../src/errors.ts';
-import { compareScores, isUncertain, verdict } from '../../src/eval/comparison.ts';
+import { compareScores, isUncertain, verdict } from '../../src/metrics/comparison.ts';
 
 const suite = createSuite('comparison');
 const random = () => new RandomStream(1, 'bootstrap');

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ShapeError, UsageError } from '../../src/errors.ts';
-import { HOST_METRICS, isBetter, METRICS, metricNamed } from '../../src/eval/metrics/metrics.ts';
-import { psnrFromMeanSquaredError } from '../../src/eval/metrics/psnr.ts';
-import { gaussianWindow } from '../../src/eval/metrics/window.ts';
+import { HOST_METRICS, isBetter, METRICS, metricNamed } from '../../src/metrics/metrics.ts';
+import { psnrFromMeanSquaredError } from '../../src/metrics/psnr.ts';
+import { gaussianWindow } from '../../src/metrics/window.ts';
 
 const suite = createSuite('metrics');
 

@@ -1,5 +1,5 @@
 import type { RandomStream } from '../autograd/philox.ts';
-import { type Metric, metricNamed } from './metrics/metrics.ts';
+import { type Metric, metricNamed } from './metrics.ts';
 import {
   bootstrapInterval,
   type Interval,

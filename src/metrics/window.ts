@@ -1,4 +1,4 @@
-import { ShapeError } from '../../errors.ts';
+import { ShapeError } from '../errors.ts';
 
 /** A grey image with values in [0, 1], row-major, `height * width` samples. */
 export type MetricImage = Float64Array | Float32Array;

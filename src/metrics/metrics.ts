@@ -2,7 +2,7 @@
  * The one list of metrics. Evaluation, help text, reports and docs read it, so a metric that is
  * added here appears everywhere, with its direction and where its definition comes from.
  */
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../errors.ts';
 import { lncc, lnccGlobal, lnccMonai, lnccPaper, lnccVoxelmorph } from './lncc.ts';
 import { psnr } from './psnr.ts';
 import {

@@ -1,0 +1,53 @@
+import { formatDuration } from '../report/format.ts';
+import { ProgressLine } from '../report/progress.ts';
+import type { TrainConfiguration } from './configuration.ts';
+import type { TrainEvents } from './trainer.ts';
+
+/** Shows a training run in the terminal: a live line, and a line for each validation. */
+export class TrainProgress {
+  readonly events: TrainEvents;
+  private readonly line: ProgressLine;
+  private readonly started = performance.now();
+
+  constructor(configuration: TrainConfiguration, pairs: number) {
+    const epochSteps = Math.ceil(pairs / configuration.batch);
+    const total = Math.min(
+      configuration.epochs * epochSteps,
+      configuration.steps ?? Number.POSITIVE_INFINITY,
+    );
+    this.line = new ProgressLine({
+      stream: process.stdout,
+      label: 'training',
+      total,
+      environment: process.env,
+    });
+    this.events = {
+      onSteps: (records) => {
+        const last = records[records.length - 1];
+        const number = (name: string): number =>
+          typeof last[name] === 'number' ? last[name] : Number.NaN;
+        this.line.update(last.step, {
+          epoch: number('epoch') + 1,
+          G: number('G'),
+          D: number('D'),
+          l1: number('G_l1_H'),
+          'sec/step': number('seconds'),
+        });
+      },
+      onValidation: ({ epoch, scores, reference, selected }) => {
+        const of = (name: string, digits: number): string =>
+          `${name.toUpperCase()} ${scores[name].toFixed(digits)} (low ${reference[name].toFixed(digits)})`;
+        this.line.note(
+          `epoch ${epoch}: validation ${of('psnr', 2)}, ${of('ssim', 4)}${selected ? ', selected' : ''}`,
+        );
+      },
+    };
+  }
+
+  /** Ends the live line and says how long it took. */
+  finish(): void {
+    this.line.end();
+    const seconds = (performance.now() - this.started) / 1000;
+    process.stdout.write(`trained for ${formatDuration(seconds)}\n`);
+  }
+}
