@@ -197,7 +197,8 @@ export async function simulateCommand(
     await rename(staging, target);
     print(`${options.out}: ${count} pairs of ${options.size}x${options.size}\n`);
   } catch (error) {
-    await rm(staging, { recursive: true, force: true });
+    // What went wrong first is what the user must hear, not that cleaning up failed as well.
+    await rm(staging, { recursive: true, force: true }).catch(() => undefined);
     throw writeError(options.out, error);
   }
 }

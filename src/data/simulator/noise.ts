@@ -58,14 +58,6 @@ export class GradientNoise {
       1.75
     );
   }
-
-  /**
-   * Thin connected lines along the zero set of the field: 1 on the line, 0 where |noise| > `width`.
-   */
-  ridge(x: number, y: number, width: number): number {
-    const distance = Math.abs(this.at(x, y)) / width;
-    return distance >= 1 ? 0 : (1 - distance) ** 2;
-  }
 }
 
 /** 0 below `from`, 1 above `to`, smooth between. */

@@ -99,9 +99,20 @@ export interface DegradeOptions {
   readonly handHeld?: Device;
 }
 
+/** Gain that an operator would set: the mean grey of the picture comes to this level, dB. */
+const MEAN_LEVEL = -12;
+
+/**
+ * A picture already holds speckle, and fresh speckle over all of it would hide what it shows. A part
+ * is imaged as smooth reflectors instead, low because echoes that agree in phase add up in the beam.
+ */
+const DIFFUSE_SHARE = -2;
+const COHERENT_SHARE = -17;
+
 /**
  * The hand-held view of a high-quality picture: grey is read as log-compressed echogenicity,
- * decompressed, and imaged anew over fresh scatterers by the hand-held model, a little moved.
+ * decompressed, and imaged anew over fresh scatterers by the hand-held model, a little moved. The
+ * overall gain is set by the picture's mean.
  *
  * @param image square; crop or resize others first (`fit.ts`)
  * @returns a picture of the same size
@@ -117,8 +128,11 @@ export function degrade(image: GrayImage, options: DegradeOptions = {}): GrayIma
   const stream = (purpose: string): RandomStream =>
     new RandomStream(seed, `degrade:${purpose}:${index}`);
   const phantom = emptyPhantom(size);
+  const mean = image.data.reduce((sum, grey) => sum + grey, 0) / image.data.length;
   for (let i = 0; i < image.data.length; i++) {
-    phantom.echogenicity[i] = HIGH_END.white + dynamicRange * ((image.data[i] as number) - 1);
+    const level = MEAN_LEVEL + dynamicRange * ((image.data[i] as number) - mean);
+    phantom.echogenicity[i] = level + DIFFUSE_SHARE;
+    phantom.specular[i] = 10 ** ((level + COHERENT_SHARE) / 20);
   }
   const motion = handHeldMotion(size, stream('motion'));
   const handHeld = varyDevice(options.handHeld ?? HAND_HELD, stream('settings'));
