@@ -1,11 +1,20 @@
 /** Image files: read PNG and JPEG as grey, write PNG. Node only; see `image.ts` for the rest. */
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import jpeg from 'jpeg-js';
 import { PNG } from 'pngjs';
 import { DataError } from '../errors.ts';
-import { writeFileAtomic } from '../files.ts';
+import { writeError } from '../files.ts';
 import { encodePng, type GrayConversion, type GrayImage, grayFromRgba } from './image.ts';
 import { checkPngComplete, type ImageHeader, readImageHeader } from './image-header.ts';
 
@@ -140,9 +149,23 @@ export function probeImage(path: string): ImageHeader {
 }
 
 /**
- * Writes an 8-bit grey PNG atomically, values rounded; see {@link encodePng}.
- * @throws DataError naming the file when it cannot be written
+ * Writes an 8-bit grey PNG atomically (temporary neighbour, fsync, rename), values rounded; see
+ * {@link encodePng}. Synchronous, for programs that write a picture between two steps.
+ * @throws DataError naming the file when it cannot be written; the temporary file is removed
  */
-export async function writePng(path: string, image: GrayImage): Promise<void> {
-  await writeFileAtomic(path, encodePng(image));
+export function writePng(path: string, image: GrayImage): void {
+  const bytes = encodePng(image);
+  const suffix = randomBytes(6).toString('hex');
+  const temporary = join(dirname(path), `.${basename(path)}.tmp-${suffix}`);
+  try {
+    writeFileSync(temporary, bytes, { flag: 'wx', flush: true });
+    renameSync(temporary, path);
+  } catch (error) {
+    try {
+      rmSync(temporary, { force: true });
+    } catch {
+      // What went wrong first is what the user must hear.
+    }
+    throw writeError(path, error);
+  }
 }

@@ -100,7 +100,7 @@ export interface DegradeOptions {
 }
 
 /** Gain that an operator would set: the mean grey of the picture comes to this level, dB. */
-const MEAN_LEVEL = -12;
+const MEAN_LEVEL = -13;
 
 /**
  * A picture already holds speckle, and fresh speckle over all of it would hide what it shows. A part
