@@ -1,17 +1,25 @@
 import { ACTIVATION_OPS } from './activations.ts';
 import { ARITHMETIC_OPS } from './arithmetic.ts';
+import { CHANNEL_AFFINE } from './channel-affine.ts';
+import { CONCAT_OPS } from './concat.ts';
 import { CONVOLUTION_OPS } from './convolution.ts';
+import { DROPOUT } from './dropout.ts';
 import { INSTANCE_NORM } from './instance-norm.ts';
 import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from './losses.ts';
+import { MAX_POOL2D } from './max-pool2d.ts';
 import type { AnyOpRow } from './row.ts';
 
 /** Every differentiable op of the engine. Tests and `docs/ops.md` walk this list. */
 export const OPS: readonly AnyOpRow[] = [
   ...ACTIVATION_OPS,
   ...ARITHMETIC_OPS,
+  CHANNEL_AFFINE,
+  ...CONCAT_OPS,
   ...CONVOLUTION_OPS,
+  DROPOUT,
   INSTANCE_NORM,
   ...REDUCE_OPS,
   ...LOSS_OPS,
+  MAX_POOL2D,
   WEIGHTED_SUM,
 ];

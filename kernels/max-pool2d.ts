@@ -1,0 +1,125 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { Kernel, Plan } from './kernel.ts';
+import { linearMain, linearWorkgroups } from './linear.ts';
+
+/*
+ * Maximum over windows of planes:
+ *
+ *   x: [planes, H, W]   y: [planes, OH, OW]   y[oy,ox] = max x[oy·s - p + ky, ox·s - p + kx]
+ *
+ * over the taps inside the image. Ties go to the first tap in row-major order; NaN beats everything.
+ *
+ * Backward, without atomics: one kernel finds each window's winner again, another lets every input
+ * pixel look at the few windows that cover it and add up the cotangents of those it won.
+ */
+
+export interface MaxPool2dSpec {
+  readonly planes: number;
+  readonly height: number;
+  readonly width: number;
+  readonly outputHeight: number;
+  readonly outputWidth: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+}
+
+function keyOf(name: string, spec: MaxPool2dSpec): string {
+  const { planes, height, width, outputHeight, outputWidth, kernel, stride, padding } = spec;
+  return `max-pool2d.${name}.${planes}x${height}x${width}.${outputHeight}x${outputWidth}.k${kernel}s${stride}p${padding}`;
+}
+
+/** Bindings x, y; or x, winners (the index of each window's maximum within its plane). */
+function windows(spec: MaxPool2dSpec, result: 'maximum' | 'winner'): Kernel {
+  const { planes, height, width, outputHeight, outputWidth, kernel, stride, padding } = spec;
+  const outputs = outputHeight * outputWidth;
+  const count = planes * outputs;
+  return {
+    key: keyOf(result, spec),
+    bindings: ['read', 'write'],
+    workgroups: linearWorkgroups(count),
+    code: () => wgsl`
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> result: array<${result === 'maximum' ? 'f32' : 'u32'}>;
+
+fn isNan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }
+
+${linearMain(count)}
+  let plane = index / ${outputs}u;
+  let pixel = index % ${outputs}u;
+  // Coordinates before the image wrap to huge numbers, beyond its end.
+  let top = (pixel / ${outputWidth}u) * ${stride}u - ${padding}u;
+  let left = (pixel % ${outputWidth}u) * ${stride}u - ${padding}u;
+  var best = 0.0;
+  var winner = 0xffffffffu;
+  for (var ky = 0u; ky < ${kernel}u; ky++) {
+    for (var kx = 0u; kx < ${kernel}u; kx++) {
+      let row = top + ky;
+      let column = left + kx;
+      if (row < ${height}u && column < ${width}u) {
+        let at = row * ${width}u + column;
+        let value = x[plane * ${height * width}u + at];
+        if (winner == 0xffffffffu || isNan(value) || (!isNan(best) && value > best)) {
+          best = value;
+          winner = at;
+        }
+      }
+    }
+  }
+  result[index] = ${result === 'maximum' ? 'best' : 'winner'};
+}
+`,
+  };
+}
+
+/** Bindings x, y. */
+export function maxPool2dForward(spec: MaxPool2dSpec): Kernel {
+  return windows(spec, 'maximum');
+}
+
+/** Inputs x, dy; output dx. */
+export function maxPool2dBackward(spec: MaxPool2dSpec): Plan {
+  return {
+    temporaries: [spec.planes * spec.outputHeight * spec.outputWidth],
+    steps: [
+      { kernel: windows(spec, 'winner'), operands: [{ input: 0 }, { temporary: 0 }] },
+      { kernel: gather(spec), operands: [{ temporary: 0 }, { input: 1 }, { output: 0 }] },
+    ],
+  };
+}
+
+/** Bindings winners, dy, dx. */
+function gather(spec: MaxPool2dSpec): Kernel {
+  const { planes, height, width, outputHeight, outputWidth, kernel, stride, padding } = spec;
+  const count = planes * height * width;
+  // Windows that cover a pixel along one axis: the last one, and up to this many in all.
+  const covering = Math.ceil(kernel / stride);
+  return {
+    key: keyOf('gather', spec),
+    bindings: ['read', 'read', 'write'],
+    workgroups: linearWorkgroups(count),
+    code: () => wgsl`
+@group(0) @binding(0) var<storage, read> winners: array<u32>;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> result: array<f32>;
+${linearMain(count)}
+  let plane = index / ${height * width}u;
+  let pixel = index % ${height * width}u;
+  let lastRow = (pixel / ${width}u + ${padding}u) / ${stride}u;
+  let lastColumn = (pixel % ${width}u + ${padding}u) / ${stride}u;
+  var sum = 0.0;
+  for (var j = 0u; j < ${covering}u; j++) {
+    for (var i = 0u; i < ${covering}u; i++) {
+      let row = lastRow - (${covering - 1}u - j);
+      let column = lastColumn - (${covering - 1}u - i);
+      if (row < ${outputHeight}u && column < ${outputWidth}u) {
+        let output = plane * ${outputHeight * outputWidth}u + row * ${outputWidth}u + column;
+        if (winners[output] == pixel) { sum += dy[output]; }
+      }
+    }
+  }
+  result[index] = sum;
+}
+`,
+  };
+}
