@@ -5,7 +5,7 @@
  * kind of file (`*.node.ts`) of this folder that may import `node:` modules. A browser decodes with
  * a canvas and hands the RGBA bytes to {@link grayFromRgba}.
  */
-import { zlibSync } from 'fflate';
+import { encode } from 'fast-png';
 import { DataError } from '../errors.ts';
 
 /** A grey image: `data[y * width + x]` in [0, 1], 0 black. */
@@ -106,64 +106,12 @@ export function quantise(image: GrayImage): Uint8Array {
   return bytes;
 }
 
-const PNG_SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
-  let value = index;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
-  return value >>> 0;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (CRC_TABLE[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
-  return (crc ^ 0xffffffff) >>> 0;
-}
-
-function pngChunk(type: string, body: Uint8Array): Uint8Array {
-  const chunk = new Uint8Array(12 + body.length);
-  const view = new DataView(chunk.buffer);
-  view.setUint32(0, body.length);
-  for (let i = 0; i < 4; i++) chunk[4 + i] = type.charCodeAt(i);
-  chunk.set(body, 8);
-  view.setUint32(8 + body.length, crc32(chunk.subarray(4, 8 + body.length)));
-  return chunk;
-}
-
 /**
- * An 8-bit grey PNG file, values rounded (not truncated) to 1/255. Rows use the "up" filter, which
- * suits smooth vertical structure; the result is the same on every machine.
+ * An 8-bit grey PNG file, values rounded (not truncated) to 1/255.
  * @throws DataError when the size is impossible or a pixel is NaN
  */
 export function encodePng(image: GrayImage): Uint8Array {
   const { width, height } = image;
   checkImageSize(width, height, 'PNG to write');
-  const pixels = quantise(image);
-  const rows = new Uint8Array(height * (width + 1));
-  for (let y = 0; y < height; y++) {
-    const row = y * (width + 1);
-    rows[row] = 2;
-    for (let x = 0; x < width; x++) {
-      const above = y > 0 ? (pixels[(y - 1) * width + x] as number) : 0;
-      rows[row + 1 + x] = (pixels[y * width + x] as number) - above;
-    }
-  }
-  const header = new Uint8Array(13);
-  const view = new DataView(header.buffer);
-  view.setUint32(0, width);
-  view.setUint32(4, height);
-  header[8] = 8; // bit depth; colour type 0 = grey, then default compression, filter, no interlace
-  const parts = [
-    PNG_SIGNATURE,
-    pngChunk('IHDR', header),
-    pngChunk('IDAT', zlibSync(rows)),
-    pngChunk('IEND', new Uint8Array(0)),
-  ];
-  const file = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    file.set(part, offset);
-    offset += part.length;
-  }
-  return file;
+  return encode({ width, height, data: quantise(image), channels: 1, depth: 8 });
 }
