@@ -1,5 +1,6 @@
 import { ACTIVATION_OPS } from './activations.ts';
 import { ARITHMETIC_OPS } from './arithmetic.ts';
+import { ADD_BIAS } from './bias.ts';
 import { CHANNEL_AFFINE } from './channel-affine.ts';
 import { CONCAT_OPS } from './concat.ts';
 import { CONVOLUTION_OPS } from './convolution.ts';
@@ -7,12 +8,14 @@ import { DROPOUT } from './dropout.ts';
 import { INSTANCE_NORM } from './instance-norm.ts';
 import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from './losses.ts';
 import { MAX_POOL2D } from './max-pool2d.ts';
+import { RESIZE_OPS } from './resize.ts';
 import type { AnyOpRow } from './row.ts';
 
 /** Every differentiable op of the engine. Tests and `docs/ops.md` walk this list. */
 export const OPS: readonly AnyOpRow[] = [
   ...ACTIVATION_OPS,
   ...ARITHMETIC_OPS,
+  ADD_BIAS,
   CHANNEL_AFFINE,
   ...CONCAT_OPS,
   ...CONVOLUTION_OPS,
@@ -21,5 +24,6 @@ export const OPS: readonly AnyOpRow[] = [
   ...REDUCE_OPS,
   ...LOSS_OPS,
   MAX_POOL2D,
+  ...RESIZE_OPS,
   WEIGHTED_SUM,
 ];
