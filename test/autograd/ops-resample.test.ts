@@ -1,9 +1,11 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { gridSample } from '../../src/autograd/ops/grid-sample.ts';
 import { resizeBilinear } from '../../src/autograd/ops/resize-bilinear.ts';
 import { ADD_BIAS } from '../../src/autograd/registry/bias.ts';
+import { GRID_SAMPLE } from '../../src/autograd/registry/grid-sample.ts';
 import { RESIZE_OPS } from '../../src/autograd/registry/resize.ts';
-import { zeros } from '../../src/autograd/tensor.ts';
+import { tensorFrom, zeros } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { testRows } from './check-rows.ts';
 
@@ -11,12 +13,24 @@ const suite = createSuite('bias and resampling');
 const gpu = await openNodeGpu();
 suite.after(() => gpu.close());
 
-testRows(suite, gpu, [ADD_BIAS, ...RESIZE_OPS]);
+testRows(suite, gpu, [ADD_BIAS, ...RESIZE_OPS, GRID_SAMPLE]);
+
+suite('grid_sample: a NaN coordinate gives NaN, an infinite one the border', async () => {
+  const x = tensorFrom(gpu, [1, 2, 3, 4], [1, 1, 2, 2]);
+  const { NaN: nan, POSITIVE_INFINITY: far } = Number;
+  const grid = tensorFrom(gpu, [nan, 0, 0, nan, far, far, -far, -far], [1, 2, 2, 2]);
+  const border = { alignCorners: true, paddingMode: 'border' } as const;
+  const zero = { alignCorners: true, paddingMode: 'zeros' } as const;
+  assert.equal([...(await gpu.scope(() => gridSample(x, grid, border)).read())], [nan, nan, 4, 1]);
+  assert.equal([...(await gpu.scope(() => gridSample(x, grid, zero)).read())], [nan, nan, 0, 0]);
+});
 
 suite('impossible sizes are named', () => {
   const x = zeros(gpu, [1, 1, 4, 4]);
   assert.throws(() => resizeBilinear(x, { height: 0, width: 3 }), /4x4 to 0x3/);
   assert.throws(() => resizeBilinear(x, { height: 2.5, width: 3 }), /4x4 to 2.5x3/);
+  const options = { alignCorners: true, paddingMode: 'zeros' } as const;
+  assert.throws(() => gridSample(x, zeros(gpu, [2, 4, 4, 2]), options), /\[2,4,4,2\]/);
 });
 
 suite.run();

@@ -5,6 +5,7 @@ import { CHANNEL_AFFINE } from './channel-affine.ts';
 import { CONCAT_OPS } from './concat.ts';
 import { CONVOLUTION_OPS } from './convolution.ts';
 import { DROPOUT } from './dropout.ts';
+import { GRID_SAMPLE } from './grid-sample.ts';
 import { INSTANCE_NORM } from './instance-norm.ts';
 import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from './losses.ts';
 import { MAX_POOL2D } from './max-pool2d.ts';
@@ -20,6 +21,7 @@ export const OPS: readonly AnyOpRow[] = [
   ...CONCAT_OPS,
   ...CONVOLUTION_OPS,
   DROPOUT,
+  GRID_SAMPLE,
   INSTANCE_NORM,
   ...REDUCE_OPS,
   ...LOSS_OPS,
