@@ -29,12 +29,16 @@ export function sizeClass(byteLength: number): number {
 
 /**
  * Reuses device buffers by size class, under a byte budget of its own: software drivers do not
- * report exhaustion, so the engine has to. Choice among free buffers is deterministic (smallest
- * that fits, then last freed), so that a repeated step sees the same buffers every time.
+ * report exhaustion, so the engine has to. Among free buffers the smallest that fits is taken, and of
+ * equal ones the oldest: the choice depends on which are free, not on the order in which they were
+ * freed, so that a repeated step sees the same buffers every time and finds its bind groups cached.
  */
 export class BufferPool {
   private readonly device: GPUDevice;
+  /** By size; each list in order of creation. */
   private readonly free = new Map<number, GPUBuffer[]>();
+  private readonly serials = new WeakMap<GPUBuffer, number>();
+  private nextSerial = 1;
   private readonly budgetBytes: number;
   private readonly maxBufferBytes: number;
   private liveBytes = 0;
@@ -78,6 +82,7 @@ export class BufferPool {
       );
     }
     const buffer = this.device.createBuffer({ size: wanted, usage: STORAGE_USAGE });
+    this.serials.set(buffer, this.nextSerial++);
     this.liveBytes += wanted;
     this.liveBuffers++;
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes + this.pooledBytes);
@@ -87,7 +92,7 @@ export class BufferPool {
   /** Takes a buffer back; commands recorded before this call may still use it. */
   release(buffer: GPUBuffer): void {
     const list = this.free.get(buffer.size);
-    if (list) list.push(buffer);
+    if (list) this.insert(list, buffer);
     else this.free.set(buffer.size, [buffer]);
     this.liveBytes -= buffer.size;
     this.pooledBytes += buffer.size;
@@ -113,7 +118,7 @@ export class BufferPool {
 
   private takeFree(wanted: number): GPUBuffer | undefined {
     const exact = this.free.get(wanted);
-    if (exact?.length) return exact.pop();
+    if (exact?.length) return exact.shift();
     let best: GPUBuffer[] | undefined;
     let bestSize = Number.POSITIVE_INFINITY;
     for (const [size, list] of this.free) {
@@ -122,6 +127,17 @@ export class BufferPool {
         bestSize = size;
       }
     }
-    return best?.pop();
+    return best?.shift();
+  }
+
+  private insert(list: GPUBuffer[], buffer: GPUBuffer): void {
+    const serial = this.serialOf(buffer);
+    let at = list.length;
+    while (at > 0 && this.serialOf(list[at - 1]) > serial) at--;
+    list.splice(at, 0, buffer);
+  }
+
+  private serialOf(buffer: GPUBuffer): number {
+    return this.serials.get(buffer) ?? 0;
   }
 }
