@@ -1,4 +1,4 @@
-import { adam } from '../../kernels/adam.ts';
+import { adam, adamHyper } from '../../kernels/adam.ts';
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Storage } from '../gpu/storage.ts';
@@ -49,19 +49,13 @@ export class Adam {
    */
   step(learningRate: number): void {
     this.stepCount++;
-    const { beta1, beta2, epsilon } = this.options;
-    const t = this.stepCount;
     const hyper = this.gpu.upload(
-      Float32Array.of(
-        learningRate / (1 - beta1 ** t),
-        1 / Math.sqrt(1 - beta2 ** t),
-        beta1,
-        beta2,
-        1 - beta1,
-        1 - beta2,
-        epsilon,
-        1,
-      ),
+      adamHyper({
+        ...this.options,
+        learningRate,
+        step: this.stepCount,
+        gradientScale: 1,
+      }),
     );
     for (const { parameters, first, second, prefix } of this.groups) {
       for (const parameter of parameters.all()) {

@@ -1,0 +1,129 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { Kernel } from './kernel.ts';
+import { linearMain, linearWorkgroups } from './linear.ts';
+
+/*
+ * One tap of a perceptual distance (LPIPS v0.1), without ever storing normalised features:
+ *
+ *   r_i = √Σ_c f_i[c]²,  f̂_i = f_i / (r_i + 1e-10),  y[n,p] = Σ_c w[c] (f̂₀[c] - f̂₁[c])²
+ *
+ *   f₀, f₁: [N,C,P]   w: [C]   y: [N,P]   P = H·W
+ *
+ * An invocation owns one pixel (or a vec4 of them) and loops over channels twice: norms, then
+ * differences. The gradient with respect to f₁, given s[n] = ∂L/∂y[n,·]:
+ *
+ *   h[c] = -2 s w[c] (f̂₀[c] - f̂₁[c])
+ *   df₁[c] = h[c]/(r₁+ε) - f₁[c] · (Σ_k h[k] f₁[k]) / (r₁ (r₁+ε)²)
+ *
+ * where all channels are 0, r₁ = 0 and the second term is 0 (PyTorch's ReLU backward then selects 0
+ * whatever it is): never NaN. The gradient with respect to f₀ is the same with the roles exchanged.
+ */
+
+export interface LpipsTapSpec {
+  readonly batch: number;
+  readonly channels: number;
+  /** H·W. */
+  readonly pixels: number;
+}
+
+const EPSILON = '1e-10';
+
+/** Pixels an invocation: rows of a multiple of 4 are read as vec4s. */
+function widthOf({ pixels }: LpipsTapSpec): { width: number; type: string; one: string } {
+  return pixels % 4 === 0
+    ? { width: 4, type: 'vec4f', one: 'vec4f(1)' }
+    : { width: 1, type: 'f32', one: '1.0' };
+}
+
+function keyOf(name: string, { batch, channels, pixels }: LpipsTapSpec): string {
+  return `lpips.${name}.${batch}x${channels}x${pixels}`;
+}
+
+/** Norms of both features at the invocation's pixels. */
+function norms(spec: LpipsTapSpec): string {
+  const { width, type } = widthOf(spec);
+  const block = spec.pixels / width;
+  return `
+  let start = (index / ${block}u) * ${spec.channels * block}u + index % ${block}u;
+  var square0 = ${type}(0);
+  var square1 = ${type}(0);
+  for (var c = 0u; c < ${spec.channels}u; c++) {
+    let a = first[start + c * ${block}u];
+    let b = second[start + c * ${block}u];
+    square0 += a * a;
+    square1 += b * b;
+  }
+  let norm0 = sqrt(square0);
+  let norm1 = sqrt(square1);
+  let inverse0 = 1.0 / (norm0 + ${EPSILON});
+  let inverse1 = 1.0 / (norm1 + ${EPSILON});`;
+}
+
+/** Bindings f₀, f₁, w, y. */
+export function lpipsTapForward(spec: LpipsTapSpec): Kernel {
+  const { width, type } = widthOf(spec);
+  const block = spec.pixels / width;
+  const count = spec.batch * block;
+  return {
+    key: keyOf('forward', spec),
+    bindings: ['read', 'read', 'read', 'write'],
+    workgroups: linearWorkgroups(count),
+    code: () => wgsl`
+@group(0) @binding(0) var<storage, read> first: array<${type}>;
+@group(0) @binding(1) var<storage, read> second: array<${type}>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read_write> distance: array<${type}>;
+${linearMain(count)}
+${norms(spec)}
+  var sum = ${type}(0);
+  for (var c = 0u; c < ${spec.channels}u; c++) {
+    let at = start + c * ${block}u;
+    let difference = first[at] * inverse0 - second[at] * inverse1;
+    sum += weight[c] * (difference * difference);
+  }
+  distance[index] = sum;
+}
+`,
+  };
+}
+
+/**
+ * Gradient with respect to f₁; exchange f₀ and f₁ for the other.
+ * Bindings f₀, f₁, w, g `[N]` (gradient of the mean over pixels), df₁.
+ */
+export function lpipsTapBackward(spec: LpipsTapSpec): Kernel {
+  const { width, type, one } = widthOf(spec);
+  const block = spec.pixels / width;
+  const count = spec.batch * block;
+  return {
+    key: keyOf('backward', spec),
+    bindings: ['read', 'read', 'read', 'read', 'write'],
+    workgroups: linearWorkgroups(count),
+    code: () => wgsl`
+@group(0) @binding(0) var<storage, read> first: array<${type}>;
+@group(0) @binding(1) var<storage, read> second: array<${type}>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> cotangent: array<f32>;
+@group(0) @binding(4) var<storage, read_write> gradient: array<${type}>;
+${linearMain(count)}
+${norms(spec)}
+  let share = cotangent[index / ${block}u] * ${-2 / spec.pixels};
+  var along = ${type}(0);
+  for (var c = 0u; c < ${spec.channels}u; c++) {
+    let at = start + c * ${block}u;
+    let b = second[at];
+    along += weight[c] * (first[at] * inverse0 - b * inverse1) * b;
+  }
+  let isZero = norm1 == ${type}(0);
+  let radial = select(
+    along * inverse1 * inverse1 / select(norm1, ${one}, isZero), ${type}(0), isZero);
+  for (var c = 0u; c < ${spec.channels}u; c++) {
+    let at = start + c * ${block}u;
+    let b = second[at];
+    let h = weight[c] * (first[at] * inverse0 - b * inverse1);
+    gradient[at] = share * (h * inverse1 - b * radial);
+  }
+}
+`,
+  };
+}
