@@ -11,6 +11,7 @@ import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from './losses.ts';
 import { MAX_POOL2D } from './max-pool2d.ts';
 import { RESIZE_OPS } from './resize.ts';
 import type { AnyOpRow } from './row.ts';
+import { SPECTRAL_NORMALIZE } from './spectral-normalize.ts';
 
 /** Every differentiable op of the engine. Tests and `docs/ops.md` walk this list. */
 export const OPS: readonly AnyOpRow[] = [
@@ -27,5 +28,6 @@ export const OPS: readonly AnyOpRow[] = [
   ...LOSS_OPS,
   MAX_POOL2D,
   ...RESIZE_OPS,
+  SPECTRAL_NORMALIZE,
   WEIGHTED_SUM,
 ];

@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs';
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  checkDevice,
+  compareArrays,
+  formatMismatch,
+  gradcheckReference,
+  type Mismatch,
+} from '../../src/autograd/gradcheck.ts';
+import { spectralNormalize } from '../../src/autograd/ops/spectral-normalize.ts';
+import { Parameter } from '../../src/autograd/parameter.ts';
+import { RandomStream } from '../../src/autograd/philox.ts';
+import {
+  powerIteration,
+  spectralNormalizeForward,
+} from '../../src/autograd/reference/spectral-normalize.ts';
+import { randomArray } from '../../src/autograd/registry/row.ts';
+import { SPECTRAL_NORMALIZE } from '../../src/autograd/registry/spectral-normalize.ts';
+import { backward } from '../../src/autograd/tape.ts';
+import { type Shape, sizeOf, type Tensor, tensorFrom, zeros } from '../../src/autograd/tensor.ts';
+import { ShapeError } from '../../src/errors.ts';
+import { Gpu } from '../../src/gpu/gpu.ts';
+import { parseSafetensors } from '../../src/nn/safetensors.ts';
+import { openNodeGpu } from '../../src/node.ts';
+
+const suite = createSuite('ops: spectralNormalize');
+const gpu = await openNodeGpu();
+/** The same device, taken for a GPU without subgroups. */
+const plain = new Gpu(gpu.device, { kind: 'gpu', subgroupSize: 0, f16: false });
+
+function none(mismatch: Mismatch | undefined, label: string): void {
+  assert.is(mismatch && `${label}: ${formatMismatch(mismatch)}`, undefined);
+}
+
+const row = SPECTRAL_NORMALIZE;
+
+suite('the reference passes gradcheck', () => {
+  const random = new RandomStream(1, 'spectral');
+  for (const sample of row.cases(random)) none(gradcheckReference(sample, random), sample.label);
+});
+
+async function checkCases(device: Gpu, wanted: RegExp): Promise<void> {
+  const random = new RandomStream(2, 'spectral');
+  let checked = 0;
+  for (const sample of row.cases(random)) {
+    if (!wanted.test(sample.label)) continue;
+    none(await checkDevice(device, sample, row.tolerance, random), sample.label);
+    checked++;
+  }
+  assert.ok(checked > 0);
+}
+
+suite('the device agrees with the reference', () => checkCases(gpu, /./));
+
+suite('so do the kernels for GPUs without subgroups', () =>
+  checkCases(plain, /70x20x4x4|3x5x4x4 axis 1/));
+
+suite('an update writes the persistent u and v', async () => {
+  const random = new RandomStream(3, 'spectral');
+  for (const device of [gpu, plain]) {
+    const shape = [70, 20, 4, 4];
+    const weight = randomArray(random, shape, 1 / 16);
+    const u = randomArray(random, [shape[0]], shape[0] ** -0.5);
+    const after = powerIteration(weight, u, 0);
+    const w = tensorFrom(device, Float32Array.from(weight.data), shape);
+    const deviceU = tensorFrom(device, Float32Array.from(u.data), u.shape);
+    const deviceV = zeros(device, after.v.shape);
+    const y = spectralNormalize(w, deviceU, deviceV, { update: true });
+    const tolerance = { atol: 2e-7, rtol: 1e-5 };
+    none(compareArrays('u', await deviceU.read(), after.u.data, tolerance), 'update');
+    none(compareArrays('v', await deviceV.read(), after.v.data, tolerance), 'update');
+    const expected = spectralNormalizeForward(weight, after.u, after.v, 0);
+    none(compareArrays('y', await y.read(), expected.data, tolerance), 'update');
+  }
+});
+
+interface Step {
+  weight: string;
+  weight_u: string;
+  weight_v: string;
+  cotangent: string;
+  grad_weight_orig: string;
+  training: boolean;
+}
+
+interface Case {
+  name: string;
+  op: string;
+  attributes: { dim: 0 | 1; eps: number };
+  inputs: { weight_orig: string; weight_u: string; weight_v: string };
+  steps: Step[];
+  grad_weight_orig_sum: string;
+}
+
+const fixtures = new URL('../fixtures/pytorch/', import.meta.url);
+const cases = (
+  JSON.parse(readFileSync(new URL('ops.json', fixtures), 'utf8')) as { cases: Case[] }
+).cases.filter(({ op }) => op === 'spectral_norm');
+const { tensors } = parseSafetensors(
+  readFileSync(new URL('ops.safetensors', fixtures)),
+  'ops.safetensors',
+);
+
+function fixture(name: string): { shape: Shape; data: Float32Array } {
+  const tensor = tensors.get(name);
+  if (!tensor || !(tensor.data instanceof Float32Array)) throw new Error(`no fixture ${name}`);
+  return { shape: tensor.shape, data: tensor.data };
+}
+
+function load(key: string): Tensor {
+  const { shape, data } = fixture(key);
+  return tensorFrom(gpu, data, shape);
+}
+
+const CLOSE = { atol: 2e-6, rtol: 1e-5 };
+
+async function assertClose(what: string, found: Tensor, key: string): Promise<void> {
+  none(compareArrays(what, await found.read(), fixture(key).data, CLOSE), key);
+}
+
+suite('PyTorch: three forwards in training mode, one in eval mode, then the backwards', async () => {
+  assert.ok(cases.length >= 5);
+  for (const { attributes, inputs, steps, grad_weight_orig_sum: sum } of cases) {
+    const { shape, data } = fixture(inputs.weight_orig);
+    const bytes = sizeOf(shape) * 4;
+    const parameter = new Parameter(gpu, shape, gpu.upload(data), gpu.allocate(bytes), 'w');
+    const leaf = tensorFrom(gpu, data, shape);
+    leaf.requiresGrad = true;
+    for (const weight of [leaf, parameter]) {
+      const u = load(inputs.weight_u);
+      const v = load(inputs.weight_v);
+      const outputs: Tensor[] = [];
+      for (const { training, ...step } of steps) {
+        const { dim: outputAxis, eps: epsilon } = attributes;
+        const y = spectralNormalize(weight, u, v, { update: training, outputAxis, epsilon });
+        await assertClose('weight', y, step.weight);
+        await assertClose('u', u, step.weight_u);
+        await assertClose('v', v, step.weight_v);
+        outputs.push(y);
+      }
+      // Only now: each backward must use the u, v and σ of its own forward.
+      for (const [index, step] of steps.entries()) {
+        const gradient = backward(outputs[index], [weight], load(step.cotangent)).get(leaf);
+        if (gradient) await assertClose('gradient', gradient, step.grad_weight_orig);
+        else assert.is(weight, parameter);
+      }
+    }
+    await assertClose('summed gradient', parameter.gradient.tensor, sum);
+  }
+});
+
+suite('a NaN in the weight reaches the result and the persistent vectors', async () => {
+  const data = new Float32Array(48).fill(0.25);
+  data[17] = Number.NaN;
+  const w = tensorFrom(gpu, data, [3, 1, 4, 4]);
+  const u = tensorFrom(gpu, [0.6, 0.8, 0], [3]);
+  const v = tensorFrom(gpu, new Float32Array(16).fill(0.25), [16]);
+  const y = await spectralNormalize(w, u, v, { update: true }).read();
+  assert.ok(y.every(Number.isNaN));
+  assert.ok((await u.read()).some(Number.isNaN));
+});
+
+suite('vectors that do not fit are rejected with the shapes', () => {
+  const w = zeros(gpu, [4, 3, 2, 2]);
+  const attempt = (u: number, v: number, outputAxis: 0 | 1) => () =>
+    spectralNormalize(w, zeros(gpu, [u]), zeros(gpu, [v]), { update: false, outputAxis });
+  assert.throws(
+    attempt(3, 12, 0),
+    (error: Error) =>
+      error instanceof ShapeError && /\[4,3,2,2\].*u \[4\].*v \[12\]/.test(error.message),
+  );
+  assert.throws(attempt(4, 16, 0), /found \[4\] and \[16\]/);
+  assert.throws(attempt(4, 12, 1), /u \[3\] and v \[16\]/);
+  assert.not.throws(attempt(3, 16, 1));
+});
+
+suite.after(() => gpu.close());
+suite.run();
