@@ -8,6 +8,7 @@ import { DROPOUT } from './dropout.ts';
 import { GRID_SAMPLE } from './grid-sample.ts';
 import { INSTANCE_NORM } from './instance-norm.ts';
 import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from './losses.ts';
+import { LPIPS_DISTANCE } from './lpips-distance.ts';
 import { MAX_POOL2D } from './max-pool2d.ts';
 import { RESIZE_OPS } from './resize.ts';
 import type { AnyOpRow } from './row.ts';
@@ -26,6 +27,7 @@ export const OPS: readonly AnyOpRow[] = [
   INSTANCE_NORM,
   ...REDUCE_OPS,
   ...LOSS_OPS,
+  LPIPS_DISTANCE,
   MAX_POOL2D,
   ...RESIZE_OPS,
   SPECTRAL_NORMALIZE,
