@@ -50,15 +50,7 @@ export class SpectralPatchGan implements Network {
   constructor(gpu: Gpu, options: SpectralPatchGanOptions, random: RandomStream) {
     this.options = options;
     this.layers = layersOf(options);
-    const initialise = initialiser(options.initialiser, random);
-    const declarations: ParameterDeclaration[] = this.layers.flatMap((layer) =>
-      declareConvolution(layer.name, [layer.to, layer.from, 4, 4], initialise, {
-        bias: true,
-        biasLength: layer.to,
-        weightName: layer.spectral ? 'weight_orig' : 'weight',
-      }),
-    );
-    this.parameters = new ParameterSet(gpu, declarations);
+    this.parameters = new ParameterSet(gpu, declarePatchGan(options, random));
     const buffers = new Map<string, Tensor>();
     for (const { name, from, to, spectral } of this.layers) {
       if (!spectral) continue;
@@ -110,6 +102,21 @@ export class SpectralPatchGan implements Network {
     if (!tensor) throw new ShapeError(`no buffer ${name}`);
     return tensor;
   }
+}
+
+/** The parameters that a spectral-norm PatchGAN of these options has. */
+export function declarePatchGan(
+  options: SpectralPatchGanOptions,
+  random: RandomStream,
+): ParameterDeclaration[] {
+  const initialise = initialiser(options.initialiser, random);
+  return layersOf(options).flatMap((layer) =>
+    declareConvolution(layer.name, [layer.to, layer.from, 4, 4], initialise, {
+      bias: true,
+      biasLength: layer.to,
+      weightName: layer.spectral ? 'weight_orig' : 'weight',
+    }),
+  );
 }
 
 function layersOf({ inChannels, ndf, spectralLayers }: SpectralPatchGanOptions): Layer[] {

@@ -158,7 +158,8 @@ function channelsAt(level: number, ngf: number): number {
   return ngf * Math.min(2 ** (level - 1), 8);
 }
 
-function declareUNet(options: UNetOptions, random: RandomStream): ParameterDeclaration[] {
+/** The parameters that a U-Net of these options has. */
+export function declareUNet(options: UNetOptions, random: RandomStream): ParameterDeclaration[] {
   const { inChannels, outChannels, ngf, levels } = options;
   const initialise = initialiser(options.initialiser, random);
   const declarations: ParameterDeclaration[] = [];

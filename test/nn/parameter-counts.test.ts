@@ -1,0 +1,74 @@
+/** Sizes of the networks against those of the published architectures, counted with PyTorch. */
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { RandomStream } from '../../src/autograd/philox.ts';
+import { sizeOf, zeros } from '../../src/autograd/tensor.ts';
+import { EVALUATION } from '../../src/nn/network.ts';
+import type { ParameterDeclaration } from '../../src/nn/parameter-set.ts';
+import { declarePatchGan, SpectralPatchGan } from '../../src/nn/patchgan.ts';
+import { PERCEPTUAL_NAMES, TRUNKS, trunkShapes } from '../../src/nn/perceptual/trunks.ts';
+import { declareUNet } from '../../src/nn/unet.ts';
+import { openNodeGpu } from '../../src/node.ts';
+
+const suite = createSuite('parameter counts');
+const gpu = await openNodeGpu();
+suite.after(() => gpu.close());
+
+const random = new RandomStream(0, 'never drawn from');
+const count = (declarations: readonly ParameterDeclaration[]): number =>
+  declarations.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+
+suite('U-Net with instance norm', () => {
+  const unet = (channels: number): number =>
+    count(
+      declareUNet(
+        {
+          inChannels: channels,
+          outChannels: channels,
+          ngf: 64,
+          levels: 8,
+          dropoutSite: 'encoder',
+          dropout: 0.5,
+          paddingMode: 'zeros',
+          initialiser: 'default',
+        },
+        random,
+      ),
+    );
+  assert.is(unet(1), 54_403_457);
+  assert.is(unet(3), 54_409_603);
+});
+
+suite('PatchGAN with spectral norm', () => {
+  const patchGan = (inChannels: number, spectralLayers: 4 | 5): number =>
+    count(declarePatchGan({ inChannels, ndf: 64, spectralLayers, initialiser: 'default' }, random));
+  const expected = { 1: 2_762_689, 2: 2_763_713, 3: 2_764_737, 6: 2_767_809 };
+  for (const [channels, parameters] of Object.entries(expected)) {
+    assert.is(patchGan(Number(channels), 4), parameters);
+    assert.is(patchGan(Number(channels), 5), parameters, 'u and v are no parameters');
+  }
+});
+
+suite('perceptual trunks', () => {
+  const counts = PERCEPTUAL_NAMES.map((name) => {
+    const shapes = [...trunkShapes(TRUNKS[name]).values()];
+    return [name, shapes.reduce((sum, shape) => sum + sizeOf(shape), 0)];
+  });
+  const { squeeze, alex, vgg } = Object.fromEntries(counts);
+  assert.is(vgg, 14_714_688);
+  assert.is(alex, 2_469_696);
+  assert.is(squeeze, 722_496);
+});
+
+suite('PatchGAN judges a 256×256 image in 30×30 patches', async () => {
+  const network = new SpectralPatchGan(
+    gpu,
+    { inChannels: 1, ndf: 1, spectralLayers: 4, initialiser: 'default' },
+    new RandomStream(0, 'patchgan'),
+  );
+  const logits = network.forward(zeros(gpu, [1, 1, 256, 256]), EVALUATION);
+  assert.equal(logits.shape, [1, 1, 30, 30]);
+  assert.ok((await logits.read()).every(Number.isFinite));
+});
+
+suite.run();
