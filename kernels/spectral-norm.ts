@@ -18,7 +18,9 @@ import { workgroupSum } from './workgroup-sum.ts';
  * Mᵀu goes through M first and one workgroup then does everything that needs a norm.
  *
  * Loops start or end at a value that the compiler does not know: lavapipe unrolls short loops of
- * known length, which gains nothing where memory is the limit and takes seconds to compile.
+ * known length, which gains nothing where memory is the limit and takes seconds to compile. Shapes of
+ * OIHW weights whose rows fill whole vec4s are read from the lengths of the bindings, so that all
+ * layers of a network share one set of pipelines; other shapes are compiled in.
  */
 
 export interface SpectralNormShape {
@@ -43,8 +45,13 @@ fn fold(x: V) -> f32 { return (x.x + x.y) + (x.z + x.w); }`
 fn fold(x: V) -> f32 { return x; }`;
 }
 
-function shapeKey({ rows, blocks, inner }: SpectralNormShape): string {
-  return `${rows},${blocks},${inner}`;
+/** Whether the lengths of the bindings, which are multiples of four elements, tell the shape. */
+function isAligned({ rows, blocks, inner }: SpectralNormShape): boolean {
+  return blocks === 1 && rows % 4 === 0 && inner % 4 === 0;
+}
+
+function shapeKey(shape: SpectralNormShape): string {
+  return isAligned(shape) ? 'aligned' : `${shape.rows},${shape.blocks},${shape.inner}`;
 }
 
 /** Rows that one workgroup of the transposed product takes on a GPU. */
@@ -60,19 +67,25 @@ function rowChunks(shape: SpectralNormShape, profile: AdapterProfile): number {
 /** partial[chunk, column] = Σ_{o in chunk} M[o, column]·u[o]. Bindings: w, u, partial. */
 function transposedProduct(shape: SpectralNormShape, profile: AdapterProfile): Kernel {
   const { rows, blocks, inner } = shape;
+  const aligned = isAligned(shape);
   const width = vectorWidth(inner);
   const stride = inner / width;
   const columns = blocks * stride;
   const cpu = profile.kind === 'cpu';
   const lanes = cpu ? profile.subgroupSize || 8 : 64;
-  const perLane = cpu ? Math.min(CPU_COLUMNS, Math.ceil(columns / lanes)) : 1;
+  const perLane = cpu ? CPU_COLUMNS : 1;
+  const steps = cpu ? Math.floor(rows / 4) : GPU_ROW_CHUNK / 4;
   const chunks = rowChunks(shape, profile);
-  const quads = Math.floor(rows / 4);
-  const steps = chunks === 1 ? quads : GPU_ROW_CHUNK / 4;
   const each = (line: (j: number) => string): string =>
     Array.from({ length: perLane }, (_, j) => line(j)).join('\n  ');
+  const addRows = (names: readonly string[]): string =>
+    each((j) =>
+      names
+        .map((c, i) => `sum${j} += weight[at${j} + row + ${i}u * stride] * factor.${c};`)
+        .join(' '),
+    );
   return {
-    key: `spectral.transposed.${shapeKey(shape)}.${lanes}x${perLane}.${chunks}`,
+    key: `spectral.transposed.${shapeKey(shape)}.${lanes}x${perLane}${cpu ? '' : '.chunks'}`,
     bindings: ['read', 'read', 'write'],
     workgroups: [Math.ceil(columns / (lanes * perLane)), chunks, 1],
     code: () => wgsl`
@@ -81,41 +94,45 @@ ${vectorAlias(width)}
 @group(0) @binding(1) var<storage, read> u: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<V>;
 
-fn address(column: u32) -> u32 {
-  let inside = min(column, ${columns - 1}u);
-  return (inside / ${stride}u) * ${rows * stride}u + inside % ${stride}u;
-}
-
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = group.x * ${lanes * perLane}u + lane;
-  ${each((j) => `let at${j} = address(first + ${j * lanes}u);`)}
+#if ${aligned}
+  let quads = arrayLength(&u);
+  let columns = arrayLength(&weight) / (4u * quads);
+  let stride = columns;
+#else
+  let quads = ${Math.floor(rows / 4)}u;
+  let columns = ${columns}u;
+  let stride = ${stride}u;
+#endif
+  ${each((j) => `let column${j} = (group.x * ${perLane}u + ${j}u) * ${lanes}u + lane;`)}
+  ${each((j) => `let inside${j} = min(column${j}, columns - 1u);`)}
+#if ${blocks === 1}
+  ${each((j) => `let at${j} = inside${j};`)}
+#else
+  ${each((j) => `let at${j} = (inside${j} / stride) * ${rows * stride}u + inside${j} % stride;`)}
+#endif
   ${each((j) => `var sum${j} = V();`)}
-  let end = min((group.y + 1u) * ${steps}u, ${quads}u);
-  for (var quad = group.y * ${steps}u; quad < end; quad++) {
+#if ${cpu}
+  let first = group.y;
+  let end = quads;
+#else
+  let first = group.y * ${steps}u;
+  let end = min(first + ${steps}u, quads);
+#endif
+  for (var quad = first; quad < end; quad++) {
     let factor = u[quad];
-    let row = quad * ${4 * stride}u;
-    ${each((j) =>
-      ['x', 'y', 'z', 'w']
-        .map((c, i) => `sum${j} += weight[at${j} + row + ${i * stride}u] * factor.${c};`)
-        .join(' '),
-    )}
+    let row = quad * 4u * stride;
+    ${addRows(['x', 'y', 'z', 'w'])}
   }
 #if ${rows % 4 > 0}
   if (group.y == ${chunks - 1}u) {
-    let factor = u[${quads}u];
-    ${each((j) =>
-      ['x', 'y', 'z']
-        .slice(0, rows % 4)
-        .map((c, i) => `sum${j} += weight[at${j} + ${(4 * quads + i) * stride}u] * factor.${c};`)
-        .join(' '),
-    )}
+    let factor = u[quads];
+    let row = quads * 4u * stride;
+    ${addRows(['x', 'y', 'z'].slice(0, rows % 4))}
   }
 #endif
-  ${each(
-    (j) =>
-      `if (first + ${j * lanes}u < ${columns}u) { result[group.y * ${columns}u + first + ${j * lanes}u] = sum${j}; }`,
-  )}
+  ${each((j) => `if (column${j} < columns) { result[group.y * columns + column${j}] = sum${j}; }`)}
 }
 `,
   };
@@ -169,17 +186,26 @@ ${sum.declarations}
 
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+#if ${isAligned(shape)}
+  let columns = arrayLength(&v);
+  let stride = columns;
+  let last = arrayLength(&product) * 4u - 1u;
+#else
+  let columns = ${columns}u;
+  let stride = ${stride}u;
+  let last = ${rows - 1}u;
+#endif
   // Rows past the last one repeat it; nobody looks at their products.
-  let row0 = (group.x * 4u) * ${stride}u;
-  let row1 = min(group.x * 4u + 1u, ${rows - 1}u) * ${stride}u;
-  let row2 = min(group.x * 4u + 2u, ${rows - 1}u) * ${stride}u;
-  let row3 = min(group.x * 4u + 3u, ${rows - 1}u) * ${stride}u;
+  let row0 = group.x * 4u * stride;
+  let row1 = min(group.x * 4u + 1u, last) * stride;
+  let row2 = min(group.x * 4u + 2u, last) * stride;
+  let row3 = min(group.x * 4u + 3u, last) * stride;
   var sum0 = V(); var sum1 = V(); var sum2 = V(); var sum3 = V();
-  for (var column = lane; column < ${columns}u; column += ${lanes}u) {
+  for (var column = lane; column < columns; column += ${lanes}u) {
 #if ${blocks === 1}
     let at = column;
 #else
-    let at = (column / ${stride}u) * ${rows * stride}u + column % ${stride}u;
+    let at = (column / stride) * ${rows * stride}u + column % stride;
 #endif
     let factor = v[column];
     sum0 += weight[at + row0] * factor;
@@ -212,10 +238,11 @@ function finish(
   const sum = workgroupSum('f32', profile, 256);
   const { lanes } = sum;
   /** A loop of this workgroup over `length` elements with index `i`. */
-  const over = (length: number, body: string): string => `
-  for (var i = lane; i < ${length}u; i += ${lanes}u) { ${body} }`;
+  const over = (length: string, body: string): string => `
+  for (var i = lane; i < ${length}; i += ${lanes}u) { ${body} }`;
+  const aligned = rows % 4 === 0 && columns % 4 === 0;
   return {
-    key: `spectral.finish.${rows},${columns},${epsilon},${update}.${sum.tag}`,
+    key: `spectral.finish.${aligned ? 'aligned' : `${rows},${columns}`}.${epsilon}.${update}.${sum.tag}`,
     bindings: update
       ? ['read', 'read', 'write', 'write', 'write', 'write', 'write']
       : ['read', 'read', 'read', 'write', 'write', 'write'],
@@ -244,22 +271,32 @@ ${sum.declarations}
 
 @compute @workgroup_size(${lanes})
 fn main(@builtin(local_invocation_index) lane: u32) {
+#if ${!aligned}
+  let rows = ${rows}u;
+  let count = ${count}u;
+#elif ${update}
+  let rows = arrayLength(&product);
+  let count = arrayLength(&z);
+#else
+  let rows = arrayLength(&u);
+  let count = arrayLength(&v);
+#endif
 #if ${update}
-  var squares = V();${over(count, 'squares += z[i] * z[i];')}
+  var squares = V();${over('count', 'squares += z[i] * z[i];')}
   let lengthV = max(sqrt(workgroupSum(fold(squares), lane)), EPSILON);${over(
-    count,
+    'count',
     'let value = z[i] / lengthV; v[i] = value; savedV[i] = value;',
   )}
-  var squaresU = 0f;${over(rows, 'let value = product[i] / lengthV; squaresU += value * value;')}
+  var squaresU = 0f;${over('rows', 'let value = product[i] / lengthV; squaresU += value * value;')}
   let norm = sqrt(workgroupSum(squaresU, lane));
   let lengthU = max(norm, EPSILON);${over(
-    rows,
+    'rows',
     'let value = product[i] / lengthV / lengthU; u[i] = value; savedU[i] = value;',
   )}
   if (lane == 0u) { sigma[0] = norm * (norm / lengthU); }
 #else
-${over(count, 'savedV[i] = v[i];')}
-  var partial = 0f;${over(rows, 'let value = u[i]; savedU[i] = value; partial += value * product[i];')}
+${over('count', 'savedV[i] = v[i];')}
+  var partial = 0f;${over('rows', 'let value = u[i]; savedU[i] = value; partial += value * product[i];')}
   let total = workgroupSum(partial, lane);
   if (lane == 0u) { sigma[0] = total; }
 #endif
@@ -276,7 +313,7 @@ const LANES = 64;
 function divide(size: number): Kernel {
   const count = Math.ceil(size / 4);
   return {
-    key: `spectral.divide.${count}`,
+    key: 'spectral.divide',
     bindings: ['read', 'read', 'write'],
     workgroups: spreadWorkgroups(Math.ceil(count / (LANES * PER_LANE))),
     code: () => wgsl`
@@ -289,7 +326,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         @builtin(local_invocation_index) lane: u32) {
   let first = (group.y * groups.x + group.x) * ${LANES * PER_LANE}u + lane;
   let divisor = sigma[0];
-  let end = min(first + ${LANES * PER_LANE}u, ${count}u);
+  let end = min(first + ${LANES * PER_LANE}u, arrayLength(&weight));
   for (var i = first; i < end; i += ${LANES}u) { result[i] = weight[i] / divisor; }
 }
 `,
@@ -346,22 +383,19 @@ export function spectralNormForward(
 
 /** Workgroups, at most, that share the inner product of the backward pass. */
 const MAX_DOT_PARTS = 128;
+/** Vectors, at least, that each of their invocations takes. */
+const MIN_DOT_STEPS = 16;
 
-function dotParts(size: number, lanes: number): { parts: number; steps: number } {
-  const count = size / vectorWidth(size);
-  const steps = Math.max(16, Math.ceil(count / (MAX_DOT_PARTS * lanes)));
-  return { parts: Math.ceil(count / (steps * lanes)), steps };
-}
-
-/** parts[i] = a part of Σ g·y. Bindings: g, y, parts. */
+/** parts[i] = a part of Σ g·y; there is a multiple of 4 of them. Bindings: g, y, parts. */
 function innerProduct(size: number, profile: AdapterProfile): { kernel: Kernel; parts: number } {
   const width = vectorWidth(size);
   const count = size / width;
   const sum = workgroupSum('f32', profile, 64);
   const { lanes } = sum;
-  const { parts, steps } = dotParts(size, lanes);
+  const wanted = Math.min(Math.ceil(count / (MIN_DOT_STEPS * lanes)), MAX_DOT_PARTS);
+  const parts = Math.ceil(wanted / 4) * 4;
   const kernel: Kernel = {
-    key: `spectral.inner.${size}.${sum.tag}`,
+    key: `spectral.inner.${width === 4 ? 'aligned' : size}.${sum.tag}`,
     bindings: ['read', 'read', 'write'],
     workgroups: [parts, 1, 1],
     requires: sum.requires,
@@ -373,11 +407,19 @@ ${vectorAlias(width)}
 ${sum.declarations}
 
 @compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = group.x * ${steps * lanes}u + lane;
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+#if ${width === 4}
+  let count = arrayLength(&cotangent);
+#else
+  let count = ${count}u;
+#endif
+  let share = (count + groups.x - 1u) / groups.x;
+  let end = min((group.x + 1u) * share, count);
   var partial = V();
-  let end = min((group.x + 1u) * ${steps * lanes}u, ${count}u);
-  for (var i = first; i < end; i += ${lanes}u) { partial += cotangent[i] * normalised[i]; }
+  for (var i = group.x * share + lane; i < end; i += ${lanes}u) {
+    partial += cotangent[i] * normalised[i];
+  }
   let total = workgroupSum(fold(partial), lane);
   if (lane == 0u) { result[group.x] = total; }
 }
@@ -387,11 +429,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 
 /** factors = (Σ parts, σ). Bindings: parts, σ, factors. */
-function sumParts(parts: number, profile: AdapterProfile): Kernel {
+function sumParts(profile: AdapterProfile): Kernel {
   const sum = workgroupSum('f32', profile, 64);
   const { lanes } = sum;
   return {
-    key: `spectral.parts.${parts}.${sum.tag}`,
+    key: `spectral.parts.${sum.tag}`,
     bindings: ['read', 'read', 'write'],
     workgroups: [1, 1, 1],
     requires: sum.requires,
@@ -404,7 +446,7 @@ ${sum.declarations}
 @compute @workgroup_size(${lanes})
 fn main(@builtin(local_invocation_index) lane: u32) {
   var partial = 0f;
-  for (var i = lane; i < ${parts}u; i += ${lanes}u) { partial += parts[i]; }
+  for (var i = lane; i < arrayLength(&parts); i += ${lanes}u) { partial += parts[i]; }
   let total = workgroupSum(partial, lane);
   if (lane == 0u) { factors[0] = vec2f(total, sigma[0]); }
 }
@@ -436,11 +478,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let first = (group.y * groups.x + group.x) * ${LANES * PER_LANE}u + lane;
   let inner = factors[0].x;
   let sigma = factors[0].y;
-  let end = min(first + ${LANES * PER_LANE}u, ${count}u);
+#if ${isAligned(shape)}
+  let count = arrayLength(&cotangent);
+  let stride = arrayLength(&v);
+#else
+  let count = ${count}u;
+  let stride = ${stride}u;
+#endif
+  let end = min(first + ${LANES * PER_LANE}u, count);
   for (var i = first; i < end; i += ${LANES}u) {
-    let line = i / ${stride}u;
-    let column = (line / ${rows}u) * ${stride}u + i % ${stride}u;
-    let value = (cotangent[i] - v[column] * (inner * u[line % ${rows}u])) / sigma;
+    let line = i / stride;
+#if ${blocks === 1}
+    let row = line;
+    let column = i - line * stride;
+#else
+    let row = line % ${rows}u;
+    let column = (line / ${rows}u) * stride + i % stride;
+#endif
+    let value = (cotangent[i] - v[column] * (inner * u[row])) / sigma;
 #if ${accumulate}
     gradient[i] = gradient[i] + value;
 #else
@@ -468,7 +523,7 @@ export function spectralNormBackward(
     temporaries: [parts, 2],
     steps: [
       { kernel, operands: [g, y, partial] },
-      { kernel: sumParts(parts, profile), operands: [partial, sigma, factors] },
+      { kernel: sumParts(profile), operands: [partial, sigma, factors] },
       { kernel: rankOneGradient(shape, accumulate), operands: [g, u, v, factors, { output: 0 }] },
     ],
   };
