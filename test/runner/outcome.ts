@@ -29,7 +29,8 @@ export function skipNotices(output: string): string[] {
 
 /**
  * Reads the summary that uvu prints at the end (`Total:`, `Passed:`, `Skipped:`). A file that crashed,
- * printed no summary or ran no test has failed, whatever its tests did.
+ * printed no summary or holds no test has failed, whatever its tests did. One that leaves out all its
+ * tests and says so counts as one skipped test.
  */
 export function outcomeOfTestFile(output: string, ending: Ending): Outcome {
   const last = (label: string) => {
@@ -47,6 +48,7 @@ export function outcomeOfTestFile(output: string, ending: Ending): Outcome {
     return { passed, failed: 1, skipped, fault: `all passed, then ${describeEnding(ending)}` };
   }
   if (total + skipped === 0) {
+    if (skipNotices(output).length > 0) return { passed: 0, failed: 0, skipped: 1 };
     return { passed: 0, failed: 1, skipped: 0, fault: 'holds no test' };
   }
   return { passed, failed, skipped };

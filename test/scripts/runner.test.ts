@@ -31,7 +31,7 @@ test('counts passed, failed and skipped tests of all suites in a file', async ()
   assert.equal(outcome, { passed: 2, failed: 1, skipped: 1 });
 });
 
-test('a file that holds no test has failed, one that skips all has not', async () => {
+test('a file that holds no test has failed, one that says it skips all has not', async () => {
   assert.is((await outcomeOf('t.run();')).fault, 'holds no test');
   assert.is((await outcomeOf('')).failed, 1);
   assert.equal(await outcomeOf(`t.skip('a', () => {}); t.run();`), {
@@ -39,6 +39,8 @@ test('a file that holds no test has failed, one that skips all has not', async (
     failed: 0,
     skipped: 1,
   });
+  const told = await outcomeOf(`console.log('skipped: no data'); t.run();`);
+  assert.equal(told, { passed: 0, failed: 0, skipped: 1 });
 });
 
 test('a crash has failed, before the summary or after it', async () => {
