@@ -18,6 +18,7 @@ export class PipelineCache {
     { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }
   >();
   private pending: Promise<void>[] = [];
+  private settling: Promise<void> | undefined;
   private failure: unknown;
 
   constructor(device: GPUDevice) {
@@ -39,10 +40,10 @@ export class PipelineCache {
 
   /** @throws GpuError `validation` with the compiler's messages if a kernel does not compile. */
   async settle(): Promise<void> {
-    while (this.pending.length) {
-      const waiting = this.pending;
-      this.pending = [];
-      await Promise.all(waiting);
+    // Callers that come while others wait (several reads at once) wait for the same compilations.
+    while (this.pending.length || this.settling) {
+      this.settling ??= this.waitForPending();
+      await this.settling;
     }
     if (this.failure) {
       const failure = this.failure;
@@ -52,7 +53,7 @@ export class PipelineCache {
   }
 
   get isSettled(): boolean {
-    return this.pending.length === 0 && this.failure === undefined;
+    return this.pending.length === 0 && !this.settling && this.failure === undefined;
   }
 
   get(key: string): GPUComputePipeline {
@@ -64,6 +65,13 @@ export class PipelineCache {
 
   bindGroupLayout(bindings: readonly BindingAccess[]): GPUBindGroupLayout {
     return this.layout(bindings).group;
+  }
+
+  private async waitForPending(): Promise<void> {
+    const waiting = this.pending;
+    this.pending = [];
+    await Promise.all(waiting);
+    this.settling = undefined;
   }
 
   private fail(key: string, error: unknown): void {
