@@ -18,7 +18,8 @@ import { linearMain, linearWorkgroups, literal } from './linear.ts';
  *   activation gradient  dx[i] = dy[i]·f'(x[i]), from y[i]
  *
  * Storages are padded to a multiple of 16 bytes, so the last vec4 may reach past the tensor: its
- * extra lanes compute on padding and are never looked at.
+ * extra lanes compute on padding and are never looked at. The code does not know the size, so that
+ * one pipeline serves all.
  */
 
 /** Binary maps. Arguments are the vec4s `a` and `b`. */
@@ -41,7 +42,7 @@ export function elementwiseBinary(name: BinaryName | 'accumulate', size: number)
   const count = Math.ceil(size / 4);
   const inPlace = name === 'accumulate';
   return {
-    key: `elementwise.${name}.${count}`,
+    key: `elementwise.${name}`,
     bindings: inPlace ? ['read', 'write'] : ['read', 'read', 'write'],
     workgroups: linearWorkgroups(count),
     code: () => wgsl`
@@ -52,7 +53,7 @@ export function elementwiseBinary(name: BinaryName | 'accumulate', size: number)
 @group(0) @binding(1) var<storage, read> second: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
 #endif
-${linearMain(count)}
+${linearMain('arrayLength(&result)')}
   let a = first[index];
 #if ${inPlace}
   result[index] = result[index] + a;
@@ -78,13 +79,13 @@ export function elementwiseActivation(activation: Activation, size: number): Ker
 function unary(name: string, expression: string, size: number): Kernel {
   const count = Math.ceil(size / 4);
   return {
-    key: `elementwise.${name}.${count}`,
+    key: `elementwise.${name}`,
     bindings: ['read', 'write'],
     workgroups: linearWorkgroups(count),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
-${linearMain(count)}
+${linearMain('arrayLength(&result)')}
   let x = source[index];
   result[index] = ${expression};
 }
@@ -96,14 +97,14 @@ ${linearMain(count)}
 export function elementwiseActivationGradient(activation: Activation, size: number): Kernel {
   const count = Math.ceil(size / 4);
   return {
-    key: `elementwise.${activationKey(activation)}.gradient.${count}`,
+    key: `elementwise.${activationKey(activation)}.gradient`,
     bindings: ['read', 'read', 'write'],
     workgroups: linearWorkgroups(count),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> cotangent: array<vec4f>;
 @group(0) @binding(1) var<storage, read> output: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
-${linearMain(count)}
+${linearMain('arrayLength(&result)')}
   let dy = cotangent[index];
   let y = output[index];
   result[index] = ${activationGradient(activation, 'dy', 'y')};

@@ -15,25 +15,26 @@ const VECTORS = 8;
 
 /** Bindings x, slot (one u32), counts (u32, added to). @param size elements of x */
 export function countNonFiniteKernel(size: number): Kernel {
-  const vectors = Math.ceil(size / 4);
-  const count = Math.ceil(vectors / VECTORS);
+  const tail = size % 4;
   return {
-    key: `finite.${size}`,
+    key: `finite.tail${tail}`,
     bindings: ['read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    workgroups: linearWorkgroups(Math.ceil(Math.ceil(size / 4) / VECTORS)),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> x: array<vec4u>;
 @group(0) @binding(1) var<storage, read> slot: array<u32>;
 @group(0) @binding(2) var<storage, read_write> counts: array<atomic<u32>>;
-${linearMain(count)}
+${linearMain(`(arrayLength(&x) + ${VECTORS - 1}u) / ${VECTORS}u`)}
+  let vectors = arrayLength(&x);
+  let count = (vectors + ${VECTORS - 1}u) / ${VECTORS}u;
   var found = vec4u(0u);
   // Vectors of neighbouring invocations lie side by side.
   for (var k = 0u; k < ${VECTORS}u; k++) {
-    let vector = k * ${count}u + index;
-    if (vector < ${vectors}u) {
+    let vector = k * count + index;
+    if (vector < vectors) {
       var bad = (x[vector] & vec4u(0x7f800000u)) == vec4u(0x7f800000u);
-#if ${size % 4 !== 0}
-      bad = bad & (vec4u(0u, 1u, 2u, 3u) + vector * 4u < vec4u(${size}u));
+#if ${tail !== 0}
+      bad = bad & (vec4<bool>(vector + 1u < vectors) | (vec4u(0u, 1u, 2u, 3u) < vec4u(${tail}u)));
 #endif
       found += select(vec4u(0u), vec4u(1u), bad);
     }

@@ -2,23 +2,35 @@
  * What a kernel file produces: pure data that a device can run, with no device in sight.
  *
  * A kernel function maps a *specification* (shapes, tile, epilogue) to a `Kernel`: one WGSL entry
- * point `main`, its bindings in `@group(0) @binding(i)` order, and the number of workgroups. Shapes
- * are baked into the code as constants, so that index arithmetic folds at compile time.
+ * point `main`, its bindings in `@group(0) @binding(i)` order, and the number of workgroups. What
+ * decides loops and index arithmetic of hot kernels is baked into the code, other sizes come as
+ * `constants`.
  */
 
 /** How a binding is used: `read` is `var<storage, read>`, `write` is `var<storage, read_write>`. */
 export type BindingAccess = 'read' | 'write' | 'uniform';
 
 export interface Kernel {
-  /** Equal keys mean equal code and equal bindings; pipelines are cached by it. */
+  /** Equal keys mean equal code and equal kinds of bindings; pipelines are cached by it. */
   readonly key: string;
   /** Access of `@binding(0)`, `@binding(1)`, … of group 0. */
   readonly bindings: readonly BindingAccess[];
   readonly workgroups: readonly [number, number, number];
+  /**
+   * 32-bit words that the last binding (`read`) holds, put there by the device: sizes that differ
+   * between uses of one pipeline. Kernels that do without baking them into the code and the key
+   * save compilations, which are what a first training step mostly waits for.
+   */
+  readonly constants?: readonly number[] | undefined;
   /** Device features without which the code does not compile. */
   readonly requires?: readonly GPUFeatureName[];
   /** Makes the WGSL text; called once per key. */
   code(): string;
+}
+
+/** The bits of an f32, for `Kernel.constants`; the shader takes it back with `bitcast<f32>`. */
+export function floatBits(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0];
 }
 
 /** Where a step of a plan finds one binding: a caller's tensor, or a temporary of the plan. */

@@ -1,5 +1,6 @@
 import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
+import { ConstantCache } from './constants.ts';
 import { PipelineCache } from './pipelines.ts';
 import { BufferPool, type MemoryReport } from './pool.ts';
 import { Recorder } from './recorder.ts';
@@ -39,6 +40,7 @@ export class Gpu {
   readonly recorder: Recorder;
   readonly pipelines: PipelineCache;
   private readonly pool: BufferPool;
+  private readonly constants: ConstantCache;
   private readonly scopes: Set<Storage>[] = [];
   /** Referenced as long as the device lives: Dawn dies without its instance. */
   readonly keepAlive: unknown;
@@ -55,6 +57,7 @@ export class Gpu {
     const budget = options.memoryBudget ?? (profile.kind === 'cpu' ? 16 : 64) * 2 ** 30;
     this.pool = new BufferPool(device, budget);
     this.pipelines = new PipelineCache(device);
+    this.constants = new ConstantCache(device);
     this.recorder = new Recorder(device, this.pool, this.pipelines);
     device.addEventListener('uncapturederror', (event) => {
       const reason = /memory/i.test(event.error.constructor.name) ? 'out-of-memory' : 'validation';
@@ -95,9 +98,12 @@ export class Gpu {
     storage.written = true;
   }
 
-  /** Records one kernel. `storages[i]` is bound at `@binding(i)`. */
+  /** Records one kernel. `storages[i]` is bound at `@binding(i)`, its constants behind them. */
   run(kernel: Kernel, storages: readonly Storage[]): void {
-    this.recorder.dispatch(kernel, storages);
+    this.recorder.dispatch(
+      kernel,
+      kernel.constants ? [...storages, this.constants.get(kernel.constants)] : storages,
+    );
   }
 
   /** Records a plan over input and output storages; its temporaries are released at once. */
