@@ -1,6 +1,7 @@
 import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 import { ConstantCache } from './constants.ts';
+import { Patience } from './patience.ts';
 import { PipelineCache } from './pipelines.ts';
 import { BufferPool, type MemoryReport } from './pool.ts';
 import { Recorder } from './recorder.ts';
@@ -44,6 +45,7 @@ export class Gpu {
   private readonly scopes: Set<Storage>[] = [];
   /** Referenced as long as the device lives: Dawn dies without its instance. */
   readonly keepAlive: unknown;
+  private readonly patience: Patience | undefined;
   private failure: GpuError | undefined;
   private closed = false;
   /** Resolves with the reason when the device is lost other than by `close`. */
@@ -59,6 +61,7 @@ export class Gpu {
     this.pipelines = new PipelineCache(device);
     this.constants = new ConstantCache(device);
     this.recorder = new Recorder(device, this.pool, this.pipelines);
+    this.patience = profile.kind === 'cpu' ? new Patience() : undefined;
     device.addEventListener('uncapturederror', (event) => {
       const reason = /memory/i.test(event.error.constructor.name) ? 'out-of-memory' : 'validation';
       this.failure ??= new GpuError(reason, event.error.message);
@@ -166,7 +169,9 @@ export class Gpu {
   /** Submits what was recorded. @throws GpuError if the device reported a failure so far. */
   async flush(): Promise<void> {
     this.assertHealthy();
+    const before = this.recorder.dispatches;
     await this.recorder.flush();
+    this.patience?.submitted(this.recorder.dispatches - before);
     this.assertHealthy();
   }
 
@@ -181,6 +186,7 @@ export class Gpu {
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(storage.range.buffer, storage.range.offset, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
+    await this.patience?.sleep();
     try {
       await staging.mapAsync(1);
     } catch (error) {
@@ -189,6 +195,7 @@ export class Gpu {
         cause: error,
       });
     }
+    this.patience?.done();
     const copy = staging.getMappedRange().slice(0, length * 4);
     staging.unmap();
     staging.destroy();
@@ -199,7 +206,9 @@ export class Gpu {
   /** Submits what was recorded and waits until the device has done it. */
   async finish(): Promise<void> {
     await this.flush();
+    await this.patience?.sleep();
     await this.device.queue.onSubmittedWorkDone();
+    this.patience?.done();
     this.assertHealthy();
   }
 
