@@ -5,7 +5,7 @@ import {
   activationGradient,
   activationKey,
 } from './activation.ts';
-import { type AdapterProfile, type Kernel, spreadWorkgroups } from './kernel.ts';
+import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from './kernel.ts';
 import { literal } from './linear.ts';
 import { type WorkgroupSum, workgroupSum } from './workgroup-sum.ts';
 
@@ -47,15 +47,10 @@ interface Layout {
   readonly sum: WorkgroupSum;
   /** Planes a workgroup. */
   readonly planesPerGroup: number;
-  readonly aligned: boolean;
-  /** vec4s that lie wholly in a plane. */
-  readonly vectors: number;
-  /** Pixels after them. */
+  /** Pixels behind a plane's last whole vec4. */
   readonly tail: number;
-  /** vec4s an invocation handles at most. */
-  readonly rounds: number;
-  /** Whether the driver must not see how many rounds there are. */
-  readonly hideRounds: boolean;
+  /** Words for `Sizes`. */
+  readonly constants: readonly number[];
 }
 
 const ALONE: WorkgroupSum = {
@@ -65,26 +60,19 @@ const ALONE: WorkgroupSum = {
   declarations: 'fn workgroupSum(value: vec4f, lane: u32) -> vec4f { return value; }',
 };
 
-function layoutOf({ pixels }: InstanceNormSpec, profile: AdapterProfile): Layout {
+function layoutOf({ planes, pixels }: InstanceNormSpec, profile: AdapterProfile): Layout {
   const small = pixels <= SMALL_PLANE;
-  const sum = small ? ALONE : workgroupSum('vec4f', profile, pixels <= 4096 ? 64 : 256);
-  const vectors = Math.floor(pixels / 4);
-  const rounds = Math.ceil(vectors / sum.lanes);
   return {
-    sum,
+    sum: small ? ALONE : workgroupSum('vec4f', profile, pixels <= 4096 ? 64 : 256),
     planesPerGroup: small ? 32 : 1,
-    aligned: pixels % 4 === 0,
-    vectors,
     tail: pixels % 4,
-    rounds,
-    // Mesa would unroll a short loop and then take seconds to compile it for a CPU.
-    hideRounds: profile.kind === 'cpu' && rounds > 2 && rounds <= 64,
+    constants: [planes, pixels, Math.floor(pixels / 4), floatBits(1 / pixels)],
   };
 }
 
-function keyOf(name: string, spec: InstanceNormSpec, layout: Layout): string {
-  const { planes, pixels, epsilon, activation } = spec;
-  return `instance-norm.${name}.${planes}x${pixels}.${epsilon}.${activationKey(activation)}.${layout.sum.tag}`;
+/** Pipelines serve all sizes of one alignment. */
+function keyOf(name: string, { epsilon, activation }: InstanceNormSpec, layout: Layout): string {
+  return `instance-norm.${name}.tail${layout.tail}.${epsilon}.${activationKey(activation)}.${layout.sum.tag}`;
 }
 
 function workgroups({ planes }: InstanceNormSpec, { planesPerGroup }: Layout) {
@@ -102,62 +90,70 @@ function storer(aligned: boolean): string {
   return `fn store(first: u32, value: vec4f) { ${aligned ? 'result[first / 4u] = value;' : elements} }`;
 }
 
-/** Opens `main`: `plane`, `lane`, `base` (the plane's first element), and `rounds` if hidden. */
-function main(spec: InstanceNormSpec, layout: Layout): string {
-  const { sum, planesPerGroup, rounds, hideRounds } = layout;
+/** Declares the sizes at a binding. */
+function sizesBinding(binding: number): string {
+  return `
+struct Sizes { planes: u32, pixels: u32, vectors: u32, inversePixels: f32 }
+@group(0) @binding(${binding}) var<storage, read> sizes: Sizes;`;
+}
+
+/**
+ * Opens `main`: `plane`, `lane`, `base` (the plane's first element), `tail` (its first after the
+ * vec4s), and `rounds`, the vec4s of this invocation.
+ */
+function main({ sum, planesPerGroup }: Layout): string {
   const alone = sum.lanes === 1;
   return `@compute @workgroup_size(${alone ? planesPerGroup : sum.lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) invocation: u32) {
   let lane = ${alone ? '0u' : 'invocation'};
   let plane = (group.y * groups.x + group.x)${alone ? ` * ${planesPerGroup}u + invocation` : ''};
-  if (plane >= ${spec.planes}u) { return; }
-  let base = plane * ${spec.pixels}u;
-  ${hideRounds ? `let rounds = select(0u, ${rounds}u, groups.x > 0u);` : ''}`;
+  if (plane >= sizes.planes) { return; }
+  let base = plane * sizes.pixels;
+  let tail = base + sizes.vectors * 4u;
+  let rounds = (sizes.vectors + ${sum.lanes - 1}u - lane) / ${sum.lanes}u;`;
 }
 
 /** `statement` for each vec4 of this invocation, with `first` its first element. */
-function forEachVector({ sum, vectors, rounds, hideRounds }: Layout, statement: string): string {
-  return `for (var round = 0u; round < ${hideRounds ? 'rounds' : `${rounds}u`}; round++) {
-    let vector = round * ${sum.lanes}u + lane;
-    ${vectors % sum.lanes ? `if (vector < ${vectors}u)` : ''} {
-      let first = base + vector * 4u;
-      ${statement}
-    }
+function forEachVector({ sum }: Layout, statement: string): string {
+  return `for (var round = 0u; round < rounds; round++) {
+    let first = base + (round * ${sum.lanes}u + lane) * 4u;
+    ${statement}
   }`;
 }
 
 /** Stores the first `tail` components of the vec4 expression `value`. */
-function storeTail({ vectors, tail }: Layout, value: string): string {
-  const first = `base + ${vectors * 4}u`;
-  return `{ let first = ${first}; let value = ${value};
-${Array.from({ length: tail }, (_, k) => `    result[first + ${k}u] = value[${k}];`).join('\n')}
+function storeTail({ tail }: Layout, value: string): string {
+  return `{ let value = ${value};
+${Array.from({ length: tail }, (_, k) => `    result[tail + ${k}u] = value[${k}];`).join('\n')}
   }`;
 }
 
 /** Bindings x, y, statistics (2 floats a plane). */
 export function instanceNormForward(spec: InstanceNormSpec, profile: AdapterProfile): Kernel {
   const layout = layoutOf(spec, profile);
-  const { sum, aligned, vectors, tail } = layout;
+  const { sum, tail } = layout;
+  const aligned = tail === 0;
   const type = aligned ? 'vec4f' : 'f32';
-  const uneven = vectors % sum.lanes !== 0;
   const inTail = `vec4<bool>(${[0, 1, 2, 3].map((k) => k < tail)})`;
   return {
     key: keyOf('forward', spec, layout),
-    bindings: ['read', 'write', 'write'],
+    bindings: ['read', 'write', 'write', 'read'],
     workgroups: workgroups(spec, layout),
+    constants: layout.constants,
     requires: sum.requires,
     code: () => wgsl`${sum.enable}
 @group(0) @binding(0) var<storage, read> x: array<${type}>;
 @group(0) @binding(1) var<storage, read_write> result: array<${type}>;
 @group(0) @binding(2) var<storage, read_write> statistics: array<vec2f>;
+${sizesBinding(3)}
 ${sum.declarations}
 ${accessors('load', 'x', aligned)}
 ${storer(aligned)}
 fn activate(value: vec4f) -> vec4f { return ${activationForward(spec.activation, 'value')}; }
 fn total(value: f32, lane: u32) -> f32 { return workgroupSum(vec4f(value, 0.0, 0.0, 0.0), lane).x; }
 
-${main(spec, layout)}
+${main(layout)}
   let origin = x[base${aligned ? ' / 4u' : ''}]${aligned ? '.x' : ''};
   var streamMean = vec4f(0.0);
   var streamSpread = vec4f(0.0);
@@ -168,20 +164,16 @@ ${main(spec, layout)}
       streamMean += change * (1.0 / f32(round + 1u));
       streamSpread += change * (value - streamMean);`,
   )}
-#if ${uneven}
-  let length = f32(${layout.rounds}u - select(0u, 1u, lane >= ${vectors % sum.lanes}u));
-#else
-  let length = ${literal(layout.rounds)};
-#endif
+  let length = f32(rounds);
   var partial = length * dot(streamMean, vec4f(1.0));
 #if ${tail > 0}
   var rest = vec4f(0.0);
   if (lane == 0u) {
-    rest = select(vec4f(0.0), load(base + ${vectors * 4}u) - origin, ${inTail});
+    rest = select(vec4f(0.0), load(tail) - origin, ${inTail});
     partial += dot(rest, vec4f(1.0));
   }
 #endif
-  let mean = total(partial, lane) / ${literal(spec.pixels)};
+  let mean = total(partial, lane) * sizes.inversePixels;
   let apart = streamMean - mean;
   partial = dot(streamSpread, vec4f(1.0)) + length * dot(apart, apart);
 #if ${tail > 0}
@@ -190,7 +182,7 @@ ${main(spec, layout)}
     partial += dot(deviation, deviation);
   }
 #endif
-  let variance = total(partial, lane) / ${literal(spec.pixels)};
+  let variance = total(partial, lane) * sizes.inversePixels;
   let inverse = 1.0 / sqrt(variance + ${literal(spec.epsilon)});
   if (lane == 0u) { statistics[plane] = vec2f(mean, inverse); }
   ${forEachVector(layout, 'store(first, activate(((load(first) - origin) - mean) * inverse));')}
@@ -205,7 +197,8 @@ ${main(spec, layout)}
 /** Bindings dy, saved (the output where `isOutputSaved`, else x), statistics, dx. */
 export function instanceNormBackward(spec: InstanceNormSpec, profile: AdapterProfile): Kernel {
   const layout = layoutOf(spec, profile);
-  const { sum, aligned, vectors, tail } = layout;
+  const { sum, tail } = layout;
+  const aligned = tail === 0;
   const { activation } = spec;
   const type = aligned ? 'vec4f' : 'f32';
   const fromOutput = isOutputSaved(activation);
@@ -219,14 +212,16 @@ export function instanceNormBackward(spec: InstanceNormSpec, profile: AdapterPro
   }
   return {
     key: keyOf('backward', spec, layout),
-    bindings: ['read', 'read', 'read', 'write'],
+    bindings: ['read', 'read', 'read', 'write', 'read'],
     workgroups: workgroups(spec, layout),
+    constants: layout.constants,
     requires: sum.requires,
     code: () => wgsl`${sum.enable}
 @group(0) @binding(0) var<storage, read> cotangent: array<${type}>;
 @group(0) @binding(1) var<storage, read> kept: array<${type}>;
 @group(0) @binding(2) var<storage, read> statistics: array<vec2f>;
 @group(0) @binding(3) var<storage, read_write> result: array<${type}>;
+${sizesBinding(4)}
 ${sum.declarations}
 ${accessors('loadCotangent', 'cotangent', aligned)}
 ${accessors('loadKept', 'kept', aligned)}
@@ -246,7 +241,7 @@ fn load(first: u32, origin: f32, moments: vec2f) -> Pair {
   return Pair(${activationGradient(activation, 'dy', 'y')}, normalised);
 }
 
-${main(spec, layout)}
+${main(layout)}
 #if ${fromOutput}
   let origin = 0.0;
 #else
@@ -264,13 +259,13 @@ ${main(spec, layout)}
 #if ${tail > 0}
   var rest = Pair(vec4f(0.0), vec4f(0.0));
   if (lane == 0u) {
-    rest = load(base + ${vectors * 4}u, origin, moments);
+    rest = load(tail, origin, moments);
     sumG += select(vec4f(0.0), rest.g, ${inTail});
     sumProduct += select(vec4f(0.0), rest.g * rest.normalised, ${inTail});
   }
 #endif
   let sums = workgroupSum(vec4f(dot(sumG, vec4f(1.0)), dot(sumProduct, vec4f(1.0)), 0.0, 0.0), lane);
-  let means = sums.xy / ${literal(spec.pixels)};
+  let means = sums.xy * sizes.inversePixels;
   ${forEachVector(
     layout,
     `let pair = load(first, origin, moments);
