@@ -10,6 +10,7 @@ import { INSTANCE_NORM } from './instance-norm.ts';
 import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from './losses.ts';
 import { LPIPS_DISTANCE } from './lpips-distance.ts';
 import { MAX_POOL2D } from './max-pool2d.ts';
+import { METRIC_OPS } from './metrics.ts';
 import { RESIZE_OPS } from './resize.ts';
 import type { AnyOpRow } from './row.ts';
 import { SPECTRAL_NORMALIZE } from './spectral-normalize.ts';
@@ -29,6 +30,7 @@ export const OPS: readonly AnyOpRow[] = [
   ...LOSS_OPS,
   LPIPS_DISTANCE,
   MAX_POOL2D,
+  ...METRIC_OPS,
   ...RESIZE_OPS,
   SPECTRAL_NORMALIZE,
   WEIGHTED_SUM,

@@ -1,0 +1,43 @@
+import {
+  correlation,
+  correlationGradient,
+  decibels,
+  decibelsGradient,
+} from '../../../kernels/scores.ts';
+import { attach } from '../tape.ts';
+import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
+import { requireSameShape } from './check.ts';
+
+/**
+ * -10·log10(x), the peak signal-to-noise ratio in dB of a mean squared error x of images in [0,1];
+ * `ceiling`, with gradient 0, where x is 0.
+ */
+export function negativeDecibels(x: Tensor, ceiling: number): Tensor {
+  const y = emptyTensor(x.gpu, x.shape);
+  runKernel(decibels(x.size, ceiling), [x, y]);
+  return attach(y, 'negative_decibels', [x], (dy) => [
+    () => {
+      const dx = emptyTensor(x.gpu, x.shape);
+      runKernel(decibelsGradient(x.size), [x, dy, dx]);
+      return dx;
+    },
+  ]);
+}
+
+/**
+ * xy/√(xx·yy), the correlation coefficient of centred sums; 0, with gradient 0, where xx or yy is 0.
+ * @throws ShapeError unless all have one shape
+ */
+export function correlationOf(xy: Tensor, xx: Tensor, yy: Tensor): Tensor {
+  requireSameShape('correlationOf', xy, xx);
+  requireSameShape('correlationOf', xy, yy);
+  const y = emptyTensor(xy.gpu, xy.shape);
+  runKernel(correlation(xy.size), [xy, xx, yy, y]);
+  return attach(y, 'correlation', [xy, xx, yy], (dy) =>
+    (['xy', 'xx', 'yy'] as const).map((of) => () => {
+      const gradient = emptyTensor(xy.gpu, xy.shape);
+      runKernel(correlationGradient(xy.size, of), [xy, xx, yy, dy, gradient]);
+      return gradient;
+    }),
+  );
+}
