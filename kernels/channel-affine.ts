@@ -23,10 +23,14 @@ function constants(name: string, values: readonly number[]): string {
   return `const ${name} = array<f32, ${values.length}>(${values.map(literal).join(', ')});`;
 }
 
-function keyOf(name: string, spec: ChannelAffineSpec): string {
-  const { batch, pixels, scale, shift, broadcast } = spec;
-  return `channel-affine.${name}.${batch}x${pixels}.${scale}.${shift}.${broadcast}`;
+function keyOf(name: string, { pixels, scale, shift, broadcast }: ChannelAffineSpec): string {
+  return `channel-affine.${name}.${pixels % 4 === 0}.${scale}.${shift}.${broadcast}`;
 }
+
+/** Declares the sizes at binding 2, in units of what an invocation handles. */
+const SIZES = `
+struct Sizes { count: u32, pixels: u32 }
+@group(0) @binding(2) var<storage, read> sizes: Sizes;`;
 
 /** Bindings x, y. */
 export function channelAffineForward(spec: ChannelAffineSpec): Kernel {
@@ -37,21 +41,23 @@ export function channelAffineForward(spec: ChannelAffineSpec): Kernel {
   const count = (batch * channels * pixels) / width;
   return {
     key: keyOf('forward', spec),
-    bindings: ['read', 'write'],
+    bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(count),
+    constants: [count, pixels / width],
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> x: array<${type}>;
 @group(0) @binding(1) var<storage, read_write> result: array<${type}>;
+${SIZES}
 ${constants(
   'INVERSE',
   scale.map((value) => 1 / value),
 )}
 ${constants('SHIFT', shift)}
-${linearMain(count)}
-  let plane = index / ${pixels / width}u;
+${linearMain('sizes.count')}
+  let plane = index / sizes.pixels;
   let channel = plane % ${channels}u;
 #if ${broadcast}
-  let source = (plane / ${channels}u) * ${pixels / width}u + index % ${pixels / width}u;
+  let source = (plane / ${channels}u) * sizes.pixels + index % sizes.pixels;
 #else
   let source = index;
 #endif
@@ -70,23 +76,24 @@ export function channelAffineBackward(spec: ChannelAffineSpec): Kernel {
   const width = pixels % 4 === 0 ? 4 : 1;
   const type = width === 4 ? 'vec4f' : 'f32';
   const count = (batch * (broadcast ? 1 : channels) * pixels) / width;
-  const block = pixels / width;
-  const terms = scale.map((value, c) => `dy[first + ${c * block}u] * ${literal(1 / value)}`);
+  const terms = scale.map((value, c) => `dy[first + ${c}u * sizes.pixels] * ${literal(1 / value)}`);
   return {
     key: keyOf('backward', spec),
-    bindings: ['read', 'write'],
+    bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(count),
+    constants: [count, pixels / width],
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> dy: array<${type}>;
 @group(0) @binding(1) var<storage, read_write> result: array<${type}>;
+${SIZES}
 ${constants(
   'INVERSE',
   scale.map((value) => 1 / value),
 )}
-${linearMain(count)}
-  let plane = index / ${block}u;
+${linearMain('sizes.count')}
+  let plane = index / sizes.pixels;
 #if ${broadcast}
-  let first = plane * ${channels * block}u + index % ${block}u;
+  let first = plane * ${channels}u * sizes.pixels + index % sizes.pixels;
   result[index] = ${terms.join(' + ')};
 #else
   var inverses = INVERSE;

@@ -9,7 +9,8 @@ import { linearMain, linearWorkgroups } from './linear.ts';
  *   copyBlocks   target[o, targetOffset + i] = source[o, sourceOffset + i]     i < length
  *   padBlocks    target[o, i] = source[o, i - offset] if that exists, else 0   i < stride
  *
- * Both move vec4s where every length is a multiple of 4, else single elements.
+ * Both move vec4s where every length is a multiple of 4, else single elements; lengths come as
+ * constants, in units of what is moved.
  */
 
 export interface CopyBlocksSpec {
@@ -30,23 +31,24 @@ export function copyBlocks(spec: CopyBlocksSpec): Kernel {
   const width = lengths.every((value) => value % 4 === 0) ? 4 : 1;
   const type = width === 4 ? 'vec4f' : 'f32';
   const count = (outer * length) / width;
-  const block = length / width;
+  const sizes = [count, length, sourceStride, sourceOffset, targetStride, targetOffset];
   return {
-    key: `copy-blocks.${outer}x${length}.${sourceStride}+${sourceOffset}.${targetStride}+${targetOffset}`,
-    bindings: ['read', 'write'],
+    key: `copy-blocks.${width}`,
+    bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(count),
+    constants: sizes.map((size, index) => (index === 0 ? size : Math.floor(size / width))),
     code: () => wgsl`
+struct Sizes {
+  count: u32, length: u32, sourceStride: u32, sourceOffset: u32, targetStride: u32, targetOffset: u32,
+}
 @group(0) @binding(0) var<storage, read> source: array<${type}>;
 @group(0) @binding(1) var<storage, read_write> result: array<${type}>;
-${linearMain(count)}
-#if ${outer === 1}
-  result[${targetOffset / width}u + index] = source[${sourceOffset / width}u + index];
-#else
-  let outer = index / ${block}u;
-  let inner = index - outer * ${block}u;
-  result[outer * ${targetStride / width}u + ${targetOffset / width}u + inner] =
-    source[outer * ${sourceStride / width}u + ${sourceOffset / width}u + inner];
-#endif
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
+${linearMain('sizes.count')}
+  let outer = index / sizes.length;
+  let inner = index - outer * sizes.length;
+  result[outer * sizes.targetStride + sizes.targetOffset + inner] =
+    source[outer * sizes.sourceStride + sizes.sourceOffset + inner];
 }
 `,
   };
@@ -67,19 +69,22 @@ export function padBlocks({ outer, stride, offset, length }: PadBlocksSpec): Ker
   const width = [stride, offset, length].every((value) => value % 4 === 0) ? 4 : 1;
   const type = width === 4 ? 'vec4f' : 'f32';
   const count = (outer * stride) / width;
-  const block = stride / width;
   return {
-    key: `pad-blocks.${outer}x${stride}.${offset}+${length}`,
-    bindings: ['read', 'write'],
+    key: `pad-blocks.${width}`,
+    bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(count),
+    constants: [count, stride / width, offset / width, length / width],
     code: () => wgsl`
+struct Sizes { count: u32, stride: u32, offset: u32, length: u32 }
 @group(0) @binding(0) var<storage, read> source: array<${type}>;
 @group(0) @binding(1) var<storage, read_write> result: array<${type}>;
-${linearMain(count)}
-  let outer = index / ${block}u;
-  let inner = index - outer * ${block}u - ${offset / width}u; // Wraps to huge before the source's block.
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
+${linearMain('sizes.count')}
+  let outer = index / sizes.stride;
+  // Wraps to huge numbers before the source's block.
+  let inner = index - outer * sizes.stride - sizes.offset;
   var value = ${type}(0.0);
-  if (inner < ${length / width}u) { value = source[outer * ${length / width}u + inner]; }
+  if (inner < sizes.length) { value = source[outer * sizes.length + inner]; }
   result[index] = value;
 }
 `,

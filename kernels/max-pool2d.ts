@@ -24,41 +24,55 @@ export interface MaxPool2dSpec {
   readonly padding: number;
 }
 
-function keyOf(name: string, spec: MaxPool2dSpec): string {
-  const { planes, height, width, outputHeight, outputWidth, kernel, stride, padding } = spec;
-  return `max-pool2d.${name}.${planes}x${height}x${width}.${outputHeight}x${outputWidth}.k${kernel}s${stride}p${padding}`;
+/** Pipelines serve all sizes. */
+function keyOf(name: string, { kernel, stride, padding }: MaxPool2dSpec): string {
+  return `max-pool2d.${name}.k${kernel}s${stride}p${padding}`;
+}
+
+/** Declares the sizes at a binding. */
+function sizesBinding(binding: number): string {
+  return `
+struct Sizes { planes: u32, height: u32, width: u32, outputHeight: u32, outputWidth: u32 }
+@group(0) @binding(${binding}) var<storage, read> sizes: Sizes;`;
+}
+
+function constantsOf(spec: MaxPool2dSpec): number[] {
+  const { planes, height, width, outputHeight, outputWidth } = spec;
+  return [planes, height, width, outputHeight, outputWidth];
 }
 
 /** Bindings x, y; or x, winners (the index of each window's maximum within its plane). */
 function windows(spec: MaxPool2dSpec, result: 'maximum' | 'winner'): Kernel {
-  const { planes, height, width, outputHeight, outputWidth, kernel, stride, padding } = spec;
-  const outputs = outputHeight * outputWidth;
-  const count = planes * outputs;
+  const { kernel, stride, padding } = spec;
   return {
     key: keyOf(result, spec),
-    bindings: ['read', 'write'],
-    workgroups: linearWorkgroups(count),
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(spec.planes * spec.outputHeight * spec.outputWidth),
+    constants: constantsOf(spec),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> result: array<${result === 'maximum' ? 'f32' : 'u32'}>;
+${sizesBinding(2)}
 
 fn isNan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }
 
-${linearMain(count)}
-  let plane = index / ${outputs}u;
-  let pixel = index % ${outputs}u;
+${linearMain('sizes.planes * sizes.outputHeight * sizes.outputWidth')}
+  let outputs = sizes.outputHeight * sizes.outputWidth;
+  let plane = index / outputs;
+  let pixel = index % outputs;
+  let start = plane * sizes.height * sizes.width;
   // Coordinates before the image wrap to huge numbers, beyond its end.
-  let top = (pixel / ${outputWidth}u) * ${stride}u - ${padding}u;
-  let left = (pixel % ${outputWidth}u) * ${stride}u - ${padding}u;
+  let top = (pixel / sizes.outputWidth) * ${stride}u - ${padding}u;
+  let left = (pixel % sizes.outputWidth) * ${stride}u - ${padding}u;
   var best = 0.0;
   var winner = 0xffffffffu;
   for (var ky = 0u; ky < ${kernel}u; ky++) {
     for (var kx = 0u; kx < ${kernel}u; kx++) {
       let row = top + ky;
       let column = left + kx;
-      if (row < ${height}u && column < ${width}u) {
-        let at = row * ${width}u + column;
-        let value = x[plane * ${height * width}u + at];
+      if (row < sizes.height && column < sizes.width) {
+        let at = row * sizes.width + column;
+        let value = x[start + at];
         if (winner == 0xffffffffu || isNan(value) || (!isNan(best) && value > best)) {
           best = value;
           winner = at;
@@ -90,30 +104,32 @@ export function maxPool2dBackward(spec: MaxPool2dSpec): Plan {
 
 /** Bindings winners, dy, dx. */
 function gather(spec: MaxPool2dSpec): Kernel {
-  const { planes, height, width, outputHeight, outputWidth, kernel, stride, padding } = spec;
-  const count = planes * height * width;
+  const { kernel, stride, padding } = spec;
   // Windows that cover a pixel along one axis: the last one, and up to this many in all.
   const covering = Math.ceil(kernel / stride);
   return {
     key: keyOf('gather', spec),
-    bindings: ['read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    bindings: ['read', 'read', 'write', 'read'],
+    workgroups: linearWorkgroups(spec.planes * spec.height * spec.width),
+    constants: constantsOf(spec),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> winners: array<u32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
-${linearMain(count)}
-  let plane = index / ${height * width}u;
-  let pixel = index % ${height * width}u;
-  let lastRow = (pixel / ${width}u + ${padding}u) / ${stride}u;
-  let lastColumn = (pixel % ${width}u + ${padding}u) / ${stride}u;
+${sizesBinding(3)}
+${linearMain('sizes.planes * sizes.height * sizes.width')}
+  let plane = index / (sizes.height * sizes.width);
+  let pixel = index % (sizes.height * sizes.width);
+  let start = plane * sizes.outputHeight * sizes.outputWidth;
+  let lastRow = (pixel / sizes.width + ${padding}u) / ${stride}u;
+  let lastColumn = (pixel % sizes.width + ${padding}u) / ${stride}u;
   var sum = 0.0;
   for (var j = 0u; j < ${covering}u; j++) {
     for (var i = 0u; i < ${covering}u; i++) {
       let row = lastRow - (${covering - 1}u - j);
       let column = lastColumn - (${covering - 1}u - i);
-      if (row < ${outputHeight}u && column < ${outputWidth}u) {
-        let output = plane * ${outputHeight * outputWidth}u + row * ${outputWidth}u + column;
+      if (row < sizes.outputHeight && column < sizes.outputWidth) {
+        let output = start + row * sizes.outputWidth + column;
         if (winners[output] == pixel) { sum += dy[output]; }
       }
     }

@@ -1,12 +1,14 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   type AdapterProfile,
+  type BindingAccess,
+  floatBits,
   type Kernel,
   MAX_WORKGROUPS,
   type Operand,
   type Plan,
 } from './kernel.ts';
-import { linearMain, linearWorkgroups, literal } from './linear.ts';
+import { linearMain, linearWorkgroups } from './linear.ts';
 import {
   hasSecondBinding,
   type LossTerm,
@@ -26,6 +28,7 @@ import { workgroupSum } from './workgroup-sum.ts';
  * A fixed tree, the same on every run: each row is cut into ranges, one workgroup a range. GPUs add
  * up a range in workgroup memory; CPU adapters, where barriers are dear, write one partial sum an
  * invocation. A second dispatch adds the partial sums of each row. Short rows need only one dispatch.
+ * Lengths come as constants, so that a term needs a handful of pipelines for all its uses.
  * An invocation adds blocks of at most 32 vec4s before adding those up, which keeps the rounding
  * error of 2²⁴ elements in the last digits.
  */
@@ -97,13 +100,13 @@ export function reduceRows(spec: ReduceSpec, profile: AdapterProfile): Plan {
 }
 
 /** vec4 number `vector` of row `row`, from vec4s if rows are aligned, else from scalars. */
-function rowAccess(name: string, array: string, length: number, aligned: boolean): string {
+function rowAccess(name: string, array: string, aligned: boolean): string {
   const scalars = [0, 1, 2, 3].map((k) => `${array}[first + ${k}u]`).join(', ');
   return `fn ${name}(row: u32, vector: u32) -> vec4f {
   ${
     aligned
-      ? `return ${array}[row * ${Math.ceil(length / 4)}u + vector];`
-      : `let first = row * ${length}u + vector * 4u; return vec4f(${scalars});`
+      ? `return ${array}[row * sizes.vectors + vector];`
+      : `let first = row * sizes.length + vector * 4u; return vec4f(${scalars});`
   }
 }`;
 }
@@ -114,28 +117,32 @@ function rangeSums(spec: ReduceSpec, parts: Partition, factor: number): Kernel {
   const { lanes, groups, rounds, partials, shared } = parts;
   const vectors = Math.ceil(length / 4);
   const aligned = rows === 1 || length % 4 === 0;
-  const tail = length % 4;
+  const tail = length % 4 > 0;
   const type = aligned ? 'vec4f' : 'f32';
   const second = hasSecondBinding(term);
   const array = term.second === 'array';
-  const tree = shared
-    ? workgroupSum('f32', { kind: 'gpu', subgroupSize: 0, f16: false }, lanes)
-    : undefined;
+  const gpu: AdapterProfile = { kind: 'gpu', subgroupSize: 0, f16: false };
+  const tree = shared ? workgroupSum('f32', gpu, lanes) : undefined;
   const alone = lanes === 1;
   return {
-    key: `reduce.${termKey(term)}.${rows}x${length}.${lanes}x${groups}.${Math.fround(factor)}`,
-    bindings: second ? ['read', 'read', 'write'] : ['read', 'write'],
+    key: `reduce.${termKey(term)}.${lanes}.${aligned}.${tail}.${shared}`,
+    bindings: second ? ['read', 'read', 'write', 'read'] : ['read', 'write', 'read'],
     workgroups: alone ? [Math.ceil(rows / CPU_LANES), 1, 1] : [groups, rows, 1],
+    constants: [rows, length, vectors, rounds, partials, floatBits(factor)],
     code: () => wgsl`
+struct Sizes {
+  rows: u32, length: u32, vectors: u32, rounds: u32, partials: u32, factor: f32,
+}
 @group(0) @binding(0) var<storage, read> x: array<${type}>;
 #if ${second}
 @group(0) @binding(1) var<storage, read> other: array<${array ? type : 'vec4f'}>;
 #endif
 @group(0) @binding(${second ? 2 : 1}) var<storage, read_write> result: array<f32>;
+@group(0) @binding(${second ? 3 : 2}) var<storage, read> sizes: Sizes;
 ${tree?.declarations ?? ''}
-${rowAccess('load', 'x', length, aligned)}
+${rowAccess('load', 'x', aligned)}
 #if ${array}
-${rowAccess('loadOther', 'other', length, aligned)}
+${rowAccess('loadOther', 'other', aligned)}
 #endif
 
 fn value(row: u32, vector: u32) -> vec4f {
@@ -145,30 +152,27 @@ fn value(row: u32, vector: u32) -> vec4f {
 }
 
 @compute @workgroup_size(${alone ? CPU_LANES : lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) invocation: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32) {
 #if ${alone}
   let lane = 0u;
   let row = group.x * ${CPU_LANES}u + invocation;
-  if (row >= ${rows}u) { return; }
-  let start = 0u;
+  if (row >= sizes.rows) { return; }
 #else
   let lane = invocation;
   let row = group.y;
-  let start = group.x * ${lanes * rounds}u + lane;
 #endif
+  let start = group.x * ${alone ? 0 : lanes}u * sizes.rounds + lane;
+  let rounds = sizes.rounds;
+  let vectors = sizes.vectors;
+  let length = sizes.length;
   var sum = vec4f(0.0);
-  // Hidden from the compiler: unrolling these loops takes software drivers seconds.
-  let blocks = select(0u, ${Math.ceil(rounds / BLOCK)}u, groups.x > 0u);
-  let length = select(0u, ${Math.min(rounds, BLOCK)}u, groups.x > 0u);
-  for (var block = 0u; block < blocks; block++) {
+  for (var block = 0u; block < rounds; block += ${BLOCK}u) {
     var part = vec4f(0.0);
-    for (var k = 0u; k < length; k++) {
-      let round = block * ${BLOCK}u + k;
+    for (var round = block; round < min(block + ${BLOCK}u, rounds); round++) {
       let vector = start + round * ${lanes}u;
-      if (round < ${rounds}u && vector < ${vectors}u) {
-#if ${tail > 0}
-        let inRow = vec4u(0u, 1u, 2u, 3u) + vector * 4u < vec4u(${length}u);
+      if (vector < vectors) {
+#if ${tail}
+        let inRow = vec4u(0u, 1u, 2u, 3u) + vector * 4u < vec4u(length);
         part += select(vec4f(0.0), value(row, vector), inRow);
 #else
         part += value(row, vector);
@@ -180,11 +184,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let total = dot(sum, vec4f(1.0));
 #if ${shared}
   let all = workgroupSum(total, lane);
-  if (lane == 0u) { result[row * ${partials}u + group.x] = all * ${literal(factor)}; }
+  if (lane == 0u) { result[row * sizes.partials + group.x] = all * sizes.factor; }
 #elif ${alone}
-  result[row] = total * ${literal(factor)};
+  result[row] = total * sizes.factor;
 #else
-  result[row * ${partials}u + group.x * ${lanes}u + lane] = total * ${literal(factor)};
+  result[row * sizes.partials + group.x * ${lanes}u + lane] = total * sizes.factor;
 #endif
 }
 `,
@@ -199,29 +203,29 @@ function finalSums(
   profile: AdapterProfile,
 ): Kernel {
   const sum = workgroupSum('f32', profile, 64);
-  const rounds = Math.ceil(partials / sum.lanes);
   return {
-    key: `reduce.final.${rows}x${partials}.${Math.fround(factor)}.${sum.tag}`,
-    bindings: ['read', 'write'],
+    key: `reduce.final.${sum.tag}`,
+    bindings: ['read', 'write', 'read'],
     workgroups: [rows, 1, 1],
     requires: sum.requires,
+    constants: [partials, floatBits(factor)],
     code: () => wgsl`${sum.enable}
+struct Sizes { partials: u32, factor: f32 }
 @group(0) @binding(0) var<storage, read> partial: array<f32>;
 @group(0) @binding(1) var<storage, read_write> result: array<f32>;
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
 ${sum.declarations}
 
 @compute @workgroup_size(${sum.lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row = group.x;
+  let partials = sizes.partials;
   var sum = 0.0;
-  let rounds = select(0u, ${rounds}u, groups.x > 0u);
-  for (var round = 0u; round < rounds; round++) {
-    let index = round * ${sum.lanes}u + lane;
-    if (index < ${partials}u) { sum += partial[row * ${partials}u + index]; }
+  for (var index = lane; index < partials; index += ${sum.lanes}u) {
+    sum += partial[row * partials + index];
   }
   let total = workgroupSum(sum, lane);
-  if (lane == 0u) { result[row] = total * ${literal(factor)}; }
+  if (lane == 0u) { result[row] = total * sizes.factor; }
 }
 `,
   };
@@ -238,23 +242,27 @@ export function reduceRowsGradient(spec: ReduceSpec, side: 'first' | 'second'): 
   const reads = term.name !== 'identity';
   const second = hasSecondBinding(term);
   const factor = side === 'first' ? spec.factor : -spec.factor;
+  const aligned = length % 4 === 0;
   const row = (k: number): string => {
     if (rows === 1) return '0u';
-    // Lanes beyond the last row are padding; reading out of bounds is clamped by WebGPU.
-    return length % 4 === 0 ? `index / ${length / 4}u` : `(index * 4u + ${k}u) / ${length}u`;
+    // Lanes beyond the last row are padding; reading out of bounds is harmless under WebGPU.
+    return aligned ? 'index * 4u / sizes.length' : `(index * 4u + ${k}u) / sizes.length`;
   };
   const cotangent =
-    rows === 1 || length % 4 === 0
+    rows === 1 || aligned
       ? `vec4f(cotangent[${row(0)}])`
       : `vec4f(${[0, 1, 2, 3].map((k) => `cotangent[${row(k)}]`).join(', ')})`;
-  const bindings: ('read' | 'write')[] = reads
-    ? ['read', 'read', ...(second ? (['read'] as const) : []), 'write']
-    : ['read', 'write'];
+  const bindings: BindingAccess[] = ['read'];
+  if (reads) bindings.push('read');
+  if (reads && second) bindings.push('read');
+  bindings.push('write', 'read');
   return {
-    key: `reduce.gradient.${termKey(term)}.${rows}x${length}.${Math.fround(factor)}`,
+    key: `reduce.gradient.${termKey(term)}.${rows === 1 ? 'one' : aligned}`,
     bindings,
     workgroups: linearWorkgroups(count),
+    constants: [length, floatBits(factor)],
     code: () => wgsl`
+struct Sizes { length: u32, factor: f32 }
 @group(0) @binding(0) var<storage, read> cotangent: array<f32>;
 #if ${reads}
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -262,9 +270,10 @@ export function reduceRowsGradient(spec: ReduceSpec, side: 'first' | 'second'): 
 #if ${reads && second}
 @group(0) @binding(2) var<storage, read> other: array<vec4f>;
 #endif
-@group(0) @binding(${bindings.length - 1}) var<storage, read_write> result: array<vec4f>;
-${linearMain(count)}
-  let dy = ${cotangent} * ${literal(factor)};
+@group(0) @binding(${bindings.length - 2}) var<storage, read_write> result: array<vec4f>;
+@group(0) @binding(${bindings.length - 1}) var<storage, read> sizes: Sizes;
+${linearMain('arrayLength(&result)')}
+  let dy = ${cotangent} * sizes.factor;
 #if ${reads}
   let a = x[index];
   let b = ${secondOperand(term, 'other[index]')};
