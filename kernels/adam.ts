@@ -44,18 +44,17 @@ export function adamHyper(hyper: AdamHyper): Float32Array {
  * @param length elements of the arena, a multiple of 4
  */
 export function adam(length: number): Kernel {
-  const count = Math.ceil(length / 4);
   return {
-    key: `adam.${count}`,
+    key: 'adam',
     bindings: ['read', 'read', 'write', 'write', 'write'],
-    workgroups: linearWorkgroups(count),
+    workgroups: linearWorkgroups(Math.ceil(length / 4)),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(1) var<storage, read> hyper: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> parameter: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> first: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> second: array<vec4f>;
-${linearMain(count)}
+${linearMain('arrayLength(&parameter)')}
   let rate = hyper[0].x;
   let correction = hyper[0].y;
   let g = gradient[index] * hyper[1].w;

@@ -25,16 +25,15 @@ export function exponentialAverageRate(decay: number): Float32Array {
  * @param length elements of the arena
  */
 export function exponentialAverage(length: number): Kernel {
-  const count = Math.ceil(length / 4);
   return {
-    key: `exponential_average.${count}`,
+    key: 'exponential_average',
     bindings: ['read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    workgroups: linearWorkgroups(Math.ceil(length / 4)),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> value: array<vec4f>;
 @group(0) @binding(1) var<storage, read> rate: array<f32>;
 @group(0) @binding(2) var<storage, read_write> average: array<vec4f>;
-${linearMain(count)}
+${linearMain('arrayLength(&average)')}
   let before = average[index];
   average[index] = before + rate[0] * (value[index] - before);
 }

@@ -1,5 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { Kernel } from './kernel.ts';
+import { floatBits, type Kernel } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
 
 /*
@@ -17,6 +17,8 @@ import { linearMain, linearWorkgroups } from './linear.ts';
  *
  * where all channels are 0, r₁ = 0 and the second term is 0 (PyTorch's ReLU backward then selects 0
  * whatever it is): never NaN. The gradient with respect to f₀ is the same with the roles exchanged.
+ *
+ * Sizes come as constants: the taps of a trunk share their pipelines.
  */
 
 export interface LpipsTapSpec {
@@ -35,49 +37,59 @@ function widthOf({ pixels }: LpipsTapSpec): { width: number; type: string; one: 
     : { width: 1, type: 'f32', one: '1.0' };
 }
 
-function keyOf(name: string, { batch, channels, pixels }: LpipsTapSpec): string {
-  return `lpips.${name}.${batch}x${channels}x${pixels}`;
+/** Declares the sizes at a binding: `block` is the invocations a sample, `share` is -2/pixels. */
+function sizesBinding(binding: number): string {
+  return `
+struct Sizes { count: u32, block: u32, channels: u32, share: f32 }
+@group(0) @binding(${binding}) var<storage, read> sizes: Sizes;`;
 }
 
-/** Norms of both features at the invocation's pixels. */
-function norms(spec: LpipsTapSpec): string {
-  const { width, type } = widthOf(spec);
-  const block = spec.pixels / width;
+/** What both kernels have in common. */
+function common(spec: LpipsTapSpec) {
+  const { batch, channels, pixels } = spec;
+  const block = pixels / widthOf(spec).width;
+  return {
+    workgroups: linearWorkgroups(batch * block),
+    constants: [batch * block, block, channels, floatBits(-2 / pixels)],
+  };
+}
+
+/** Opens `main`; norms of both features at the invocation's pixels. */
+function norms(type: string): string {
   return `
-  let start = (index / ${block}u) * ${spec.channels * block}u + index % ${block}u;
+${linearMain('sizes.count')}
+  let block = sizes.block;
+  let start = (index / block) * sizes.channels * block + index % block;
   var square0 = ${type}(0);
   var square1 = ${type}(0);
-  for (var c = 0u; c < ${spec.channels}u; c++) {
-    let a = first[start + c * ${block}u];
-    let b = second[start + c * ${block}u];
+  for (var c = 0u; c < sizes.channels; c++) {
+    let a = first[start + c * block];
+    let b = second[start + c * block];
     square0 += a * a;
     square1 += b * b;
   }
-  let norm0 = sqrt(square0);
   let norm1 = sqrt(square1);
-  let inverse0 = 1.0 / (norm0 + ${EPSILON});
+  let inverse0 = 1.0 / (sqrt(square0) + ${EPSILON});
   let inverse1 = 1.0 / (norm1 + ${EPSILON});`;
 }
 
 /** Bindings f₀, f₁, w, y. */
 export function lpipsTapForward(spec: LpipsTapSpec): Kernel {
-  const { width, type } = widthOf(spec);
-  const block = spec.pixels / width;
-  const count = spec.batch * block;
+  const { type } = widthOf(spec);
   return {
-    key: keyOf('forward', spec),
-    bindings: ['read', 'read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    key: `lpips.forward.${type}`,
+    bindings: ['read', 'read', 'read', 'write', 'read'],
+    ...common(spec),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> first: array<${type}>;
 @group(0) @binding(1) var<storage, read> second: array<${type}>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read_write> distance: array<${type}>;
-${linearMain(count)}
-${norms(spec)}
+${sizesBinding(4)}
+${norms(type)}
   var sum = ${type}(0);
-  for (var c = 0u; c < ${spec.channels}u; c++) {
-    let at = start + c * ${block}u;
+  for (var c = 0u; c < sizes.channels; c++) {
+    let at = start + c * block;
     let difference = first[at] * inverse0 - second[at] * inverse1;
     sum += weight[c] * (difference * difference);
   }
@@ -92,33 +104,31 @@ ${norms(spec)}
  * Bindings f₀, f₁, w, g `[N]` (gradient of the mean over pixels), df₁.
  */
 export function lpipsTapBackward(spec: LpipsTapSpec): Kernel {
-  const { width, type, one } = widthOf(spec);
-  const block = spec.pixels / width;
-  const count = spec.batch * block;
+  const { type, one } = widthOf(spec);
   return {
-    key: keyOf('backward', spec),
-    bindings: ['read', 'read', 'read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    key: `lpips.backward.${type}`,
+    bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
+    ...common(spec),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> first: array<${type}>;
 @group(0) @binding(1) var<storage, read> second: array<${type}>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> cotangent: array<f32>;
 @group(0) @binding(4) var<storage, read_write> gradient: array<${type}>;
-${linearMain(count)}
-${norms(spec)}
-  let share = cotangent[index / ${block}u] * ${-2 / spec.pixels};
+${sizesBinding(5)}
+${norms(type)}
+  let share = cotangent[index / block] * sizes.share;
   var along = ${type}(0);
-  for (var c = 0u; c < ${spec.channels}u; c++) {
-    let at = start + c * ${block}u;
+  for (var c = 0u; c < sizes.channels; c++) {
+    let at = start + c * block;
     let b = second[at];
     along += weight[c] * (first[at] * inverse0 - b * inverse1) * b;
   }
   let isZero = norm1 == ${type}(0);
   let radial = select(
     along * inverse1 * inverse1 / select(norm1, ${one}, isZero), ${type}(0), isZero);
-  for (var c = 0u; c < ${spec.channels}u; c++) {
-    let at = start + c * ${block}u;
+  for (var c = 0u; c < sizes.channels; c++) {
+    let at = start + c * block;
     let b = second[at];
     let h = weight[c] * (first[at] * inverse0 - b * inverse1);
     gradient[at] = share * (h * inverse1 - b * radial);
