@@ -70,7 +70,6 @@ await runProgram(PROGRAM, async ({ values }) => {
     device: typeof values.device === 'string' ? values.device : undefined,
     log: print,
   });
-  print(`adapter ${gpu.description}`);
   await setAside(out);
 
   const { size } = configuration;

@@ -44,7 +44,6 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   const tile = numberOption(values, 'tile');
   const jobs = outputNames(positionals.flatMap(expand), out);
   const gpu = await openNodeGpu({ device: optionalString(values, 'device'), log: print });
-  print(`adapter ${gpu.description}`);
   const model = await loadModel(
     gpu,
     stringOption(values, 'checkpoint'),

@@ -21,7 +21,6 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
     (plan.json ? process.stderr : process.stdout).write(`${line}\n`);
   };
   const gpu = await openNodeGpu({ device: plan.device, log: print });
-  print(`adapter ${gpu.description}`);
   const model = await loadModel(gpu, plan.checkpoint, plan.select);
   print(`model ${model.folder} (step ${model.step})`);
 

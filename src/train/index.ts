@@ -31,7 +31,6 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
   if (!validation) print('no validation pairs: the last checkpoint will be the result');
 
   const gpu = await openNodeGpu({ device: places.device, log: print });
-  print(`adapter ${gpu.description}`);
   let interrupted = false;
   process.once('SIGINT', () => {
     interrupted = true;
