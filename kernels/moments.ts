@@ -45,30 +45,49 @@ export type MomentMap =
 /** Images of the stack. */
 const IMAGES = 5;
 
+/** Declares the sizes at a binding. */
+function sizesBinding(binding: number): string {
+  return `
+struct Sizes { count: u32, pixels: u32 }
+@group(0) @binding(${binding}) var<storage, read> sizes: Sizes;`;
+}
+
+/** What all kernels have in common; pipelines serve all sizes. */
+function common(batch: number, pixels: number) {
+  return {
+    workgroups: linearWorkgroups(batch * pixels),
+    constants: [batch * pixels, pixels],
+  };
+}
+
+/** Opens `main`; `start` is where the invocation's pixel lies in the first image of the stack. */
+const MAIN = `${linearMain('sizes.count')}
+  let pixels = sizes.pixels;
+  let start = (index / pixels) * ${IMAGES}u * pixels + index % pixels;`;
+
 function mapKey(map: MomentMap): string {
   return Object.values(map).join();
 }
 
 /** (a, b, a², b², ab). Bindings a, b, stack. @param pixels H·W */
 export function pairProducts(batch: number, pixels: number): Kernel {
-  const count = batch * pixels;
   return {
-    key: `moments.products.${batch},${pixels}`,
-    bindings: ['read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    key: 'moments.products',
+    bindings: ['read', 'read', 'write', 'read'],
+    ...common(batch, pixels),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> first: array<f32>;
 @group(0) @binding(1) var<storage, read> second: array<f32>;
 @group(0) @binding(2) var<storage, read_write> stack: array<f32>;
-${linearMain(count)}
-  let start = (index / ${pixels}u) * ${IMAGES * pixels}u + index % ${pixels}u;
+${sizesBinding(3)}
+${MAIN}
   let a = first[index];
   let b = second[index];
   stack[start] = a;
-  stack[start + ${pixels}u] = b;
-  stack[start + ${2 * pixels}u] = a * a;
-  stack[start + ${3 * pixels}u] = b * b;
-  stack[start + ${4 * pixels}u] = a * b;
+  stack[start + pixels] = b;
+  stack[start + 2u * pixels] = a * a;
+  stack[start + 3u * pixels] = b * b;
+  stack[start + 4u * pixels] = a * b;
 }
 `,
   };
@@ -83,37 +102,35 @@ export function pairProductsGradient(
   pixels: number,
   image: 'first' | 'second',
 ): Kernel {
-  const count = batch * pixels;
   const own = image === 'first' ? 0 : 1;
   return {
-    key: `moments.products.${image}.${batch},${pixels}`,
-    bindings: ['read', 'read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    key: `moments.products.${image}`,
+    bindings: ['read', 'read', 'read', 'write', 'read'],
+    ...common(batch, pixels),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> cotangent: array<f32>;
 @group(0) @binding(1) var<storage, read> image: array<f32>;
 @group(0) @binding(2) var<storage, read> other: array<f32>;
 @group(0) @binding(3) var<storage, read_write> gradient: array<f32>;
-${linearMain(count)}
-  let start = (index / ${pixels}u) * ${IMAGES * pixels}u + index % ${pixels}u;
-  gradient[index] = cotangent[start + ${own * pixels}u]
-    + 2.0 * image[index] * cotangent[start + ${(2 + own) * pixels}u]
-    + other[index] * cotangent[start + ${4 * pixels}u];
+${sizesBinding(4)}
+${MAIN}
+  gradient[index] = cotangent[start + ${own}u * pixels]
+    + 2.0 * image[index] * cotangent[start + ${2 + own}u * pixels]
+    + other[index] * cotangent[start + 4u * pixels];
 }
 `,
   };
 }
 
 /** Lines that define ma, mb, va, vb, c from the binding `moments` at `start`. */
-function centralMoments(map: MomentMap, pixels: number): string {
+function centralMoments(map: MomentMap): string {
   const scale = map.kind === 'correlation' ? ` * ${literal(map.meanScale)}` : '';
   return `
-  let start = (index / ${pixels}u) * ${IMAGES * pixels}u + index % ${pixels}u;
   let ma = moments[start]${scale};
-  let mb = moments[start + ${pixels}u]${scale};
-  let va = moments[start + ${2 * pixels}u] - ma * ma;
-  let vb = moments[start + ${3 * pixels}u] - mb * mb;
-  let c = moments[start + ${4 * pixels}u] - ma * mb;`;
+  let mb = moments[start + pixels]${scale};
+  let va = moments[start + 2u * pixels] - ma * ma;
+  let vb = moments[start + 3u * pixels] - mb * mb;
+  let c = moments[start + 4u * pixels] - ma * mb;`;
 }
 
 /** Lines that define `value`, and with `slopes` its derivatives dma, dmb, dva, dvb, dc. */
@@ -187,15 +204,15 @@ function mapLines(map: MomentMap, slopes: boolean): string {
 
 /** Bindings moments, map. @param pixels H·W */
 export function momentMapForward(map: MomentMap, batch: number, pixels: number): Kernel {
-  const count = batch * pixels;
   return {
-    key: `moments.map.${mapKey(map)}.${batch},${pixels}`,
-    bindings: ['read', 'write'],
-    workgroups: linearWorkgroups(count),
+    key: `moments.map.${mapKey(map)}`,
+    bindings: ['read', 'write', 'read'],
+    ...common(batch, pixels),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> moments: array<f32>;
 @group(0) @binding(1) var<storage, read_write> result: array<f32>;
-${linearMain(count)}${centralMoments(map, pixels)}${mapLines(map, false)}
+${sizesBinding(2)}
+${MAIN}${centralMoments(map)}${mapLines(map, false)}
   result[index] = value;
 }
 `,
@@ -204,28 +221,28 @@ ${linearMain(count)}${centralMoments(map, pixels)}${mapLines(map, false)}
 
 /** Bindings moments, g, gradient of the moments. */
 export function momentMapGradient(map: MomentMap, batch: number, pixels: number): Kernel {
-  const count = batch * pixels;
   const ssim = map.kind === 'ssim';
   const scale = map.kind === 'correlation' ? `${literal(map.meanScale)} * ` : '';
   return {
-    key: `moments.map.gradient.${mapKey(map)}.${batch},${pixels}`,
-    bindings: ['read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    key: `moments.map.gradient.${mapKey(map)}`,
+    bindings: ['read', 'read', 'write', 'read'],
+    ...common(batch, pixels),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> moments: array<f32>;
 @group(0) @binding(1) var<storage, read> cotangent: array<f32>;
 @group(0) @binding(2) var<storage, read_write> gradient: array<f32>;
-${linearMain(count)}${centralMoments(map, pixels)}${mapLines(map, true)}
+${sizesBinding(3)}
+${MAIN}${centralMoments(map)}${mapLines(map, true)}
   let g = cotangent[index];
 #if ${!ssim}
   let dma = 0.0;
   let dmb = 0.0;
 #endif
   gradient[start] = g * ${scale}(dma - 2.0 * ma * dva - mb * dc);
-  gradient[start + ${pixels}u] = g * ${scale}(dmb - 2.0 * mb * dvb - ma * dc);
-  gradient[start + ${2 * pixels}u] = g * dva;
-  gradient[start + ${3 * pixels}u] = g * dvb;
-  gradient[start + ${4 * pixels}u] = g * dc;
+  gradient[start + pixels] = g * ${scale}(dmb - 2.0 * mb * dvb - ma * dc);
+  gradient[start + 2u * pixels] = g * dva;
+  gradient[start + 3u * pixels] = g * dvb;
+  gradient[start + 4u * pixels] = g * dc;
 }
 `,
   };

@@ -7,6 +7,8 @@ import { linearMain, linearWorkgroups, literal } from './linear.ts';
  *
  *   decibels     y = -10·log10(x), or `ceiling` where x = 0 (slope 0 there)
  *   correlation  y = xy / √(xx·yy), or 0 where xx or yy is 0 (slope 0 there)
+ *
+ * Storages are padded to four elements; what is computed from padding is never looked at.
  */
 
 /** By bits: a comparison with NaN may go either way, and NaN must not become a score. */
@@ -20,14 +22,14 @@ const DECIBEL = 10 / Math.LN10;
 /** Bindings x, y. */
 export function decibels(count: number, ceiling: number): Kernel {
   return {
-    key: `scores.decibels.${count}.${ceiling}`,
+    key: `scores.decibels.${ceiling}`,
     bindings: ['read', 'write'],
     workgroups: linearWorkgroups(count),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 ${BIT_TESTS}
-${linearMain(count)}
+${linearMain('arrayLength(&y)')}
   let value = x[index];
   let zero = isZero(value);
   // SwiftShader's logarithm of NaN is a number.
@@ -41,7 +43,7 @@ ${linearMain(count)}
 /** Bindings x, dy, dx. */
 export function decibelsGradient(count: number): Kernel {
   return {
-    key: `scores.decibels.gradient.${count}`,
+    key: 'scores.decibels.gradient',
     bindings: ['read', 'read', 'write'],
     workgroups: linearWorkgroups(count),
     code: () => wgsl`
@@ -49,7 +51,7 @@ export function decibelsGradient(count: number): Kernel {
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;
 ${BIT_TESTS}
-${linearMain(count)}
+${linearMain('arrayLength(&dx)')}
   let value = x[index];
   let zero = isZero(value);
   dx[index] = select(${literal(-DECIBEL)} * dy[index] / select(value, 1.0, zero), 0.0, zero);
@@ -61,7 +63,7 @@ ${linearMain(count)}
 /** Bindings xy, xx, yy, y. */
 export function correlation(count: number): Kernel {
   return {
-    key: `scores.correlation.${count}`,
+    key: 'scores.correlation',
     bindings: ['read', 'read', 'read', 'write'],
     workgroups: linearWorkgroups(count),
     code: () => wgsl`
@@ -70,7 +72,7 @@ export function correlation(count: number): Kernel {
 @group(0) @binding(2) var<storage, read> yy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 ${BIT_TESTS}
-${linearMain(count)}
+${linearMain('arrayLength(&y)')}
   let flat = isZero(xx[index]) || isZero(yy[index]);
   let root = select(sqrt(xx[index]) * sqrt(yy[index]), 1.0, flat);
   y[index] = select(xy[index] / root, 0.0, flat);
@@ -82,7 +84,7 @@ ${linearMain(count)}
 /** Gradient of one of the three. Bindings xy, xx, yy, dy, and the gradient. */
 export function correlationGradient(count: number, of: 'xy' | 'xx' | 'yy'): Kernel {
   return {
-    key: `scores.correlation.${of}.${count}`,
+    key: `scores.correlation.${of}`,
     bindings: ['read', 'read', 'read', 'read', 'write'],
     workgroups: linearWorkgroups(count),
     code: () => wgsl`
@@ -92,7 +94,7 @@ export function correlationGradient(count: number, of: 'xy' | 'xx' | 'yy'): Kern
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> gradient: array<f32>;
 ${BIT_TESTS}
-${linearMain(count)}
+${linearMain('arrayLength(&gradient)')}
   let flat = isZero(xx[index]) || isZero(yy[index]);
   let root = select(sqrt(xx[index]) * sqrt(yy[index]), 1.0, flat);
 #if ${of === 'xy'}

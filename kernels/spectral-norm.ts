@@ -1,5 +1,15 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, type Kernel, type Plan, spreadWorkgroups } from './kernel.ts';
+import {
+  LANES,
+  layoutKey,
+  PER_LANE,
+  SIZES,
+  type SpectralNormShape,
+  sizesOf,
+  vectorAlias,
+  vectorWidth,
+} from './spectral-norm-layout.ts';
 import { workgroupSum } from './workgroup-sum.ts';
 
 /*
@@ -18,40 +28,15 @@ import { workgroupSum } from './workgroup-sum.ts';
  * Mᵀu goes through M first and one workgroup then does everything that needs a norm.
  *
  * Loops start or end at a value that the compiler does not know: lavapipe unrolls short loops of
- * known length, which gains nothing where memory is the limit and takes seconds to compile. Shapes of
- * OIHW weights whose rows fill whole vec4s are read from the lengths of the bindings, so that all
- * layers of a network share one set of pipelines; other shapes are compiled in.
+ * known length, which gains nothing where memory is the limit and takes seconds to compile. Sizes come
+ * as constants, so that all layers of a network share their pipelines.
  */
 
-export interface SpectralNormShape {
-  /** Output channels, the rows of M. */
-  readonly rows: number;
-  /** 1 for OIHW; the input channels for IOHW. */
-  readonly blocks: number;
-  /** Contiguous elements of a row in one block. */
-  readonly inner: number;
-}
-
-/** Elements an invocation moves at once, if the rows of w are aligned to them. */
-function vectorWidth(length: number): 1 | 4 {
-  return length % 4 === 0 ? 4 : 1;
-}
-
-function vectorAlias(width: 1 | 4): string {
-  return width === 4
-    ? `alias V = vec4f;
-fn fold(x: V) -> f32 { return (x.x + x.y) + (x.z + x.w); }`
-    : `alias V = f32;
-fn fold(x: V) -> f32 { return x; }`;
-}
-
-/** Whether the lengths of the bindings, which are multiples of four elements, tell the shape. */
-function isAligned({ rows, blocks, inner }: SpectralNormShape): boolean {
-  return blocks === 1 && rows % 4 === 0 && inner % 4 === 0;
-}
-
-function shapeKey(shape: SpectralNormShape): string {
-  return isAligned(shape) ? 'aligned' : `${shape.rows},${shape.blocks},${shape.inner}`;
+/** Where column `column` of the first row lies in w: WGSL expression. */
+function columnAddress({ blocks }: SpectralNormShape, column: string): string {
+  return blocks === 1
+    ? column
+    : `(${column} / sizes.stride) * sizes.rows * sizes.stride + ${column} % sizes.stride`;
 }
 
 /** Rows that one workgroup of the transposed product takes on a GPU. */
@@ -66,73 +51,52 @@ function rowChunks(shape: SpectralNormShape, profile: AdapterProfile): number {
 
 /** partial[chunk, column] = Σ_{o in chunk} M[o, column]·u[o]. Bindings: w, u, partial. */
 function transposedProduct(shape: SpectralNormShape, profile: AdapterProfile): Kernel {
-  const { rows, blocks, inner } = shape;
-  const aligned = isAligned(shape);
-  const width = vectorWidth(inner);
-  const stride = inner / width;
-  const columns = blocks * stride;
   const cpu = profile.kind === 'cpu';
   const lanes = cpu ? profile.subgroupSize || 8 : 64;
   const perLane = cpu ? CPU_COLUMNS : 1;
-  const steps = cpu ? Math.floor(rows / 4) : GPU_ROW_CHUNK / 4;
   const chunks = rowChunks(shape, profile);
+  const sizes = sizesOf(shape);
   const each = (line: (j: number) => string): string =>
     Array.from({ length: perLane }, (_, j) => line(j)).join('\n  ');
-  const addRows = (names: readonly string[]): string =>
-    each((j) =>
-      names
-        .map((c, i) => `sum${j} += weight[at${j} + row + ${i}u * stride] * factor.${c};`)
-        .join(' '),
-    );
   return {
-    key: `spectral.transposed.${shapeKey(shape)}.${lanes}x${perLane}${cpu ? '' : '.chunks'}`,
-    bindings: ['read', 'read', 'write'],
-    workgroups: [Math.ceil(columns / (lanes * perLane)), chunks, 1],
+    key: `spectral.transposed.${layoutKey(shape)}.${lanes}x${perLane}`,
+    bindings: ['read', 'read', 'write', 'read'],
+    workgroups: [Math.ceil(sizes[1] / (lanes * perLane)), chunks, 1],
+    // Quads of rows a chunk.
+    constants: [...sizes, cpu ? Math.ceil(shape.rows / 4) : GPU_ROW_CHUNK / 4],
     code: () => wgsl`
-${vectorAlias(width)}
+${vectorAlias(vectorWidth(shape.inner))}
+struct Sizes { rows: u32, columns: u32, stride: u32, quads: u32 }
 @group(0) @binding(0) var<storage, read> weight: array<V>;
 @group(0) @binding(1) var<storage, read> u: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<V>;
+@group(0) @binding(3) var<storage, read> sizes: Sizes;
 
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-#if ${aligned}
-  let quads = arrayLength(&u);
-  let columns = arrayLength(&weight) / (4u * quads);
-  let stride = columns;
-#else
-  let quads = ${Math.floor(rows / 4)}u;
-  let columns = ${columns}u;
-  let stride = ${stride}u;
-#endif
   ${each((j) => `let column${j} = (group.x * ${perLane}u + ${j}u) * ${lanes}u + lane;`)}
-  ${each((j) => `let inside${j} = min(column${j}, columns - 1u);`)}
-#if ${blocks === 1}
-  ${each((j) => `let at${j} = inside${j};`)}
-#else
-  ${each((j) => `let at${j} = (inside${j} / stride) * ${rows * stride}u + inside${j} % stride;`)}
-#endif
+  ${each((j) => `let inside${j} = min(column${j}, sizes.columns - 1u);`)}
+  ${each((j) => `let at${j} = ${columnAddress(shape, `inside${j}`)};`)}
   ${each((j) => `var sum${j} = V();`)}
-#if ${cpu}
-  let first = group.y;
-  let end = quads;
-#else
-  let first = group.y * ${steps}u;
-  let end = min(first + ${steps}u, quads);
-#endif
-  for (var quad = first; quad < end; quad++) {
+  let whole = sizes.rows / 4u;
+  let end = min((group.y + 1u) * sizes.quads, whole);
+  for (var quad = group.y * sizes.quads; quad < end; quad++) {
     let factor = u[quad];
-    let row = quad * 4u * stride;
-    ${addRows(['x', 'y', 'z', 'w'])}
+    let row = quad * 4u * sizes.stride;
+    ${[0, 1, 2, 3]
+      .map((i) =>
+        each((j) => `sum${j} += weight[at${j} + row + ${i}u * sizes.stride] * factor[${i}];`),
+      )
+      .join('\n    ')}
   }
-#if ${rows % 4 > 0}
-  if (group.y == ${chunks - 1}u) {
-    let factor = u[quads];
-    let row = quads * 4u * stride;
-    ${addRows(['x', 'y', 'z'].slice(0, rows % 4))}
+  // One to three rows are left to the last chunk.
+  let left = select(0u, sizes.rows % 4u, group.y == whole / sizes.quads);
+  for (var k = 0u; k < left; k++) {
+    let factor = u[whole][k];
+    let row = (whole * 4u + k) * sizes.stride;
+    ${each((j) => `sum${j} += weight[at${j} + row] * factor;`)}
   }
-#endif
-  ${each((j) => `if (column${j} < columns) { result[group.y * columns + column${j}] = sum${j}; }`)}
+  ${each((j) => `if (column${j} < sizes.columns) { result[group.y * sizes.columns + column${j}] = sum${j}; }`)}
 }
 `,
   };
@@ -143,20 +107,23 @@ function sumChunks(length: number, chunks: number): Kernel {
   const width = vectorWidth(length);
   const count = length / width;
   return {
-    key: `spectral.chunks.${length},${chunks}`,
-    bindings: ['read', 'write'],
+    key: `spectral.chunks.${width}`,
+    bindings: ['read', 'write', 'read'],
     workgroups: [Math.ceil(count / 64), 1, 1],
+    constants: [count, chunks],
     code: () => wgsl`
 ${vectorAlias(width)}
+struct Sizes { count: u32, chunks: u32 }
 @group(0) @binding(0) var<storage, read> partials: array<V>;
 @group(0) @binding(1) var<storage, read_write> result: array<V>;
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= ${count}u) { return; }
+  if (id.x >= sizes.count) { return; }
   var sum = V();
-  for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
-    sum += partials[chunk * ${count}u + id.x];
+  for (var chunk = 0u; chunk < sizes.chunks; chunk++) {
+    sum += partials[chunk * sizes.count + id.x];
   }
   result[id.x] = sum;
 }
@@ -166,47 +133,34 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
 /** product[o] = Σ_column M[o, column]·v[column], four rows a workgroup. Bindings: w, v, product. */
 function rowProduct(shape: SpectralNormShape, profile: AdapterProfile): Kernel {
-  const { rows, blocks, inner } = shape;
-  const width = vectorWidth(inner);
-  const stride = inner / width;
-  const columns = blocks * stride;
   const sum = workgroupSum('vec4f', profile, 64);
   const { lanes } = sum;
   return {
-    key: `spectral.product.${shapeKey(shape)}.${sum.tag}`,
-    bindings: ['read', 'read', 'write'],
-    workgroups: [Math.ceil(rows / 4), 1, 1],
+    key: `spectral.product.${layoutKey(shape)}.${sum.tag}`,
+    bindings: ['read', 'read', 'write', 'read'],
+    workgroups: [Math.ceil(shape.rows / 4), 1, 1],
+    constants: sizesOf(shape),
     requires: sum.requires,
     code: () => wgsl`${sum.enable}
-${vectorAlias(width)}
+${vectorAlias(vectorWidth(shape.inner))}
+${SIZES}
 @group(0) @binding(0) var<storage, read> weight: array<V>;
 @group(0) @binding(1) var<storage, read> v: array<V>;
 @group(0) @binding(2) var<storage, read_write> product: array<vec4f>;
+@group(0) @binding(3) var<storage, read> sizes: Sizes;
 ${sum.declarations}
 
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-#if ${isAligned(shape)}
-  let columns = arrayLength(&v);
-  let stride = columns;
-  let last = arrayLength(&product) * 4u - 1u;
-#else
-  let columns = ${columns}u;
-  let stride = ${stride}u;
-  let last = ${rows - 1}u;
-#endif
   // Rows past the last one repeat it; nobody looks at their products.
-  let row0 = group.x * 4u * stride;
-  let row1 = min(group.x * 4u + 1u, last) * stride;
-  let row2 = min(group.x * 4u + 2u, last) * stride;
-  let row3 = min(group.x * 4u + 3u, last) * stride;
+  let last = sizes.rows - 1u;
+  let row0 = group.x * 4u * sizes.stride;
+  let row1 = min(group.x * 4u + 1u, last) * sizes.stride;
+  let row2 = min(group.x * 4u + 2u, last) * sizes.stride;
+  let row3 = min(group.x * 4u + 3u, last) * sizes.stride;
   var sum0 = V(); var sum1 = V(); var sum2 = V(); var sum3 = V();
-  for (var column = lane; column < columns; column += ${lanes}u) {
-#if ${blocks === 1}
-    let at = column;
-#else
-    let at = (column / stride) * ${rows * stride}u + column % stride;
-#endif
+  for (var column = lane; column < sizes.columns; column += ${lanes}u) {
+    let at = ${columnAddress(shape, 'column')};
     let factor = v[column];
     sum0 += weight[at + row0] * factor;
     sum1 += weight[at + row1] * factor;
@@ -234,22 +188,22 @@ function finish(
   profile: AdapterProfile,
 ): Kernel {
   const width = vectorWidth(columns);
-  const count = columns / width;
   const sum = workgroupSum('f32', profile, 256);
   const { lanes } = sum;
   /** A loop of this workgroup over `length` elements with index `i`. */
   const over = (length: string, body: string): string => `
   for (var i = lane; i < ${length}; i += ${lanes}u) { ${body} }`;
-  const aligned = rows % 4 === 0 && columns % 4 === 0;
   return {
-    key: `spectral.finish.${aligned ? 'aligned' : `${rows},${columns}`}.${epsilon}.${update}.${sum.tag}`,
+    key: `spectral.finish.${width}.${epsilon}.${update}.${sum.tag}`,
     bindings: update
-      ? ['read', 'read', 'write', 'write', 'write', 'write', 'write']
-      : ['read', 'read', 'read', 'write', 'write', 'write'],
+      ? ['read', 'read', 'write', 'write', 'write', 'write', 'write', 'read']
+      : ['read', 'read', 'read', 'write', 'write', 'write', 'read'],
     workgroups: [1, 1, 1],
+    constants: [rows, columns / width],
     requires: sum.requires,
     code: () => wgsl`${sum.enable}
 ${vectorAlias(width)}
+struct Sizes { rows: u32, count: u32 }
 const EPSILON = ${epsilon.toExponential()}f;
 #if ${update}
 @group(0) @binding(0) var<storage, read> z: array<V>;
@@ -259,6 +213,7 @@ const EPSILON = ${epsilon.toExponential()}f;
 @group(0) @binding(4) var<storage, read_write> savedU: array<f32>;
 @group(0) @binding(5) var<storage, read_write> savedV: array<V>;
 @group(0) @binding(6) var<storage, read_write> sigma: array<f32>;
+@group(0) @binding(7) var<storage, read> sizes: Sizes;
 #else
 @group(0) @binding(0) var<storage, read> u: array<f32>;
 @group(0) @binding(1) var<storage, read> v: array<V>;
@@ -266,37 +221,28 @@ const EPSILON = ${epsilon.toExponential()}f;
 @group(0) @binding(3) var<storage, read_write> savedU: array<f32>;
 @group(0) @binding(4) var<storage, read_write> savedV: array<V>;
 @group(0) @binding(5) var<storage, read_write> sigma: array<f32>;
+@group(0) @binding(6) var<storage, read> sizes: Sizes;
 #endif
 ${sum.declarations}
 
 @compute @workgroup_size(${lanes})
 fn main(@builtin(local_invocation_index) lane: u32) {
-#if ${!aligned}
-  let rows = ${rows}u;
-  let count = ${count}u;
-#elif ${update}
-  let rows = arrayLength(&product);
-  let count = arrayLength(&z);
-#else
-  let rows = arrayLength(&u);
-  let count = arrayLength(&v);
-#endif
 #if ${update}
-  var squares = V();${over('count', 'squares += z[i] * z[i];')}
+  var squares = V();${over('sizes.count', 'squares += z[i] * z[i];')}
   let lengthV = max(sqrt(workgroupSum(fold(squares), lane)), EPSILON);${over(
-    'count',
+    'sizes.count',
     'let value = z[i] / lengthV; v[i] = value; savedV[i] = value;',
   )}
-  var squaresU = 0f;${over('rows', 'let value = product[i] / lengthV; squaresU += value * value;')}
+  var squaresU = 0f;${over('sizes.rows', 'let value = product[i] / lengthV; squaresU += value * value;')}
   let norm = sqrt(workgroupSum(squaresU, lane));
   let lengthU = max(norm, EPSILON);${over(
-    'rows',
+    'sizes.rows',
     'let value = product[i] / lengthV / lengthU; u[i] = value; savedU[i] = value;',
   )}
   if (lane == 0u) { sigma[0] = norm * (norm / lengthU); }
 #else
-${over('count', 'savedV[i] = v[i];')}
-  var partial = 0f;${over('rows', 'let value = u[i]; savedU[i] = value; partial += value * product[i];')}
+${over('sizes.count', 'savedV[i] = v[i];')}
+  var partial = 0f;${over('sizes.rows', 'let value = u[i]; savedU[i] = value; partial += value * product[i];')}
   let total = workgroupSum(partial, lane);
   if (lane == 0u) { sigma[0] = total; }
 #endif
@@ -304,10 +250,6 @@ ${over('count', 'savedV[i] = v[i];')}
 `,
   };
 }
-
-/** Vectors of an elementwise pass that one invocation handles, so that scalars are loaded once. */
-const PER_LANE = 4;
-const LANES = 64;
 
 /** y = w / σ. Bindings: w, σ, y. */
 function divide(size: number): Kernel {
@@ -377,154 +319,6 @@ export function spectralNormForward(
         operands: [z, product, { output: 4 }, { output: 5 }, savedU, savedV, sigma],
       },
       { kernel: scale, operands: [w, sigma, y] },
-    ],
-  };
-}
-
-/** Workgroups, at most, that share the inner product of the backward pass. */
-const MAX_DOT_PARTS = 128;
-/** Vectors, at least, that each of their invocations takes. */
-const MIN_DOT_STEPS = 16;
-
-/** parts[i] = a part of Σ g·y; there is a multiple of 4 of them. Bindings: g, y, parts. */
-function innerProduct(size: number, profile: AdapterProfile): { kernel: Kernel; parts: number } {
-  const width = vectorWidth(size);
-  const count = size / width;
-  const sum = workgroupSum('f32', profile, 64);
-  const { lanes } = sum;
-  const wanted = Math.min(Math.ceil(count / (MIN_DOT_STEPS * lanes)), MAX_DOT_PARTS);
-  const parts = Math.ceil(wanted / 4) * 4;
-  const kernel: Kernel = {
-    key: `spectral.inner.${width === 4 ? 'aligned' : size}.${sum.tag}`,
-    bindings: ['read', 'read', 'write'],
-    workgroups: [parts, 1, 1],
-    requires: sum.requires,
-    code: () => wgsl`${sum.enable}
-${vectorAlias(width)}
-@group(0) @binding(0) var<storage, read> cotangent: array<V>;
-@group(0) @binding(1) var<storage, read> normalised: array<V>;
-@group(0) @binding(2) var<storage, read_write> result: array<f32>;
-${sum.declarations}
-
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-#if ${width === 4}
-  let count = arrayLength(&cotangent);
-#else
-  let count = ${count}u;
-#endif
-  let share = (count + groups.x - 1u) / groups.x;
-  let end = min((group.x + 1u) * share, count);
-  var partial = V();
-  for (var i = group.x * share + lane; i < end; i += ${lanes}u) {
-    partial += cotangent[i] * normalised[i];
-  }
-  let total = workgroupSum(fold(partial), lane);
-  if (lane == 0u) { result[group.x] = total; }
-}
-`,
-  };
-  return { kernel, parts };
-}
-
-/** factors = (Σ parts, σ). Bindings: parts, σ, factors. */
-function sumParts(profile: AdapterProfile): Kernel {
-  const sum = workgroupSum('f32', profile, 64);
-  const { lanes } = sum;
-  return {
-    key: `spectral.parts.${sum.tag}`,
-    bindings: ['read', 'read', 'write'],
-    workgroups: [1, 1, 1],
-    requires: sum.requires,
-    code: () => wgsl`${sum.enable}
-@group(0) @binding(0) var<storage, read> parts: array<f32>;
-@group(0) @binding(1) var<storage, read> sigma: array<f32>;
-@group(0) @binding(2) var<storage, read_write> factors: array<vec2f>;
-${sum.declarations}
-
-@compute @workgroup_size(${lanes})
-fn main(@builtin(local_invocation_index) lane: u32) {
-  var partial = 0f;
-  for (var i = lane; i < arrayLength(&parts); i += ${lanes}u) { partial += parts[i]; }
-  let total = workgroupSum(partial, lane);
-  if (lane == 0u) { factors[0] = vec2f(total, sigma[0]); }
-}
-`,
-  };
-}
-
-/** ∂w = (g − d·u vᵀ)/σ with factors = (d, σ), or ∂w += it. Bindings: g, u, v, factors, ∂w. */
-function rankOneGradient(shape: SpectralNormShape, accumulate: boolean): Kernel {
-  const { rows, blocks, inner } = shape;
-  const width = vectorWidth(inner);
-  const stride = inner / width;
-  const count = rows * blocks * stride;
-  return {
-    key: `spectral.gradient.${shapeKey(shape)}.${accumulate}`,
-    bindings: ['read', 'read', 'read', 'read', 'write'],
-    workgroups: spreadWorkgroups(Math.ceil(count / (LANES * PER_LANE))),
-    code: () => wgsl`
-${vectorAlias(width)}
-@group(0) @binding(0) var<storage, read> cotangent: array<V>;
-@group(0) @binding(1) var<storage, read> u: array<f32>;
-@group(0) @binding(2) var<storage, read> v: array<V>;
-@group(0) @binding(3) var<storage, read> factors: array<vec2f>;
-@group(0) @binding(4) var<storage, read_write> gradient: array<V>;
-
-@compute @workgroup_size(${LANES})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let first = (group.y * groups.x + group.x) * ${LANES * PER_LANE}u + lane;
-  let inner = factors[0].x;
-  let sigma = factors[0].y;
-#if ${isAligned(shape)}
-  let count = arrayLength(&cotangent);
-  let stride = arrayLength(&v);
-#else
-  let count = ${count}u;
-  let stride = ${stride}u;
-#endif
-  let end = min(first + ${LANES * PER_LANE}u, count);
-  for (var i = first; i < end; i += ${LANES}u) {
-    let line = i / stride;
-#if ${blocks === 1}
-    let row = line;
-    let column = i - line * stride;
-#else
-    let row = line % ${rows}u;
-    let column = (line / ${rows}u) * stride + i % stride;
-#endif
-    let value = (cotangent[i] - v[column] * (inner * u[row])) / sigma;
-#if ${accumulate}
-    gradient[i] = gradient[i] + value;
-#else
-    gradient[i] = value;
-#endif
-  }
-}
-`,
-  };
-}
-
-/**
- * Gradient of a normalised weight. Inputs: cotangent g, y, and the u, v, σ of its forward.
- * Output: ∂w, which is added to with `accumulate`.
- */
-export function spectralNormBackward(
-  shape: SpectralNormShape,
-  accumulate: boolean,
-  profile: AdapterProfile,
-): Plan {
-  const { kernel, parts } = innerProduct(shape.rows * shape.blocks * shape.inner, profile);
-  const [g, y, u, v, sigma] = [0, 1, 2, 3, 4].map((input) => ({ input }));
-  const [partial, factors] = [{ temporary: 0 }, { temporary: 1 }];
-  return {
-    temporaries: [parts, 2],
-    steps: [
-      { kernel, operands: [g, y, partial] },
-      { kernel: sumParts(profile), operands: [partial, sigma, factors] },
-      { kernel: rankOneGradient(shape, accumulate), operands: [g, u, v, factors, { output: 0 }] },
     ],
   };
 }

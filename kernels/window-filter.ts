@@ -36,39 +36,50 @@ function radius({ taps, border }: WindowPass): number {
   return border === 'valid' ? 0 : (taps.length - 1) / 2;
 }
 
-function keyOf(name: string, { outer, length, inner, taps, border }: WindowPass): string {
-  return `window.${name}.${outer},${length},${inner}.${border}.${taps.join()}`;
+/** Pipelines serve all sizes. */
+function keyOf(name: string, { taps, border }: WindowPass): string {
+  return `window.${name}.${border}.${taps.join()}`;
+}
+
+/** Declares the sizes at binding 2. */
+const SIZES = `
+struct Sizes { outer: u32, length: u32, inner: u32, positions: u32 }
+@group(0) @binding(2) var<storage, read> sizes: Sizes;`;
+
+function constantsOf(pass: WindowPass): number[] {
+  return [pass.outer, pass.length, pass.inner, windowPositions(pass)];
 }
 
 /** Bindings x, y. */
 export function windowForward(pass: WindowPass): Kernel {
-  const { outer, length, inner, taps, border } = pass;
-  const positions = windowPositions(pass);
-  const count = outer * positions * inner;
+  const { outer, inner, taps, border } = pass;
   return {
     key: keyOf('forward', pass),
-    bindings: ['read', 'write'],
-    workgroups: linearWorkgroups(count),
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(outer * windowPositions(pass) * inner),
+    constants: constantsOf(pass),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+${SIZES}
 
 fn sample(start: u32, place: i32) -> f32 {
 #if ${border === 'zero'}
-  let inside = place >= 0 && place < ${length};
-  let value = x[start + u32(select(0, place, inside)) * ${inner}u];
+  let inside = place >= 0 && place < i32(sizes.length);
+  let value = x[start + u32(select(0, place, inside)) * sizes.inner];
   return select(0.0, value, inside);
 #elif ${border === 'reflect'}
   let mirrored = abs(place);
-  return x[start + u32(min(mirrored, ${2 * (length - 1)} - mirrored)) * ${inner}u];
+  return x[start + u32(min(mirrored, 2 * i32(sizes.length) - 2 - mirrored)) * sizes.inner];
 #else
-  return x[start + u32(place) * ${inner}u];
+  return x[start + u32(place) * sizes.inner];
 #endif
 }
 
-${linearMain(count)}
-  let start = (index / ${positions * inner}u) * ${length * inner}u + index % ${inner}u;
-  let first = i32((index / ${inner}u) % ${positions}u) - ${radius(pass)};
+${linearMain('sizes.outer * sizes.positions * sizes.inner')}
+  let line = index / sizes.inner;
+  let start = (line / sizes.positions) * sizes.length * sizes.inner + index % sizes.inner;
+  let first = i32(line % sizes.positions) - ${radius(pass)};
   var sum = 0.0;
   ${taps.map((tap, t) => `sum += ${literal(tap)} * sample(start, first + ${t});`).join('\n  ')}
   y[index] = sum;
@@ -80,21 +91,20 @@ ${linearMain(count)}
 /** Bindings dy, dx. */
 export function windowAdjoint(pass: WindowPass): Kernel {
   const { outer, length, inner, taps, border } = pass;
-  const positions = windowPositions(pass);
-  const count = outer * length * inner;
-  const mirror = 2 * (length - 1);
   const r = radius(pass);
   return {
     key: keyOf('adjoint', pass),
-    bindings: ['read', 'write'],
-    workgroups: linearWorkgroups(count),
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(outer * length * inner),
+    constants: constantsOf(pass),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read_write> dx: array<f32>;
+${SIZES}
 
 fn cotangent(start: u32, position: i32) -> f32 {
-  let inside = position >= 0 && position < ${positions};
-  let value = dy[start + u32(select(0, position, inside)) * ${inner}u];
+  let inside = position >= 0 && position < i32(sizes.positions);
+  let value = dy[start + u32(select(0, position, inside)) * sizes.inner];
   return select(0.0, value, inside);
 }
 
@@ -106,17 +116,20 @@ fn gather(start: u32, place: i32) -> f32 {
   return sum;
 }
 
-${linearMain(count)}
-  let start = (index / ${length * inner}u) * ${positions * inner}u + index % ${inner}u;
-  let place = i32((index / ${inner}u) % ${length}u);
+${linearMain('sizes.outer * sizes.length * sizes.inner')}
+  let line = index / sizes.inner;
+  let start = (line / sizes.length) * sizes.positions * sizes.inner + index % sizes.inner;
+  let place = i32(line % sizes.length);
 #if ${border === 'reflect'}
-  // Place itself; then, only near a border, its mirror images (the border sample has none there).
+  // The place itself; then, near a border, its mirror images (the border sample has none there).
+  let last = i32(sizes.length) - 1;
   let low = place >= 1 && place <= ${r};
-  let high = place >= ${length - 1 - r} && place <= ${length - 2};
+  let high = place >= last - ${r} && place < last;
   var sum = 0.0;
   for (var image = 0u; image < select(1u, 3u, low || high); image++) {
     if (image == 0u || (image == 1u && low) || (image == 2u && high)) {
-      sum += gather(start, select(select(place, -place, image == 1u), ${mirror} - place, image == 2u));
+      let shown = select(select(place, -place, image == 1u), 2 * last - place, image == 2u);
+      sum += gather(start, shown);
     }
   }
   dx[index] = sum;

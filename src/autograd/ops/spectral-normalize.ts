@@ -1,8 +1,6 @@
-import {
-  type SpectralNormShape,
-  spectralNormBackward,
-  spectralNormForward,
-} from '../../../kernels/spectral-norm.ts';
+import { spectralNormForward } from '../../../kernels/spectral-norm.ts';
+import { spectralNormBackward } from '../../../kernels/spectral-norm-gradient.ts';
+import type { SpectralNormShape } from '../../../kernels/spectral-norm-layout.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyTensor, formatShape, runPlan, type Tensor } from '../tensor.ts';
