@@ -87,15 +87,14 @@ export class PerceptualDistance {
     return outputs;
   }
 
+  /** Every slice's share `[N]` of the distances between feature lists of `features`. */
+  shares(first: readonly Tensor[], second: readonly Tensor[]): Tensor[] {
+    return this.linear.map((weights, index) => lpipsDistance(first[index], second[index], weights));
+  }
+
   /** Distances `[N]` between feature lists of `features`. */
   distance(first: readonly Tensor[], second: readonly Tensor[]): Tensor {
-    let total: Tensor | undefined;
-    this.linear.forEach((weights, index) => {
-      const term = lpipsDistance(first[index], second[index], weights);
-      total = total ? add(total, term) : term;
-    });
-    if (!total) throw new ShapeError('a perceptual distance needs at least one slice');
-    return total;
+    return this.shares(first, second).reduce((total, share) => add(total, share));
   }
 
   dispose(): void {
