@@ -64,7 +64,7 @@ export function spectralNormalize(
     [weight, u, v],
     update ? [...outputs, u, v] : outputs,
   );
-  return attach(y, 'spectralNormalize', [weight], (dy) => [
+  return attach(y, 'spectral_normalize', [weight], (dy) => [
     (target) => {
       const gradient = target?.tensor ?? emptyTensor(gpu, weight.shape);
       runPlan(

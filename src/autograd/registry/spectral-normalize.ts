@@ -60,7 +60,7 @@ function copyOf(tensor: Tensor): Tensor {
 }
 
 export const SPECTRAL_NORMALIZE = opRow<Attributes>({
-  name: 'spectralNormalize',
+  name: 'spectral_normalize',
   formula: 'W / σ, σ = uᵀ W v, with v ← n(Wᵀu), u ← n(W v) before it when training',
   samples: (random) => [
     sample(random, [7, 3, 3, 3], 0, true),
