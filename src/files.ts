@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { access, constants, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from './errors.ts';
 
@@ -19,6 +20,19 @@ function temporaryPath(path: string): string {
 
 function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** The operating system's reason for a failed read, as one short line. */
+export function readFailure(cause: unknown): string {
+  const reasons: Record<string, string> = {
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    ENOENT: 'no such file or folder',
+    ENOTDIR: 'a part of the path is not a folder',
+    EISDIR: 'it is a folder',
+    EMFILE: 'too many open files',
+  };
+  return reasons[errorCode(cause)] ?? (cause instanceof Error ? cause.message : String(cause));
 }
 
 /**
@@ -43,9 +57,42 @@ export function writeError(path: string, error: unknown): unknown {
     EMFILE: 'too many open files',
     ENAMETOOLONG: 'the name is too long',
   };
-  const reason = reasons[code];
+  const isOfSystem = error instanceof Error && 'syscall' in error;
+  const reason = reasons[code] ?? (isOfSystem ? error.message : undefined);
   if (reason === undefined) return error;
   return new DataError(`${path}: cannot write: ${reason} (${code})`, { cause: error });
+}
+
+/**
+ * Checks, without writing anything, that a folder is one that files can be made in, or can itself be
+ * made: its nearest existing ancestor is a folder with permission to write.
+ * @throws DataError naming the path and the operating system's reason
+ */
+export async function requireWritableFolder(path: string): Promise<void> {
+  let nearest = resolve(path);
+  try {
+    let found = await statIfAny(nearest);
+    while (!found && dirname(nearest) !== nearest) {
+      nearest = dirname(nearest);
+      found = await statIfAny(nearest);
+    }
+    if (!found?.isDirectory()) {
+      throw new DataError(`${path}: expected a folder, found that ${nearest} is a file`);
+    }
+    await access(nearest, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
+/** What stands at a path; undefined if nothing does. */
+async function statIfAny(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error))) return undefined;
+    throw error;
+  }
 }
 
 /** Writes a new file and waits until its bytes are on the disk. */
@@ -71,12 +118,7 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
+  return (await statIfAny(path))?.isDirectory() ?? false;
 }
 
 /**

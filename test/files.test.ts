@@ -104,7 +104,7 @@ suite('a disk that runs full is a DataError and leaves nothing behind', ({ folde
     console.log('skipped: no file-size limit (ulimit) on Windows');
     return;
   }
-  const child = fileURLToPath(new URL('train/children/write-large.ts', import.meta.url));
+  const child = fileURLToPath(new URL('run/children/write-large.ts', import.meta.url));
   // The kernel refuses bytes beyond the process's file-size limit just as a full disk does.
   const run = spawnSync(
     'sh',

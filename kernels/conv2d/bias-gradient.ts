@@ -1,66 +1,75 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { type Kernel, spreadWorkgroups } from '../kernel.ts';
+import type { Kernel, Plan } from '../kernel.ts';
+import { linearMain, linearWorkgroups } from '../linear.ts';
+import { roundUp } from './geometry.ts';
+import { sumSplits } from './weight-gradient.ts';
 
 /*
- * Bias gradient: db[o] = Σ_{n,i} dy[n,o,i], dy: [N,O,P] with P pixels a plane. One workgroup a
- * channel; its invocations sum every 64th element, then a tree adds them.
+ * Bias gradient: db[o] = Σ_{n,i} dy[n,o,i], dy: [N,O,P] with P pixels a plane. Every plane is cut into
+ * parts, an invocation sums one part of one channel, and a second kernel adds the parts in order.
  */
 
-const WORKGROUP = 64;
+/** Invocations wanted for the first kernel. */
+const INVOCATIONS = 1024;
 
-/** Bindings: dy, db; db is overwritten, or added to if `accumulate`. */
+/** Bindings: dy, partial sums [N·parts][O], sizes. */
+function sumPlanes(batch: number, channels: number, pixels: number, parts: number): Kernel {
+  const vector = pixels % 4 === 0;
+  const plane = vector ? pixels / 4 : pixels;
+  const type = vector ? 'vec4f' : 'f32';
+  const count = batch * parts * channels;
+  return {
+    key: `biasgradient.${type}`,
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(count),
+    constants: [count, channels, roundUp(channels, 4), parts, plane, Math.ceil(plane / parts)],
+    code: () => wgsl`
+struct Sizes { count: u32, channels: u32, pitch: u32, parts: u32, plane: u32, chunk: u32 }
+@group(0) @binding(0) var<storage, read> dy: array<${type}>;
+@group(0) @binding(1) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
+
+${linearMain('sizes.count')}
+  let channel = index % sizes.channels;
+  let slice = index / sizes.channels;
+  let part = slice % sizes.parts;
+  let start = ((slice / sizes.parts) * sizes.channels + channel) * sizes.plane;
+  let end = min((part + 1u) * sizes.chunk, sizes.plane);
+  var sum = ${type}(0.0);
+  for (var i = part * sizes.chunk; i < end; i++) { sum += dy[start + i]; }
+#if ${vector}
+  partial[slice * sizes.pitch + channel] = (sum.x + sum.y) + (sum.z + sum.w);
+#else
+  partial[slice * sizes.pitch + channel] = sum;
+#endif
+}
+`,
+  };
+}
+
+/** Input: dy [N,O,P]. Output: db [O], overwritten, or added to if `accumulate`. */
 export function biasGradient(
   batch: number,
   channels: number,
   pixels: number,
   accumulate: boolean,
-): Kernel {
-  const vector = pixels % 4 === 0;
-  const plane = vector ? pixels / 4 : pixels;
-  const type = vector ? 'vec4f' : 'f32';
+): Plan {
+  const parts = Math.max(
+    1,
+    Math.min(Math.ceil(INVOCATIONS / (batch * channels)), Math.ceil(pixels / 64)),
+  );
+  const splits = batch * parts;
   return {
-    key: `biasgradient.${batch}x${channels}x${pixels}${accumulate ? '+' : ''}`,
-    bindings: ['read', 'write'],
-    workgroups: spreadWorkgroups(channels),
-    code: () => wgsl`
-@group(0) @binding(0) var<storage, read> dy: array<${type}>;
-@group(0) @binding(1) var<storage, read_write> db: array<f32>;
-var<workgroup> sums: array<f32, ${WORKGROUP}>;
-
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let channel = group.y * groups.x + group.x;
-  if (channel >= ${channels}u) { return; }
-  var sum = ${type}(0.0);
-  for (var n = 0u; n < ${batch}u; n++) {
-    let start = (n * ${channels}u + channel) * ${plane}u;
-    for (var k = 0u; k < ${Math.ceil(plane / WORKGROUP)}u; k++) {
-      let i = k * ${WORKGROUP}u + lane;
-      if (i < ${plane}u) { sum += dy[start + i]; }
-    }
-  }
-#if ${vector}
-  sums[lane] = (sum.x + sum.y) + (sum.z + sum.w);
-#else
-  sums[lane] = sum;
-#endif
-  workgroupBarrier();
-  if (lane < 8u) {
-    var part = 0.0;
-    for (var k = 0u; k < ${WORKGROUP / 8}u; k++) { part += sums[lane * ${WORKGROUP / 8}u + k]; }
-    sums[lane * ${WORKGROUP / 8}u] = part;
-  }
-  workgroupBarrier();
-  if (lane == 0u) {
-    var result = 0.0;
-    for (var k = 0u; k < 8u; k++) { result += sums[k * ${WORKGROUP / 8}u]; }
-#if ${accumulate}
-    result += db[channel];
-#endif
-    db[channel] = result;
-  }
-}
-`,
+    temporaries: [splits * roundUp(channels, 4)],
+    steps: [
+      {
+        kernel: sumPlanes(batch, channels, pixels, parts),
+        operands: [{ input: 0 }, { temporary: 0 }],
+      },
+      {
+        kernel: sumSplits(channels, splits, accumulate),
+        operands: [{ temporary: 0 }, { output: 0 }],
+      },
+    ],
   };
 }

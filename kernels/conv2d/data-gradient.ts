@@ -1,6 +1,7 @@
 import type { AdapterProfile, Plan } from '../kernel.ts';
 import { type Correlation, frameExtents } from './correlation.ts';
-import { correlationPlan, type Epilogue } from './forward.ts';
+import type { Epilogue } from './epilogue.ts';
+import { correlationPlan } from './forward.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { type Frame, foldReflection } from './padding.ts';
 import { packWeights } from './weights.ts';
@@ -32,6 +33,8 @@ export function dataGradientCorrelation(
   const tapsY = Math.ceil(g.kernelHeight / stride);
   const tapsX = Math.ceil(g.kernelWidth / stride);
   const parities = Array.from({ length: stride }, (_, a) => origin + a);
+  // Where all parities start beyond the frame's border, the frame starts there: fewer pipelines.
+  const skipped = Math.floor(origin / stride);
   const shape = {
     batch: g.batch,
     channels: g.outChannels,
@@ -39,7 +42,7 @@ export function dataGradientCorrelation(
     stride: 1,
     tapsY,
     tapsX,
-    offsets: parities.map((v) => Math.floor(v / stride)),
+    offsets: parities.map((v) => Math.floor(v / stride) - skipped),
     outHeight: g.height + margin,
     outWidth: g.width + margin,
     ...epilogue,
@@ -51,8 +54,8 @@ export function dataGradientCorrelation(
       planes: g.batch * g.outChannels,
       height: outHeight(g),
       width: outWidth(g),
-      top: tapsY - 1,
-      left: tapsX - 1,
+      top: tapsY - 1 - skipped,
+      left: tapsX - 1 - skipped,
       frameHeight,
       frameWidth,
       mode: 'zeros',

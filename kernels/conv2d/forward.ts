@@ -1,6 +1,6 @@
-import { type Activation, NONE } from '../activation.ts';
 import type { AdapterProfile, Operand, Plan } from '../kernel.ts';
 import { type Correlation, correlate, frameExtents, packedLength } from './correlation.ts';
+import type { Epilogue } from './epilogue.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { type Frame, frameImage, frameLength, isIdentity } from './padding.ts';
 import { packWeights } from './weights.ts';
@@ -9,13 +9,6 @@ import { packWeights } from './weights.ts';
  * Convolution forward: y = f(w ⋆ x̄ + bias). Frame the image (padding, alignment), pack the weights,
  * correlate.
  */
-
-export interface Epilogue {
-  readonly bias: boolean;
-  readonly activation: Activation;
-}
-
-export const NO_EPILOGUE: Epilogue = { bias: false, activation: NONE };
 
 export function forwardCorrelation(
   geometry: ConvGeometry,
@@ -83,10 +76,10 @@ export function correlationPlan(
     framed = { temporary: temporaries.push(frameLength(frame)) - 1 };
     steps.push({ kernel: frameImage(frame), operands: [{ input: 0 }, framed] });
   }
-  const bias: Operand[] = spec.bias ? [{ input: 2 }] : [];
+  const bias: Operand = spec.bias ? { input: 2 } : { temporary: 0 };
   steps.push({
     kernel: correlate(spec, profile),
-    operands: [framed, { temporary: 0 }, ...bias, { output: 0 }],
+    operands: [framed, { temporary: 0 }, bias, { output: 0 }],
   });
   return { temporaries, steps };
 }

@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { type Kernel, spreadWorkgroups } from '../kernel.ts';
+import type { Kernel } from '../kernel.ts';
+import { linearMain, linearWorkgroups } from '../linear.ts';
 import type { PaddingMode } from './geometry.ts';
 
 /*
@@ -15,8 +16,6 @@ import type { PaddingMode } from './geometry.ts';
  * `foldReflection` is the adjoint of the reflecting frame: every margin pixel adds to the pixel it
  * was copied from.
  */
-
-const WORKGROUP = 64;
 
 export interface Frame {
   /** Images: batch times channels. */
@@ -45,51 +44,43 @@ export function isIdentity(frame: Frame): boolean {
   );
 }
 
-/** Copies images into frames. Bindings: image, frame. */
+/** Copies images into frames. Bindings: image, frame, sizes. */
 export function frameImage(frame: Frame): Kernel {
   const { planes, height, width, top, left, frameHeight, frameWidth, mode } = frame;
-  const quads = frameWidth / 4;
-  const count = planes * frameHeight * quads;
+  const count = (planes * frameHeight * frameWidth) / 4;
   const reflect = mode === 'reflect';
   return {
-    key: `frame.${planes}x${height}x${width}+${top},${left}-${frameHeight}x${frameWidth}.${mode}`,
-    bindings: ['read', 'write'],
-    workgroups: spreadWorkgroups(Math.ceil(count / WORKGROUP)),
+    key: `frame.${mode}`,
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(count),
+    constants: [height, width, top >>> 0, left >>> 0, frameHeight, frameWidth / 4],
     code: () => wgsl`
+struct Sizes { height: i32, width: i32, top: i32, left: i32, rows: u32, quads: u32 }
 @group(0) @binding(0) var<storage, read> image: array<f32>;
 @group(0) @binding(1) var<storage, read_write> frame: array<vec4f>;
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
 
+// The image's pixel seen at i; outside of [0, size) if none is.
+fn source(i: i32, size: i32) -> i32 {
 #if ${reflect}
-fn mirror(at: i32, size: i32) -> i32 {
-  let i = select(at, -at, at < 0);
-  return select(i, 2 * (size - 1) - i, i >= size);
+  let folded = select(i, -i, i < 0);
+  return select(folded, 2 * (size - 1) - folded, folded >= size);
+#else
+  return i;
+#endif
 }
-#endif
 
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * groups.x + group.x) * ${WORKGROUP}u + lane;
-  if (index >= ${count}u) { return; }
-  let row = index / ${quads}u;
-  let plane = row / ${frameHeight}u;
-#if ${reflect}
-  let y = mirror(i32(row % ${frameHeight}u) - ${top}, ${height});
-#else
-  let y = i32(row % ${frameHeight}u) - ${top};
-#endif
+${linearMain('arrayLength(&frame)')}
+  let row = index / sizes.quads;
+  let y = source(i32(row % sizes.rows) - sizes.top, sizes.height);
   var value = vec4f(0.0);
-  if (y >= 0 && y < ${height}) {
-    let x = vec4i(i32(index % ${quads}u) * 4 - ${left}) + vec4i(0, 1, 2, 3);
-#if ${reflect}
-    let at = vec4i(mirror(x.x, ${width}), mirror(x.y, ${width}), mirror(x.z, ${width}), mirror(x.w, ${width}));
-#else
-    let at = x;
-#endif
-    let start = i32(plane) * ${height * width} + y * ${width};
-    let at4 = vec4u(start + clamp(at, vec4i(0), vec4i(${width - 1})));
-    let read = vec4f(image[at4.x], image[at4.y], image[at4.z], image[at4.w]);
-    value = select(vec4f(0.0), read, (at >= vec4i(0)) & (at < vec4i(${width})));
+  if (y >= 0 && y < sizes.height) {
+    let start = (i32(row / sizes.rows) * sizes.height + y) * sizes.width;
+    let first = i32(index % sizes.quads) * 4 - sizes.left;
+    for (var i = 0; i < 4; i++) {
+      let x = source(first + i, sizes.width);
+      if (x >= 0 && x < sizes.width) { value[i] = image[start + x]; }
+    }
   }
   frame[index] = value;
 }
@@ -100,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 /**
  * Adds the margins of reflecting frames back onto the images they came from; exact frames only:
  * frame extents are image extents plus twice `padding`, and padding < extent.
- * Bindings: frame [P, H+2p, W+2p], image [P,H,W].
+ * Bindings: frame [P, H+2p, W+2p], image [P,H,W], sizes.
  */
 export function foldReflection(
   planes: number,
@@ -109,41 +100,40 @@ export function foldReflection(
   padding: number,
 ): Kernel {
   const count = planes * height * width;
-  const frameHeight = height + 2 * padding;
-  const frameWidth = width + 2 * padding;
   return {
-    key: `fold.${planes}x${height}x${width}p${padding}`,
-    bindings: ['read', 'write'],
-    workgroups: spreadWorkgroups(Math.ceil(count / WORKGROUP)),
+    key: 'fold',
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(count),
+    constants: [count, height, width, padding],
     code: () => wgsl`
+struct Sizes { count: u32, height: i32, width: i32, padding: i32 }
 @group(0) @binding(0) var<storage, read> frame: array<f32>;
 @group(0) @binding(1) var<storage, read_write> image: array<f32>;
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
 
 // The places of a frame that show pixel i: itself, and its mirror images about 0 and about size - 1,
 // or -1 where there are none.
 fn copies(i: i32, size: i32) -> vec3i {
+  let p = sizes.padding;
   return vec3i(
-    i + ${padding},
-    select(-1, ${padding} - i, i >= 1 && i <= ${padding}),
-    select(-1, 2 * (size - 1) - i + ${padding}, i <= size - 2 && i >= size - 1 - ${padding}));
+    i + p,
+    select(-1, p - i, i >= 1 && i <= p),
+    select(-1, 2 * (size - 1) - i + p, i <= size - 2 && i >= size - 1 - p));
 }
 
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * groups.x + group.x) * ${WORKGROUP}u + lane;
-  if (index >= ${count}u) { return; }
-  let plane = i32(index / ${height * width}u);
-  let ys = copies(i32(index / ${width}u) % ${height}, ${height});
-  let xs = copies(i32(index % ${width}u), ${width});
+${linearMain('sizes.count')}
+  let at = i32(index);
+  let plane = at / (sizes.height * sizes.width);
+  let ys = copies((at / sizes.width) % sizes.height, sizes.height);
+  let xs = copies(at % sizes.width, sizes.width);
   var sum = 0.0;
   for (var j = 0; j < 3; j++) {
     let y = ys[j];
-    if (y < 0) { continue; }
-    let start = plane * ${frameHeight * frameWidth} + y * ${frameWidth};
-    for (var i = 0; i < 3; i++) {
-      let x = xs[i];
-      if (x >= 0) { sum += frame[start + x]; }
+    if (y >= 0) {
+      let start = (plane * (sizes.height + 2 * sizes.padding) + y) * (sizes.width + 2 * sizes.padding);
+      for (var i = 0; i < 3; i++) {
+        if (xs[i] >= 0) { sum += frame[start + xs[i]]; }
+      }
     }
   }
   image[index] = sum;

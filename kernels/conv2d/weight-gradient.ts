@@ -6,7 +6,10 @@ import {
   type Plan,
   spreadWorkgroups,
 } from '../kernel.ts';
-import { forwardCorrelation, NO_EPILOGUE } from './forward.ts';
+import { linearMain, linearWorkgroups } from '../linear.ts';
+import { COMPONENTS } from './correlation.ts';
+import { NO_EPILOGUE } from './epilogue.ts';
+import { forwardCorrelation } from './forward.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth, roundUp } from './geometry.ts';
 import { type Frame, frameImage, frameLength, isIdentity } from './padding.ts';
 
@@ -54,7 +57,6 @@ function weightGradientTiles(g: ConvGeometry): Tiles {
   };
 }
 
-const COMPONENTS = 'xyzw';
 const VECTORS = ['', 'f32', 'vec2f', 'vec3f', 'vec4f'];
 
 interface Pass {
@@ -66,166 +68,212 @@ interface Pass {
   readonly accumulate: boolean;
 }
 
-/** Bindings: frame, dy, dw (or partial sums [splits][dw]). */
+/** Bindings: frame, dy, dw (or partial sums [splits][dw]), sizes. */
 function weightGradientKernel(pass: Pass, profile: AdapterProfile): Kernel {
-  const { geometry: g, frame, pitch, splits, accumulate } = pass;
-  const { rowsPerLane, channelBlock, combinations, taps } = weightGradientTiles(g);
+  const { geometry: g, frame, pitch, splits } = pass;
+  const tiles = weightGradientTiles(g);
+  const { rowsPerLane, channelBlock, combinations } = tiles;
   const lanes = profile.subgroupSize;
   const workgroup = lanes || 32;
   const rowBlocks = Math.ceil(g.outChannels / rowsPerLane);
   const laneGroups = Math.ceil(combinations / workgroup);
-  const count = laneGroups * rowBlocks * splits;
   const height = outHeight(g);
   const total = g.batch * height;
-  const chunk = Math.ceil(total / splits);
   const { inChannels, outChannels, kernelHeight, kernelWidth, stride } = g;
   const length = outChannels * inChannels * kernelHeight * kernelWidth;
-  const direct = splits === 1;
-
-  const code = (): string => {
-    const rowPitch = frame.frameWidth / 4;
-    const planePitch = frame.frameHeight * rowPitch;
-    const frameVectors = Math.floor((3 * stride + kernelWidth - 1) / 4) + 1;
-    const loads = lanes ? Math.ceil(rowsPerLane / lanes) : 0;
-    const parts: { type: string; first: number; size: number }[] = [];
-    for (let first = 0; first < taps; first += 4) {
-      const size = Math.min(4, taps - first);
-      parts.push({ type: VECTORS[size], first, size });
-    }
-    const dyPlane = (height * pitch) / 4;
-
-    const setup: string[] = [];
-    for (let i = 0; i < loads; i++) {
-      setup.push(
-        `  let from${i} = min(first + ${i * lanes}u + lane % ${rowsPerLane}u, ${outChannels - 1}u) * ${dyPlane}u;`,
-      );
-    }
-    if (!lanes) {
-      for (let r = 0; r < rowsPerLane; r++) {
-        setup.push(`  let from${r} = min(first + ${r}u, ${outChannels - 1}u) * ${dyPlane}u;`);
-      }
-    }
-    for (let r = 0; r < rowsPerLane; r++) {
-      parts.forEach(({ type }, v) => {
-        setup.push(`  var sum${r}_${v} = ${type}(0.0);`);
-      });
-    }
-    const lines: string[] = [];
-    for (let i = 0; i < loads; i++) lines.push(`      let held${i} = dy[dyAt + from${i}];`);
-    for (let c = 0; c < channelBlock; c++) {
-      for (let i = 0; i < frameVectors; i++) {
-        lines.push(`      let c${c}v${i} = frame[at + ${c * planePitch + i}u];`);
-      }
-    }
-    // x{i}_{v}: what pixel i of the four meets at the taps of part v.
-    for (let i = 0; i < 4; i++) {
-      parts.forEach(({ type, first, size }, v) => {
-        const elements = Array.from({ length: size }, (_, k) => {
-          const c = Math.floor((first + k) / kernelWidth);
-          const e = stride * i + ((first + k) % kernelWidth);
-          return `c${c}v${e >> 2}.${COMPONENTS[e & 3]}`;
-        });
-        lines.push(`      let x${i}_${v} = ${type}(${elements.join(', ')});`);
-      });
-    }
-    for (let r = 0; r < rowsPerLane; r++) {
-      const value = lanes
-        ? `subgroupBroadcast(held${Math.floor(r / lanes)}, ${r % lanes}u)`
-        : `dy[dyAt + from${r}]`;
-      lines.push(`      let d${r} = ${value};`);
-      parts.forEach((_, v) => {
-        const terms = [0, 1, 2, 3].map((i) => `d${r}.${COMPONENTS[i]} * x${i}_${v}`);
-        lines.push(`      sum${r}_${v} = sum${r}_${v} + ${terms.join(' + ')};`);
-      });
-    }
-    const stores: string[] = [];
-    for (let r = 0; r < rowsPerLane; r++) {
-      const body: string[] = [];
-      parts.forEach(({ first, size }, v) => {
-        for (let k = 0; k < size; k++) {
-          const c = Math.floor((first + k) / kernelWidth);
-          const at = c * kernelHeight * kernelWidth + ((first + k) % kernelWidth);
-          const value = `sum${r}_${v}${size > 1 ? `.${COMPONENTS[k]}` : ''}`;
-          const to = `result[to + ${at}u]`;
-          body.push(`    ${to} = ${direct && accumulate ? `${to} + ` : ''}${value};`);
-        }
-      });
-      const guarded = outChannels % rowsPerLane !== 0 && r > 0;
-      stores.push(`  ${guarded ? `if (first + ${r}u < ${outChannels}u) ` : ''}{
-${body.join('\n')}
-  }
-  to += ${inChannels * kernelHeight * kernelWidth}u;`);
-    }
-    return wgsl`
+  const rowPitch = frame.frameWidth / 4;
+  const planePitch = frame.frameHeight * rowPitch;
+  const dyPlane = (height * pitch) / 4;
+  const accumulate = splits === 1 && pass.accumulate;
+  return {
+    key: `weightgradient.s${stride}x${kernelWidth}.${rowsPerLane}.${channelBlock}${accumulate ? '+' : ''}.${lanes}`,
+    bindings: ['read', 'read', 'write', 'read'],
+    workgroups: spreadWorkgroups(laneGroups * rowBlocks * splits),
+    requires: lanes ? ['subgroups'] : [],
+    constants: [
+      combinations,
+      laneGroups,
+      rowBlocks,
+      splits,
+      Math.ceil(total / splits),
+      total,
+      height,
+      kernelHeight,
+      pitch / 4,
+      dyPlane,
+      outChannels,
+      rowPitch,
+      planePitch,
+      inChannels,
+      roundUp(length, 4),
+      tiles.taps,
+    ],
+    code: () => wgsl`
 #if ${lanes > 0}
 enable subgroups;
 #endif
+struct Sizes {
+  combinations: u32, laneGroups: u32, rowBlocks: u32, splits: u32, chunk: u32, total: u32,
+  height: u32, kernelHeight: u32, quads: u32, dyPlane: u32, outChannels: u32,
+  rowPitch: u32, planePitch: u32, inChannels: u32, splitPitch: u32, taps: u32,
+}
 @group(0) @binding(0) var<storage, read> frame: array<vec4f>;
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
+@group(0) @binding(3) var<storage, read> sizes: Sizes;
 
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let index = group.y * groups.x + group.x;
-  if (index >= ${count}u) { return; }
-  let first = (index / ${laneGroups}u) % ${rowBlocks}u * ${rowsPerLane}u;
-  let split = index / ${laneGroups * rowBlocks}u;
-  let mine = (index % ${laneGroups}u) * ${workgroup}u + lane;
+  if (index >= sizes.laneGroups * sizes.rowBlocks * sizes.splits) { return; }
+  let first = (index / sizes.laneGroups) % sizes.rowBlocks * ${rowsPerLane}u;
+  let split = index / (sizes.laneGroups * sizes.rowBlocks);
+  let mine = (index % sizes.laneGroups) * ${workgroup}u + lane;
   // Lanes beyond the end help with dy and store nothing.
-  let place = min(mine, ${combinations - 1}u);
-  let channel = place / ${kernelHeight}u * ${channelBlock}u;
-  let ky = place % ${kernelHeight}u;
-  let plane = channel * ${planePitch}u + ky * ${rowPitch}u;
-${setup.join('\n')}
-  let end = min((split + 1u) * ${chunk}u, ${total}u);
-  for (var row = split * ${chunk}u; row < end; row++) {
-    let image = row / ${height}u;
-    let q = row % ${height}u;
-    var at = plane + image * ${inChannels * planePitch}u + q * ${stride * rowPitch}u;
-    var dyAt = image * ${outChannels * dyPlane}u + q * ${pitch / 4}u;
-    for (var j = 0u; j < ${pitch / 4}u; j++) {
-${lines.join('\n')}
+  let place = min(mine, sizes.combinations - 1u);
+  let channel = place / sizes.kernelHeight * ${channelBlock}u;
+  let ky = place % sizes.kernelHeight;
+  let plane = channel * sizes.planePitch + ky * sizes.rowPitch;
+${cotangentRows(tiles, lanes)}
+${sums(tiles)}
+  let end = min((split + 1u) * sizes.chunk, sizes.total);
+  for (var row = split * sizes.chunk; row < end; row++) {
+    let image = row / sizes.height;
+    let q = row % sizes.height;
+    var at = plane + image * sizes.inChannels * sizes.planePitch + q * ${stride}u * sizes.rowPitch;
+    var dyAt = image * sizes.outChannels * sizes.dyPlane + q * sizes.quads;
+    for (var j = 0u; j < sizes.quads; j++) {
+${step(g, tiles, lanes)}
       at += ${stride}u;
       dyAt += 1u;
     }
   }
-  if (mine >= ${combinations}u) { return; }
-  var to = split * ${roundUp(length, 4)}u + ((first * ${inChannels}u + channel) * ${kernelHeight}u + ky) * ${kernelWidth}u;
-${stores.join('\n')}
+  if (mine >= sizes.combinations) { return; }
+  var out = array<vec4f, ${rowsPerLane * partsOf(tiles).length}>(${padded(tiles)});
+  // Loops whose bounds the driver cannot see: unrolled, the stores would be most of the code.
+  let rows = min(${rowsPerLane}u, sizes.outChannels - first);
+  for (var r = 0u; r < rows; r++) {
+    let start = split * sizes.splitPitch + (first + r) * sizes.inChannels * sizes.kernelHeight * ${kernelWidth}u;
+    for (var k = 0u; k < sizes.taps; k++) {
+      let c = channel + k / ${kernelWidth}u;
+      let to = start + (c * sizes.kernelHeight + ky) * ${kernelWidth}u + k % ${kernelWidth}u;
+      let value = out[r * ${partsOf(tiles).length}u + k / 4u][k % 4u];
+#if ${accumulate}
+      result[to] = result[to] + value;
+#else
+      result[to] = value;
+#endif
+    }
+  }
 }
-`;
-  };
-  return {
-    key: `weightgradient.${g.batch}x${inChannels}x${frame.frameHeight}x${frame.frameWidth}s${stride}-${outChannels}x${kernelHeight}x${kernelWidth}-${height}x${pitch}/${splits}${direct && accumulate ? '+' : ''}.${lanes}`,
-    bindings: ['read', 'read', 'write'],
-    workgroups: spreadWorkgroups(count),
-    requires: lanes ? ['subgroups'] : [],
-    code,
+`,
   };
 }
 
-const WORKGROUP = 64;
+interface Part {
+  readonly type: string;
+  readonly first: number;
+  readonly size: number;
+}
 
-/** result[i] (+)= Σ_split partial[split][i]. Bindings: partial, result. */
+/** The taps of a lane, four to a vector. */
+function partsOf({ taps }: Tiles): Part[] {
+  const parts: Part[] = [];
+  for (let first = 0; first < taps; first += 4) {
+    const size = Math.min(4, taps - first);
+    parts.push({ type: VECTORS[size], first, size });
+  }
+  return parts;
+}
+
+/** WGSL of where the lane finds the rows of dy that it loads. */
+function cotangentRows({ rowsPerLane }: Tiles, lanes: number): string {
+  const lines: string[] = [];
+  for (let i = 0; i < (lanes ? Math.ceil(rowsPerLane / lanes) : rowsPerLane); i++) {
+    const row = lanes ? `${i * lanes}u + lane % ${rowsPerLane}u` : `${i}u`;
+    lines.push(`  let from${i} = min(first + ${row}, sizes.outChannels - 1u) * sizes.dyPlane;`);
+  }
+  return lines.join('\n');
+}
+
+/** WGSL of the accumulators: row r, part v of the taps. */
+function sums(tiles: Tiles): string {
+  const lines: string[] = [];
+  for (let r = 0; r < tiles.rowsPerLane; r++) {
+    partsOf(tiles).forEach(({ type }, v) => {
+      lines.push(`  var sum${r}_${v} = ${type}(0.0);`);
+    });
+  }
+  return lines.join('\n');
+}
+
+/** WGSL of the accumulators as vec4s. */
+function padded(tiles: Tiles): string {
+  const vectors: string[] = [];
+  for (let r = 0; r < tiles.rowsPerLane; r++) {
+    partsOf(tiles).forEach(({ size }, v) => {
+      vectors.push(size === 4 ? `sum${r}_${v}` : `vec4f(sum${r}_${v}${', 0.0'.repeat(4 - size)})`);
+    });
+  }
+  return vectors.join(', ');
+}
+
+/** WGSL of one step: four pixels of a row. */
+function step(g: ConvGeometry, tiles: Tiles, lanes: number): string {
+  const { stride, kernelWidth } = g;
+  const { rowsPerLane, channelBlock } = tiles;
+  const parts = partsOf(tiles);
+  const frameVectors = Math.floor((3 * stride + kernelWidth - 1) / 4) + 1;
+  const lines: string[] = [];
+  for (let i = 0; i < (lanes ? Math.ceil(rowsPerLane / lanes) : 0); i++) {
+    lines.push(`let held${i} = dy[dyAt + from${i}];`);
+  }
+  for (let c = 0; c < channelBlock; c++) {
+    for (let i = 0; i < frameVectors; i++) {
+      lines.push(`let c${c}v${i} = frame[at + ${c}u * sizes.planePitch + ${i}u];`);
+    }
+  }
+  // x{i}_{v}: what pixel i of the four meets at the taps of part v.
+  for (let i = 0; i < 4; i++) {
+    parts.forEach(({ type, first, size }, v) => {
+      const elements = Array.from({ length: size }, (_, k) => {
+        const c = Math.floor((first + k) / kernelWidth);
+        const e = stride * i + ((first + k) % kernelWidth);
+        return `c${c}v${e >> 2}.${COMPONENTS[e & 3]}`;
+      });
+      lines.push(`let x${i}_${v} = ${type}(${elements.join(', ')});`);
+    });
+  }
+  for (let r = 0; r < rowsPerLane; r++) {
+    const value = lanes
+      ? `subgroupBroadcast(held${Math.floor(r / lanes)}, ${r % lanes}u)`
+      : `dy[dyAt + from${r}]`;
+    lines.push(`let d${r} = ${value};`);
+    parts.forEach((_, v) => {
+      const terms = [0, 1, 2, 3].map((i) => `d${r}.${COMPONENTS[i]} * x${i}_${v}`);
+      lines.push(`sum${r}_${v} = sum${r}_${v} + ${terms.join(' + ')};`);
+    });
+  }
+  return lines.map((line) => `      ${line}`).join('\n');
+}
+
+/** result[i] (+)= Σ_split partial[split][i]. Bindings: partial, result, sizes. */
 export function sumSplits(length: number, splits: number, accumulate: boolean): Kernel {
-  const vectors = Math.ceil(length / 4);
   return {
-    key: `sumsplits.${vectors}/${splits}${accumulate ? '+' : ''}`,
-    bindings: ['read', 'write'],
-    workgroups: spreadWorkgroups(Math.ceil(vectors / WORKGROUP)),
+    key: `sumsplits${accumulate ? '+' : ''}`,
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(Math.ceil(length / 4)),
+    constants: [splits],
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> partial: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
+@group(0) @binding(2) var<storage, read> splits: u32;
 
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * groups.x + group.x) * ${WORKGROUP}u + lane;
-  if (index >= ${vectors}u) { return; }
+${linearMain('arrayLength(&result)')}
   var sum = vec4f(0.0);
-  for (var split = 0u; split < ${splits}u; split++) {
-    sum += partial[split * ${vectors}u + index];
+  for (var split = 0u; split < splits; split++) {
+    sum += partial[split * arrayLength(&result) + index];
   }
 #if ${accumulate}
   sum += result[index];

@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { type Kernel, spreadWorkgroups } from '../kernel.ts';
+import type { Kernel } from '../kernel.ts';
+import { linearMain, linearWorkgroups } from '../linear.ts';
 import { type Correlation, correlationTiles, packedLength } from './correlation.ts';
 
 /*
@@ -13,8 +14,6 @@ import { type Correlation, correlationTiles, packedLength } from './correlation.
  * kernel, rows and lanes beyond the end become zeros. One invocation makes one vec4.
  */
 
-const WORKGROUP = 64;
-
 export interface WeightOrder {
   readonly kernelHeight: number;
   readonly kernelWidth: number;
@@ -22,57 +21,64 @@ export interface WeightOrder {
   readonly adjoint?: { readonly stride: number; readonly phases: readonly number[] };
 }
 
-/** Bindings: weights [O,C,KH,KW], packed. */
+/** Bindings: weights [O,C,KH,KW], packed, sizes. */
 export function packWeights(spec: Correlation, order: WeightOrder): Kernel {
   const { channels, rows, tapsX, tapsY } = spec;
   const { kernelHeight, kernelWidth, adjoint } = order;
   const { parities, rowsPerLane, rowBlocks, channelBlock, vectorsPerRow } = correlationTiles(spec);
-  const count = packedLength(spec) / 4;
   const taps = parities * tapsX;
-  const [rowPitch, channelPitch] = adjoint
-    ? [kernelHeight * kernelWidth, rows * kernelHeight * kernelWidth]
-    : [channels * kernelHeight * kernelWidth, kernelHeight * kernelWidth];
+  const plane = kernelHeight * kernelWidth;
+  const stride = adjoint?.stride ?? 1;
   const phases = adjoint?.phases.map((phase) => `${phase}u`).join(', ') ?? '';
   return {
-    key: `pack.${rows}x${channels}x${kernelHeight}x${kernelWidth}-${parities}.${rowsPerLane}.${channelBlock}.${tapsY}x${tapsX}${adjoint ? `.${adjoint.stride}@${adjoint.phases.join(',')}` : ''}`,
-    bindings: ['read', 'write'],
-    workgroups: spreadWorkgroups(Math.ceil(count / WORKGROUP)),
+    key: `pack.${tapsX}.${rowsPerLane}.${channelBlock}${adjoint ? `.${stride}@${adjoint.phases.join(',')}` : ''}`,
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(packedLength(spec) / 4),
+    constants: [
+      rows,
+      rowBlocks,
+      channels / channelBlock,
+      tapsY,
+      kernelHeight,
+      kernelWidth,
+      adjoint ? plane : channels * plane,
+      adjoint ? rows * plane : plane,
+    ],
     code: () => wgsl`
+struct Sizes {
+  rows: u32, rowBlocks: u32, channelSteps: u32, taps: u32, kernelHeight: u32, kernelWidth: u32,
+  rowPitch: u32, channelPitch: u32,
+}
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(1) var<storage, read_write> packed: array<vec4f>;
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
 
 #if ${adjoint !== undefined}
 const PHASES = array<u32, ${parities}>(${phases});
 #endif
 
 fn weight(parity: u32, row: u32, channel: u32, t: u32, k: u32) -> f32 {
-  let b = (k / ${tapsX}u) % ${parities}u;
-  let u = k % ${tapsX}u;
 #if ${adjoint !== undefined}
-  let ky = PHASES[parity] + ${adjoint?.stride ?? 1}u * (${tapsY - 1}u - t);
-  let kx = PHASES[b] + ${adjoint?.stride ?? 1}u * (${tapsX - 1}u - u);
+  let ky = PHASES[parity] + ${stride}u * (sizes.taps - 1u - t);
+  let kx = PHASES[(k / ${tapsX}u) % ${parities}u] + ${stride}u * (${tapsX - 1}u - k % ${tapsX}u);
 #else
   let ky = t;
-  let kx = u;
+  let kx = k % ${tapsX}u;
 #endif
-  if (row >= ${rows}u || k >= ${taps * channelBlock}u || ky >= ${kernelHeight}u || kx >= ${kernelWidth}u) {
+  if (row >= sizes.rows || k >= ${taps * channelBlock}u || ky >= sizes.kernelHeight || kx >= sizes.kernelWidth) {
     return 0.0;
   }
-  return weights[row * ${rowPitch}u + (channel + k / ${taps}u) * ${channelPitch}u + ky * ${kernelWidth}u + kx];
+  return weights[row * sizes.rowPitch + (channel + k / ${taps}u) * sizes.channelPitch + ky * sizes.kernelWidth + kx];
 }
 
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * groups.x + group.x) * ${WORKGROUP}u + lane;
-  if (index >= ${count}u) { return; }
+${linearMain('arrayLength(&packed)')}
   let k = 4u * (index % ${vectorsPerRow}u);
   let step = index / ${vectorsPerRow * rowsPerLane}u;
-  let t = step % ${tapsY}u;
-  let channel = (step / ${tapsY}u) % ${channels / channelBlock}u * ${channelBlock}u;
-  let block = step / ${(tapsY * channels) / channelBlock}u;
-  let row = (block % ${rowBlocks}u) * ${rowsPerLane}u + (index / ${vectorsPerRow}u) % ${rowsPerLane}u;
-  let parity = block / ${rowBlocks}u;
+  let t = step % sizes.taps;
+  let channel = (step / sizes.taps) % sizes.channelSteps * ${channelBlock}u;
+  let block = step / (sizes.taps * sizes.channelSteps);
+  let row = (block % sizes.rowBlocks) * ${rowsPerLane}u + (index / ${vectorsPerRow}u) % ${rowsPerLane}u;
+  let parity = block / sizes.rowBlocks;
   packed[index] = vec4f(
     weight(parity, row, channel, t, k), weight(parity, row, channel, t, k + 1u),
     weight(parity, row, channel, t, k + 2u), weight(parity, row, channel, t, k + 3u));

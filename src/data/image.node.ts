@@ -14,7 +14,7 @@ import { basename, dirname, join } from 'node:path';
 import jpeg from 'jpeg-js';
 import { PNG } from 'pngjs';
 import { DataError } from '../errors.ts';
-import { writeError } from '../files.ts';
+import { readFailure, writeError } from '../files.ts';
 import { encodePng, type GrayConversion, type GrayImage, grayFromRgba } from './image.ts';
 import { checkPngComplete, type ImageHeader, readImageHeader } from './image-header.ts';
 
@@ -79,20 +79,6 @@ export function decodeImage(bytes: Uint8Array, name: string, notice?: ImageNotic
   if (conversion.colour) notice?.(name, 'colour images are converted to grey');
   if (conversion.transparent) notice?.(name, 'transparent images are laid over black');
   return conversion.image;
-}
-
-/** The operating system's reason for a failed read, as one short line. */
-export function readFailure(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const reasons: Record<string, string> = {
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    ENOENT: 'no such file or folder',
-    ENOTDIR: 'a part of the path is not a folder',
-    EISDIR: 'it is a folder',
-    EMFILE: 'too many open files',
-  };
-  return reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
 }
 
 function unreadable(path: string, cause: unknown): DataError {

@@ -9,7 +9,8 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { DataError } from '../errors.ts';
-import { type ImageNotice, probeImage, readFailure, readImageAsync } from './image.node.ts';
+import { readFailure } from '../files.ts';
+import { type ImageNotice, probeImage, readImageAsync } from './image.node.ts';
 import { comparePairs, type PairName, type PairSource } from './pairs.ts';
 
 /** One pair on disk. */

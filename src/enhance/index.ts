@@ -6,7 +6,7 @@ import { listImages } from '../data/layout.node.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { writeError } from '../files.ts';
 import { openNodeGpu } from '../node.ts';
-import { loadModel } from '../run/model.ts';
+import { type ModelChoice, openModel, readModel } from '../run/model.ts';
 import { numberOption, optionalString, type ProgramSpec, stringOption } from '../run/options.ts';
 import { runProgram } from '../run/program.ts';
 import { enhanceImage } from './enhance-image.ts';
@@ -43,12 +43,13 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   const out = stringOption(values, 'out');
   const tile = numberOption(values, 'tile');
   const jobs = outputNames(positionals.flatMap(expand), out);
-  const gpu = await openNodeGpu({ device: optionalString(values, 'device'), log: print });
-  const model = await loadModel(
-    gpu,
+  const file = await readModel(
     stringOption(values, 'checkpoint'),
-    stringOption(values, 'select'),
+    stringOption(values, 'select') as ModelChoice,
   );
+  for (const line of file.skipped) print(`passed over: ${line}`);
+  const gpu = await openNodeGpu({ device: optionalString(values, 'device'), log: print });
+  const model = openModel(gpu, file);
   print(`model ${model.folder} (step ${model.step})`);
   if (tile > 0) {
     print(

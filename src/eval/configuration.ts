@@ -3,6 +3,7 @@ import { SPLIT_NAMES, type SplitName } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
 import { DEFAULT_HOST_METRICS, HOST_METRICS, type HostMetric } from '../metrics/metrics.ts';
 import { PERCEPTUAL_NAMES } from '../nn/perceptual/trunks.ts';
+import type { ModelChoice } from '../run/model.ts';
 import {
   booleanOption,
   numberOption,
@@ -16,7 +17,7 @@ import {
 /** What one evaluation does. */
 export interface EvaluationPlan {
   readonly checkpoint: string;
-  readonly select: string;
+  readonly select: ModelChoice;
   readonly data: string;
   readonly split: SplitName | 'all';
   /** These three default to what the model was trained with. */
@@ -106,7 +107,7 @@ export function evaluationPlan(values: ParsedOptions['values']): EvaluationPlan 
   const weights = optionalString(values, 'weights');
   return {
     checkpoint: stringOption(values, 'checkpoint'),
-    select: stringOption(values, 'select'),
+    select: stringOption(values, 'select') as ModelChoice,
     data: stringOption(values, 'data'),
     split: stringOption(values, 'split') as EvaluationPlan['split'],
     splitSeed: optionalNumber(values, 'split-seed'),

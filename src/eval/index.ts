@@ -5,10 +5,11 @@ import { PairLoader } from '../data/loader.ts';
 import { selectPairs } from '../data/pairs.ts';
 import { requireSplit, splitPairs } from '../data/split.ts';
 import { DataError } from '../errors.ts';
+import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { openNodeGpu } from '../node.ts';
 import { evaluatePairs } from '../run/evaluate.ts';
-import { loadModel } from '../run/model.ts';
-import { openPerceptual } from '../run/perceptual.ts';
+import { openModel, readModel } from '../run/model.ts';
+import { readPerceptual } from '../run/perceptual.ts';
 import { runProgram } from '../run/program.ts';
 import { EVAL_PROGRAM, evaluationPlan } from './configuration.ts';
 import { PictureGallery } from './gallery.ts';
@@ -20,10 +21,8 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   const print = (line: string): void => {
     (plan.json ? process.stderr : process.stdout).write(`${line}\n`);
   };
-  const gpu = await openNodeGpu({ device: plan.device, log: print });
-  const model = await loadModel(gpu, plan.checkpoint, plan.select);
-  print(`model ${model.folder} (step ${model.step})`);
-
+  const model = await readModel(plan.checkpoint, plan.select);
+  for (const line of model.skipped) print(`passed over: ${line}`);
   const pairs = findPairs(plan.data);
   const splitSeed = plan.splitSeed ?? numberOr(model.extra.splitSeed, 0);
   const split = splitPairs(pairs, splitSeed);
@@ -33,30 +32,34 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
       : requireSplit(split, plan.split, plan.data);
   const size = plan.size ?? numberOr(model.extra.size, 256);
   const fit = plan.fit ?? (model.extra.fit === 'resize' ? 'resize' : 'crop');
-  const { sizeMultiple } = model.method;
+  const { sizeMultiple } = model;
   if (size % sizeMultiple) {
     throw new DataError(
       `--size ${size}: expected a multiple of ${sizeMultiple}, which the model's halvings need`,
     );
   }
+  const weights = [];
+  for (const name of plan.perceptual) weights.push(await readPerceptual(name, plan.weights));
+
+  const gpu = await openNodeGpu({ device: plan.device, log: print });
+  const { method } = openModel(gpu, model);
+  print(`model ${model.folder} (step ${model.step})`);
   print(
     `data ${plan.data}: ${chosen.length} ${plan.split} pairs of ${pairs.length}, ${fit === 'crop' ? 'centre crops of' : 'resized to'} ${size}x${size}`,
   );
   if (!plan.perceptual.length) {
     print(`no perceptual distance: give --weights DIR for LPIPS, or --perceptual random-features`);
   }
-  const perceptual = [];
-  for (const name of plan.perceptual) {
-    const distance = await openPerceptual(gpu, name, plan.weights);
-    if (distance) perceptual.push(distance);
-  }
+  const perceptual = weights
+    .filter((file) => file !== undefined)
+    .map((file) => new PerceptualDistance(gpu, file.name, file.weights));
   const source = selectPairs(folderSource(pairs, noticeOncePerFolder(print)), chosen);
   const gallery = plan.out
     ? new PictureGallery(join(plan.out, 'images'), plan.pictures)
     : undefined;
   const results = await evaluatePairs(
     gpu,
-    model.method,
+    method,
     new PairLoader(source, { batch: plan.batch, size, fit, crops: 'centre' }),
     { metrics: plan.metrics, perceptual, onImages: (images) => gallery?.add(images) },
   );

@@ -61,6 +61,15 @@ export const PROPOSED_DEFAULTS: ProposedOptions = {
   seed: 0,
 };
 
+/** What identifies the architecture that options give, in a checkpoint. */
+export function proposedArchitecture(options: ProposedOptions): {
+  readonly method: 'proposed';
+  readonly [option: string]: string | number;
+} {
+  const { ngf, ndf, levels, paddingMode, spectralLayers } = options;
+  return { method: 'proposed', channels: 1, ngf, ndf, levels, paddingMode, spectralLayers };
+}
+
 /** Above this mean logit a discriminator counts as confident, and its label is smoothed to it. */
 const SMOOTHED_LABEL = 0.9;
 
@@ -168,8 +177,7 @@ export class ProposedMethod implements Method {
   }
 
   get architecture(): Readonly<Record<string, string | number | boolean>> {
-    const { ngf, ndf, levels, paddingMode, spectralLayers } = this.options;
-    return { method: this.name, channels: 1, ngf, ndf, levels, paddingMode, spectralLayers };
+    return proposedArchitecture(this.options);
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {

@@ -27,12 +27,11 @@ export {
   type TrainingState,
 } from './checkpoint-state.ts';
 
+import type { TensorMap } from './method-state.ts';
+
 const STATE_FILE = 'state.json';
 const SUFFIX = '.safetensors';
 const STEP_FOLDER = /^step-(\d{6,})(\.replaced)?$/;
-
-/** Tensors by name, as one `.safetensors` file holds them. */
-export type TensorMap = ReadonlyMap<string, HostTensor>;
 
 /** A checkpoint in memory. */
 export interface LoadedCheckpoint {
@@ -176,6 +175,11 @@ export async function latestCheckpoint(runDir: string): Promise<string | undefin
     if (await isComplete(path)) return path;
   }
   return undefined;
+}
+
+/** Whether a run folder has any checkpoint, whole or damaged. */
+export async function holdsCheckpoints(runDir: string): Promise<boolean> {
+  return (await stepFolders(join(runDir, 'checkpoints'))).length > 0;
 }
 
 async function loadFolder(

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { UsageError } from '../errors.ts';
+import { readFailure } from '../files.ts';
 
 /** One command line option. Its default's type is its type. */
 export interface OptionSpec {
@@ -37,21 +38,21 @@ export interface ParsedOptions {
 }
 
 /**
- * Reads a command line: defaults < `--config FILE` (JSON, if the program has that option) < flags.
+ * Reads a command line; `--help` wins over everything else. Defaults < `--config FILE` (JSON, if the program has that option) < flags.
  * @throws UsageError naming an unknown option, a missing one, or a value out of range
  */
 export function parseOptions(spec: ProgramSpec, argv: readonly string[]): ParsedOptions {
   const flags = parseFlags(spec, argv);
+  if (flags.values.help === true) return { values: {}, positionals: [], help: true };
   const values: Record<string, OptionValue> = {};
   for (const [name, option] of Object.entries(spec.options)) values[name] = option.default;
   if (typeof flags.values.config === 'string') {
     Object.assign(values, readConfiguration(spec, flags.values.config));
   }
   for (const [name, raw] of Object.entries(flags.values)) {
-    if (name !== 'help') values[name] = convert(`--${name}`, spec.options[name], raw);
+    values[name] = convert(`--${name}`, spec.options[name], raw);
   }
-  const help = flags.values.help === true;
-  if (!help && values['print-config'] !== true) {
+  if (values['print-config'] !== true) {
     for (const [name, option] of Object.entries(spec.options)) {
       if (option.required && values[name] === undefined) {
         throw new UsageError(`--${name} is needed; see ${spec.command} --help`);
@@ -63,7 +64,7 @@ export function parseOptions(spec: ProgramSpec, argv: readonly string[]): Parsed
       );
     }
   }
-  return { values, positionals: flags.positionals, help };
+  return { values, positionals: flags.positionals, help: false };
 }
 
 /** The text of `--help`. */
@@ -131,7 +132,8 @@ function parseFlags(spec: ProgramSpec, argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
   } catch (error) {
-    const message = error instanceof Error ? error.message.split('. ')[0] : String(error);
+    // What follows the first sentence is advice for programmers.
+    const message = error instanceof Error ? error.message.split(/\.\s/)[0] : String(error);
     throw new UsageError(`${message}; see ${spec.command} --help`);
   }
 }
@@ -162,6 +164,7 @@ function convert(label: string, option: OptionSpec, raw: unknown): OptionValue {
   }
   if (typeof raw !== 'string')
     throw new UsageError(`${label}: expected text, found ${String(raw)}`);
+  if (raw === '') throw new UsageError(`${label}: expected text, found an empty one`);
   if (option.choices && !option.choices.includes(raw)) {
     throw new UsageError(`${label}: expected ${option.choices.join(' or ')}, found ${raw}`);
   }
@@ -177,20 +180,28 @@ function range(min: number, max: number): string {
 }
 
 function readConfiguration(spec: ProgramSpec, path: string): Record<string, OptionValue> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new UsageError(`--config ${path}: cannot be read: ${readFailure(cause)}`, { cause });
+  }
   let parsed: unknown;
   try {
-    parsed = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new UsageError(`--config ${path}: ${error instanceof Error ? error.message : error}`);
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`--config ${path}: expected JSON, found: ${reason}`, { cause });
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new UsageError(`--config ${path}: expected a JSON object of options`);
+    const found = Array.isArray(parsed) ? 'an array' : JSON.stringify(parsed);
+    throw new UsageError(`--config ${path}: expected a JSON object of options, found ${found}`);
   }
   const values: Record<string, OptionValue> = {};
   for (const [name, raw] of Object.entries(parsed)) {
     const option = spec.options[name];
     if (!option || name === 'config')
-      throw new UsageError(`--config ${path}: unknown option ${name}`);
+      throw new UsageError(`--config ${path}: unknown option ${name}; see ${spec.command} --help`);
     if (raw !== null) values[name] = convert(`--config ${path}: ${name}`, option, raw);
   }
   return values;

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { writeError, writeFileAtomic } from '../files.ts';
+import { requireWritableFolder, writeError, writeFileAtomic } from '../files.ts';
+import { holdsCheckpoints } from './checkpoint.ts';
 
 /** What a run folder says of how it was made (`config.json`). */
 export interface RunConfiguration {
@@ -14,20 +15,25 @@ export interface RunConfiguration {
 }
 
 /**
- * Makes a run folder, or opens one to go on.
- * @throws UsageError if a new run would overwrite an old one, or there is nothing to resume
+ * Checks, without writing anything, that a run can be written to a folder, or gone on with.
+ * @throws UsageError if a new run would overwrite an old one, or there is nothing to resume;
+ * DataError if the folder cannot be written
  */
-export async function prepareRunFolder(folder: string, resume: boolean): Promise<void> {
-  const checkpoints = join(folder, 'checkpoints');
-  const hasRun = existsSync(checkpoints) && (await readdir(checkpoints)).length > 0;
+export async function checkRunFolder(folder: string, resume: boolean): Promise<void> {
+  await requireWritableFolder(folder);
+  const hasRun = await holdsCheckpoints(folder);
   if (hasRun && !resume) {
     throw new UsageError(
-      `${folder} already holds a run: add --resume to go on, or name another --out`,
+      `--out ${folder}: expected no run, found one: add --resume to go on, or name another folder`,
     );
   }
   if (!hasRun && resume) {
-    throw new UsageError(`${folder} holds no checkpoint to resume from`);
+    throw new UsageError(`--resume: expected a checkpoint in ${folder}, found none`);
   }
+}
+
+/** Makes a run folder; one that exists stays as it is. */
+export async function prepareRunFolder(folder: string): Promise<void> {
   try {
     await mkdir(join(folder, 'samples'), { recursive: true });
   } catch (error) {

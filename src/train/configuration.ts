@@ -1,7 +1,7 @@
 import { FIT_MODES, type FitMode } from '../data/fit.ts';
 import { UsageError } from '../errors.ts';
 import { PROPOSED_DEFAULTS, type ProposedOptions } from '../methods/proposed.ts';
-import { METHOD_NAMES } from '../run/model.ts';
+import { METHOD_NAMES } from '../run/method-state.ts';
 import {
   booleanOption,
   numberOption,

@@ -46,7 +46,7 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
     weights: places.weights,
     resume: places.resume,
     command: `${TRAIN_PROGRAM.command} ${process.argv.slice(2).join(' ')}`,
-    events: { ...progress.events, shouldStop: () => interrupted },
+    events: { ...progress.events, isInterrupted: () => interrupted },
     log: print,
   });
   progress.finish();

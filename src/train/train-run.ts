@@ -5,13 +5,20 @@ import type { PairSource } from '../data/pairs.ts';
 import { DataError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
+import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { montage } from '../report/montage.ts';
 import { loadCheckpoint, stepFolderName } from '../run/checkpoint.ts';
 import type { EvaluatedImages } from '../run/evaluate.ts';
-import { createMethod } from '../run/model.ts';
-import { openPerceptual } from '../run/perceptual.ts';
-import { prepareRunFolder, versions, writeRunConfiguration } from '../run/run-folder.ts';
+import { createMethod } from '../run/method-state.ts';
+import { readPerceptual } from '../run/perceptual.ts';
+import {
+  checkRunFolder,
+  prepareRunFolder,
+  versions,
+  writeRunConfiguration,
+} from '../run/run-folder.ts';
 import type { TrainConfiguration } from './configuration.ts';
+import { expectSameRun } from './identity.ts';
 import { type TrainEvents, Trainer } from './trainer.ts';
 
 export interface TrainRunInput {
@@ -35,13 +42,19 @@ export interface TrainRunResult {
   readonly selected: string;
 }
 
-/** Trains into a run folder: configuration, log, checkpoints and sample pictures. */
+/**
+ * Trains into a run folder: configuration, log, checkpoints and sample pictures. Everything that can be
+ * wrong with folders, options, weights or checkpoint is found before anything is written.
+ */
 export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
   const { gpu, configuration, runFolder, log } = input;
-  const perceptual = await openPerceptual(gpu, configuration.perceptual, input.weights);
-  await prepareRunFolder(runFolder, input.resume);
+  await checkRunFolder(runFolder, input.resume);
   const checkpoint = input.resume ? await loadCheckpoint(runFolder) : undefined;
   for (const line of checkpoint?.skipped ?? []) log(`passed over: ${line}`);
+  if (checkpoint) expectSameRun(checkpoint, configuration, input.train.pairs.length);
+  const weights = await readPerceptual(configuration.perceptual, input.weights);
+  await prepareRunFolder(runFolder);
+  const perceptual = weights && new PerceptualDistance(gpu, weights.name, weights.weights);
   const method = createMethod(gpu, configuration.method, configuration.methodOptions, perceptual);
   log(describeMethod(method, perceptual?.label));
   const trainer = new Trainer({

@@ -2,17 +2,12 @@ import { join } from 'node:path';
 import { countNonFinite } from '../autograd/finite.ts';
 import { tensorFrom } from '../autograd/tensor.ts';
 import type { Batch as HostBatch, PairLoader } from '../data/loader.ts';
-import { CheckpointError, NumericalError } from '../errors.ts';
+import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
 import { HOST_METRICS } from '../metrics/metrics.ts';
 import { stepSchedule } from '../nn/schedules.ts';
-import {
-  type Architecture,
-  expectArchitecture,
-  type LoadedCheckpoint,
-  saveCheckpoint,
-} from '../run/checkpoint.ts';
+import { type LoadedCheckpoint, saveCheckpoint } from '../run/checkpoint.ts';
 import {
   averageScores,
   type EvaluatedImages,
@@ -24,8 +19,9 @@ import {
   optimiserScalars,
   restoreNetworks,
   restoreOptimisers,
-} from '../run/model.ts';
+} from '../run/method-state.ts';
 import type { TrainConfiguration } from './configuration.ts';
+import { runIdentity, trainArchitecture } from './identity.ts';
 import { LossLog } from './loss-log.ts';
 import { type LogRecord, RunLog } from './run-log.ts';
 import { type Best, SELECTION_METRICS, selectModel } from './selection.ts';
@@ -35,8 +31,13 @@ export interface TrainEvents {
   readonly onSteps?: (records: readonly LogRecord[]) => void;
   readonly onValidation?: (record: ValidationRecord) => void;
   readonly onCheckpoint?: (folder: string) => void;
-  /** Asked before every step; true ends the run after a last checkpoint. */
+  /** Asked before every step; true ends the run after a last validation and checkpoint. */
   readonly shouldStop?: () => boolean;
+  /**
+   * Asked before every step; true ends the run after a checkpoint and nothing more, so that resuming
+   * it goes on as if it had never stopped.
+   */
+  readonly isInterrupted?: () => boolean;
 }
 
 export interface ValidationRecord {
@@ -74,7 +75,9 @@ export class Trainer {
   private readonly waiting: { epoch: number; learningRate: number }[] = [];
   private best: Best = {};
   private stopped = false;
+  private interrupted = false;
   private savedStep = -1;
+  private validatedStep = -1;
   private lastRead = performance.now();
 
   constructor(input: {
@@ -111,18 +114,10 @@ export class Trainer {
   }
 
   /**
-   * Takes networks, optimisers and position from a checkpoint of the same configuration.
-   * @throws CheckpointError if the architecture, data order or optimiser state does not fit
+   * Takes networks, optimisers and position from a checkpoint of the same run (`expectSameRun`).
+   * @throws CheckpointError naming the first tensor or state that is missing or does not fit
    */
   resume({ folder, state, files }: LoadedCheckpoint): void {
-    expectArchitecture(state, this.architecture(), folder);
-    for (const [name, value] of Object.entries(this.runIdentity())) {
-      if (state.extra?.[name] !== value) {
-        throw new CheckpointError(
-          `${folder}: was trained with ${name} ${String(state.extra?.[name])}, found ${value}; resume with the same options`,
-        );
-      }
-    }
     restoreNetworks(this.method, files, folder);
     restoreOptimisers(this.method, files, state.optimizers, folder);
     this.position.step = state.step;
@@ -132,27 +127,29 @@ export class Trainer {
     this.savedStep = state.step;
   }
 
-  /** Trains to the end of the configuration, or until `shouldStop`. */
+  /** Trains to the end of the configuration, or until told to stop. */
   async run(): Promise<void> {
     const { position, configuration } = this;
     const log = await RunLog.open(join(this.runFolder, 'log.jsonl'), position.step);
-    const validationLog = await RunLog.open(
-      join(this.runFolder, 'validation.jsonl'),
-      position.step,
-    );
     try {
-      if (position.step === 0 && this.savedStep < 0) await this.checkpoint();
-      this.lastRead = performance.now();
-      while (position.epoch < configuration.epochs && !this.isDone()) {
-        await this.trainEpoch(log);
-        if (position.batchIndex === 0) await this.endEpoch(validationLog);
+      const path = join(this.runFolder, 'validation.jsonl');
+      const validationLog = await RunLog.open(path, position.step);
+      this.validatedStep = validationLog.lastStep;
+      try {
+        if (this.savedStep < 0) await this.checkpoint(log);
+        this.lastRead = performance.now();
+        while (position.epoch < configuration.epochs && !this.isDone()) {
+          await this.trainEpoch(log);
+          if (position.batchIndex === 0) await this.endEpoch(log, validationLog);
+        }
+        await this.readLosses(log);
+        if (position.batchIndex !== 0 && !this.interrupted) await this.validate(validationLog);
+        if (this.savedStep !== position.step) await this.checkpoint(log);
+      } finally {
+        validationLog.close();
       }
-      await this.readLosses(log);
-      if (position.batchIndex !== 0) await this.validate(validationLog);
-      if (this.savedStep !== position.step) await this.checkpoint();
     } finally {
       log.close();
-      validationLog.close();
     }
   }
 
@@ -161,9 +158,14 @@ export class Trainer {
   }
 
   private isDone(): boolean {
-    this.stopped ||= this.events.shouldStop?.() ?? false;
+    this.interrupted ||= this.events.isInterrupted?.() ?? false;
+    this.stopped ||= this.interrupted || (this.events.shouldStop?.() ?? false);
+    return this.stopped || this.isAtLastStep();
+  }
+
+  private isAtLastStep(): boolean {
     const { steps } = this.configuration;
-    return this.stopped || (steps !== undefined && this.position.step >= steps);
+    return steps !== undefined && this.position.step >= steps;
   }
 
   /** Trains batches until the epoch or the run ends. */
@@ -245,21 +247,24 @@ export class Trainer {
     );
   }
 
-  private async endEpoch(validationLog: RunLog): Promise<void> {
+  private async endEpoch(log: RunLog, validationLog: RunLog): Promise<void> {
     const { position, configuration } = this;
-    const last = position.epoch >= configuration.epochs || this.isDone();
+    const done = position.epoch >= configuration.epochs || this.isAtLastStep();
+    const last = done || (this.isDone() && !this.interrupted);
+    // Before scoring, so that a model that has gone wrong is told by its losses.
+    await this.readLosses(log);
     let selected = false;
     if (last || position.epoch % configuration.validateEvery === 0) {
       selected = await this.validate(validationLog);
     }
     if (selected || (!last && position.epoch % configuration.checkpointEvery === 0)) {
-      await this.checkpoint();
+      await this.checkpoint(log);
     }
   }
 
   /** Scores the validation pairs; returns whether this model is now the selected one. */
   private async validate(log: RunLog): Promise<boolean> {
-    if (!this.validation) return false;
+    if (!this.validation || this.validatedStep === this.position.step) return false;
     const pausedAt = performance.now();
     const images: EvaluatedImages[] = [];
     const metrics = HOST_METRICS.filter((metric) =>
@@ -278,6 +283,8 @@ export class Trainer {
     if (chosen) this.best = chosen;
     const selected = chosen !== undefined;
     log.append([{ step, epoch, ...scores, selected: selected ? 1 : 0 }]);
+    log.sync();
+    this.validatedStep = step;
     this.events.onValidation?.({
       step,
       epoch,
@@ -290,7 +297,10 @@ export class Trainer {
     return selected;
   }
 
-  private async checkpoint(): Promise<void> {
+  /** Writes a checkpoint; the log reaches the disk before it, since a resumed run goes on from there. */
+  private async checkpoint(log: RunLog): Promise<void> {
+    await this.readLosses(log);
+    log.sync();
     const pausedAt = performance.now();
     const { step, epoch, batchIndex } = this.position;
     const folder = await saveCheckpoint(
@@ -301,40 +311,17 @@ export class Trainer {
         step,
         epoch,
         batchIndex,
-        architecture: this.architecture(),
+        architecture: trainArchitecture(this.configuration),
         // Random numbers are functions of (seed, step): the step above is all their state.
         rng: { seed: this.configuration.seed },
         optimizers: optimiserScalars(this.method),
         best: { ...this.best },
-        extra: this.runIdentity(),
+        extra: runIdentity(this.configuration, this.loader.pairCount),
       },
       { keep: this.configuration.keep },
     );
     this.savedStep = step;
     this.lastRead += performance.now() - pausedAt;
     this.events.onCheckpoint?.(folder);
-  }
-
-  private architecture(): Architecture {
-    return { method: this.method.name, ...this.method.architecture };
-  }
-
-  /** Options that must not change on resume, or the run would not be the same. */
-  private runIdentity(): Record<string, string | number | boolean> {
-    const { size, fit, batch, seed, splitSeed, shuffle, flip, perceptual } = this.configuration;
-    const { dropout, dropoutSite } = this.configuration.methodOptions;
-    return {
-      size,
-      fit,
-      batch,
-      seed,
-      splitSeed,
-      shuffle,
-      flip,
-      perceptual,
-      dropout,
-      dropoutSite,
-      pairs: this.loader.pairCount,
-    };
   }
 }

@@ -1,8 +1,8 @@
 import { addBiasKernel } from '../../../kernels/add-bias.ts';
-import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
+import { runBiasGradient } from './convolution-plans.ts';
 
 /**
  * y[n,c,…] = x[n,c,…] + bias[c].
@@ -20,11 +20,6 @@ export function addBias(x: Tensor, bias: Tensor): Tensor {
   runKernel(addBiasKernel(batch, channels, pixels), [x, bias, y]);
   return attach(y, 'add_bias', [x, bias], (dy) => [
     () => dy,
-    (target) => {
-      const gradient = target?.tensor ?? emptyTensor(x.gpu, bias.shape);
-      const accumulate = target?.filled ?? false;
-      runKernel(biasGradient(batch, channels, pixels, accumulate), [dy, gradient]);
-      return gradient;
-    },
+    (target) => runBiasGradient(dy, target),
   ]);
 }

@@ -2,13 +2,14 @@ import type { Activation } from '../../../kernels/activation.ts';
 import { activationKey } from '../../../kernels/activation.ts';
 import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
 import { conv2dDataGradient } from '../../../kernels/conv2d/data-gradient.ts';
-import { conv2dForward, type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/forward.ts';
+import { type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
+import { conv2dForward } from '../../../kernels/conv2d/forward.ts';
 import { type ConvGeometry, geometryKey } from '../../../kernels/conv2d/geometry.ts';
 import { conv2dWeightGradient } from '../../../kernels/conv2d/weight-gradient.ts';
 import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
 import type { AdapterProfile, Plan } from '../../../kernels/kernel.ts';
 import type { GradientSlot } from '../parameter.ts';
-import { emptyTensor, runKernel, runPlan, type Shape, type Tensor } from '../tensor.ts';
+import { emptyTensor, runKernel, runPlan, type Shape, sizeOf, type Tensor } from '../tensor.ts';
 
 /*
  * The three plans that a convolution and a transposed convolution share, with their plans remembered:
@@ -88,12 +89,16 @@ export function runWeightGradient(
   return dw;
 }
 
-/** db[o] = Σ dy[n,o,·,·], straight into `target` if there is one. */
+/** db[o] = Σ dy[n,o,…], straight into `target` if there is one. */
 export function runBiasGradient(dy: Tensor, target?: GradientSlot): Tensor {
-  const [batch, channels, height, width] = dy.shape;
+  const [batch, channels, ...extents] = dy.shape;
   const db = target?.tensor ?? emptyTensor(dy.gpu, [channels]);
   const accumulate = target?.filled ?? false;
-  runKernel(biasGradient(batch, channels, height * width, accumulate), [dy, db]);
+  const { profile } = dy.gpu;
+  const pixels = sizeOf(extents);
+  const key = `bias${accumulate ? '+' : ''}${batch}x${channels}x${pixels}`;
+  const plan = remembered(profile, key, () => biasGradient(batch, channels, pixels, accumulate));
+  runPlan(plan, [dy], [db]);
   return db;
 }
 
