@@ -2,24 +2,39 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Activation } from '../activation.ts';
 import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from '../kernel.ts';
 import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
-import { roundUp } from './geometry.ts';
+import type { PaddingMode } from './geometry.ts';
+import {
+  type Window,
+  windowColumns,
+  windowFunctions,
+  windowKey,
+  windowLoads,
+  windowOf,
+  windowRow,
+  windowVector,
+} from './window.ts';
 
 /*
  * The core that convolution (stride s in, dense out) and its data gradient (dense in, stride P out)
- * share: a correlation of frames with packed weights.
+ * share: a correlation of images with weights.
  *
- *   y[n, r, P·q+a, P·j+b] = f(bias[r] + Σ_{c,t,u} W[a][r,c,t,b,u] · frame[n, c, s·q+A[a]+t, s·j+A[b]+u])
+ *   y[n, r, P·q+a, P·j+b] = f(bias[r] + Σ_{c,t,u} W[a][r,c,t,b,u] · x̄[n, c, s·q+A[a]+t, s·j+B[b]+u])
  *
- * q, j run over a grid that covers the output in steps of P; a, b < P are the output's parities along
- * y and x; t < TY, u < TX are taps. The weights W are packed by `packWeights` as
+ * x̄ is the image extended to all sides. q, j run over a grid that covers the output in steps of P;
+ * a, b < P are the output's parities along y and x; t < TY, u < TX are taps.
+ *
+ * Tiling for CPU drivers: a lane owns R rows at 4 consecutive j and all parities b, as R·P vec4
+ * accumulators. A step (channel block, t) loads the pixels that these outputs need of one image row
+ * (`window.ts`) and the weights of R rows. Lanes of a subgroup take consecutive quads of j and, as
+ * they need the same weights, each loads another vec4 of them and passes it on by broadcast: there a
+ * load costs as much as dozens of multiplications, whether lanes want the same address or not.
+ *
+ * The weights W are either packed by `packWeights` as
  *
  *   [parity a][row block][channel block][t] [row][channel][b][u]
  *
- * Tiling for CPU drivers: a lane owns R rows at 4 consecutive j and all parities b, as R·P vec4
- * accumulators. A step (channel block, t) loads the frame's rows as whole vec4s, of which the taps
- * are swizzles, and the weights of R rows. Lanes of a subgroup take consecutive quads of j and, as
- * they need the same weights, each loads another vec4 of them and passes it on by broadcast: there a
- * load costs as much as dozens of multiplications, whether lanes want the same address or not.
+ * or, where a step's weights of one row happen to be a vec4 of the tensor [O,C,KH,KW] itself, read
+ * from there.
  *
  * Sizes are constants of the dispatch, not of the code: compiling takes a CPU driver a second, and
  * layers that differ in size only share a pipeline. That the number of taps along y is one of them
@@ -33,15 +48,18 @@ export interface Correlation {
   readonly channels: number;
   /** Output channels. */
   readonly rows: number;
-  readonly frameHeight: number;
-  readonly frameWidth: number;
-  /** Step in the frame from one j to the next. */
+  /** The image's extents, and how it goes on beyond them. */
+  readonly height: number;
+  readonly width: number;
+  readonly mode: PaddingMode;
+  /** Step in the image from one j to the next. */
   readonly stride: number;
   /** Taps along y and x per parity. */
   readonly tapsY: number;
   readonly tapsX: number;
-  /** A[a] and A[b]: where in the frame the taps of each parity start. Their number is P. */
-  readonly offsets: readonly number[];
+  /** A[a] and B[b]: where in the image the taps of each parity start. Their number is P. */
+  readonly offsetsY: readonly number[];
+  readonly offsetsX: readonly number[];
   readonly outHeight: number;
   readonly outWidth: number;
   readonly bias: boolean;
@@ -65,7 +83,7 @@ export interface CorrelationTiles {
 }
 
 export function correlationTiles(spec: Correlation): CorrelationTiles {
-  const parities = spec.offsets.length;
+  const parities = spec.offsetsX.length;
   let rowsPerLane = ACCUMULATORS;
   while (rowsPerLane > 1 && rowsPerLane * parities > ACCUMULATORS) rowsPerLane /= 2;
   while (rowsPerLane > 1 && rowsPerLane / 2 >= spec.rows) rowsPerLane /= 2;
@@ -90,39 +108,37 @@ export function packedLength(spec: Correlation): number {
   return tiles.parities * tiles.rowBlocks * steps * tiles.rowsPerLane * tiles.vectorsPerRow * 4;
 }
 
-/** Extents that a frame must at least have for the correlation to read inside it. */
-export function frameExtents(
-  spec: Omit<Correlation, 'frameHeight' | 'frameWidth'>,
-): [height: number, width: number] {
-  const parities = spec.offsets.length;
-  const steps = Math.ceil(spec.outHeight / parities);
-  const quads = Math.ceil(spec.outWidth / parities / 4);
-  const offset = Math.max(...spec.offsets);
-  return [
-    spec.stride * (steps - 1) + offset + spec.tapsY,
-    roundUp(spec.stride * (4 * quads - 1) + offset + spec.tapsX, 4),
-  ];
+/**
+ * Where a correlation finds the vec4 of weights of (parity, row, channel block, t) in the weight
+ * tensor: at base[parity] + row·row + block·channel + t·tap, counted in vec4s.
+ */
+export interface DirectWeights {
+  readonly bases: readonly number[];
+  readonly row: number;
+  readonly channel: number;
+  readonly tap: number;
+  /** Component of the vec4 that holds tap (channel of the block, b, u). */
+  readonly components: readonly number[];
 }
 
-export const COMPONENTS = 'xyzw';
+const COMPONENTS = 'xyzw';
 
-/** WGSL of a vec4 made of elements of loaded vec4s `name0`, `name1`, …, from `first` in steps. */
-export function gather(name: string, first: number, step: number): string {
-  const at = [0, 1, 2, 3].map((i) => first + step * i);
-  const vector = at[0] >> 2;
-  if (at.every((e) => e >> 2 === vector)) {
-    const swizzle = at.map((e) => COMPONENTS[e & 3]).join('');
-    return swizzle === 'xyzw' ? `${name}${vector}` : `${name}${vector}.${swizzle}`;
-  }
-  return `vec4f(${at.map((e) => `${name}${e >> 2}.${COMPONENTS[e & 3]}`).join(', ')})`;
+/** The pixels, counted from the first, that taps u of parity b meet for outputs 0 … 3. */
+function tapPixels({ stride, offsetsX }: Correlation, b: number, u: number): number[] {
+  return [0, 1, 2, 3].map((i) => stride * i + offsetsX[b] + u);
 }
 
 /**
- * Bindings: frame, packed weights, bias (any storage if there is none), output, sizes.
+ * Bindings: image, image, weights, bias (any storage if there is none), output, sizes.
+ * @param direct where the weights are in their tensor; absent if they are packed
  * @param profile with a fixed subgroup size the broadcasting variant is made
  */
-export function correlate(spec: Correlation, profile: AdapterProfile): Kernel {
-  const { batch, channels, rows, frameHeight, frameWidth, stride, tapsX, tapsY, offsets } = spec;
+export function correlate(
+  spec: Correlation,
+  direct: DirectWeights | undefined,
+  profile: AdapterProfile,
+): Kernel {
+  const { batch, channels, rows, height, width, stride, tapsX, tapsY, offsetsX, offsetsY } = spec;
   const { outHeight, outWidth, bias, activation } = spec;
   const tiles = correlationTiles(spec);
   const { parities, rowsPerLane, rowBlocks, channelBlock, vectorsPerRow } = tiles;
@@ -134,25 +150,37 @@ export function correlate(spec: Correlation, profile: AdapterProfile): Kernel {
   const places = batch * steps * quads;
   const laneGroups = Math.ceil(places / workgroup);
   const weightVectors = rowsPerLane * vectorsPerRow;
-  const planePitch = (frameHeight * frameWidth) / 4;
+  const window = windowOf({
+    stride,
+    first: Math.min(...offsetsX),
+    end: 3 * stride + Math.max(...offsetsX) + tapsX,
+    width,
+    quads,
+    mode: spec.mode,
+    rowsInside:
+      Math.min(...offsetsY) >= 0 && stride * (steps - 1) + Math.max(...offsetsY) + tapsY <= height,
+  });
 
   const code = (): string => wgsl`
 #if ${lanes > 0}
 enable subgroups;
 #endif
 struct Sizes {
-  places: u32, laneGroups: u32, rowBlocks: u32, quads: u32, steps: u32,
-  channelSteps: u32, taps: u32, rowPitch: u32, planePitch: u32, imagePitch: u32, weightPitch: u32,
+  places: u32, laneGroups: u32, rowBlocks: u32, quads: u32, steps: u32, channelSteps: u32, taps: u32,
+  height: i32, width: i32, planePitch: u32, imagePitch: u32,
+  weightRow: u32, weightChannel: u32, weightTap: u32, weightBase: array<u32, ${parities}>,
   rows: u32, outHeight: u32, outWidth: u32, biased: u32, activation: u32, slope: u32,
 }
-@group(0) @binding(0) var<storage, read> frame: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result: array<${aligned ? 'vec4f' : 'f32'}>;
-@group(0) @binding(4) var<storage, read> sizes: Sizes;
+@group(0) @binding(0) var<storage, read> imageVectors: array<vec4f>;
+@group(0) @binding(1) var<storage, read> imagePixels: array<f32>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> result: array<${aligned ? 'vec4f' : 'f32'}>;
+@group(0) @binding(5) var<storage, read> sizes: Sizes;
 
-const OFFSETS = array<u32, ${parities}>(${offsets.map((offset) => `${offset}u`).join(', ')});
+const OFFSETS = array<i32, ${parities}>(${offsetsY.join(', ')});
 ${EPILOGUE_ACTIVATION}
+${windowFunctions(window.mode)}
 
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -166,17 +194,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let place = min(mine, sizes.places - 1u);
   let quad = place % sizes.quads;
   let row = (place / sizes.quads) % sizes.steps;
-  let image = place / (sizes.quads * sizes.steps);
-  var plane = image * sizes.imagePitch + (${stride}u * row + OFFSETS[parity]) * sizes.rowPitch + ${stride}u * quad;
-  var weight = (parity * sizes.rowBlocks + block) * sizes.weightPitch;
+  let item = place / (sizes.quads * sizes.steps);
+  let y0 = i32(${stride}u * row) + OFFSETS[parity];
+  ${windowColumns(window, 'image', 'quad', 'sizes.width').join('\n  ')}
+  var plane = item * sizes.imagePitch;
+  ${weightStarts(tiles, lanes, direct).join('\n  ')}
 ${accumulators(tiles)}
   for (var c = 0u; c < sizes.channelSteps; c++) {
-    var at = plane;
     for (var t = 0u; t < sizes.taps; t++) {
-${step(spec, tiles, lanes)}
-      at += sizes.rowPitch;
-      weight += ${weightVectors}u;
+${step(spec, window, tiles, lanes, direct)}
+      weight += sizes.weightTap;
     }
+    weight += sizes.weightChannel;
     plane += ${channelBlock}u * sizes.planePitch;
   }
   let y = ${parities}u * row + parity;
@@ -189,7 +218,7 @@ ${step(spec, tiles, lanes)}
     let r = o % ${rowsPerLane}u;
     var shift = 0.0;
     if (sizes.biased != 0u) { shift = bias[o]; }
-    let start = ((image * sizes.rows + o) * sizes.outHeight + y) * sizes.outWidth + x;
+    let start = ((item * sizes.rows + o) * sizes.outHeight + y) * sizes.outWidth + x;
     let width = min(${4 * parities}u, sizes.outWidth - x);
     for (var e = 0u; e < width; e += 4u) {
       let z = sums[r * ${parities}u + e / 4u] + shift;
@@ -204,9 +233,18 @@ ${step(spec, tiles, lanes)}
   }
 }
 `;
+  const channelSteps = channels / channelBlock;
+  const pitches = direct
+    ? [direct.row, direct.channel - tapsY * direct.tap, direct.tap, ...direct.bases]
+    : [
+        0,
+        0,
+        weightVectors,
+        ...offsetsY.map((_, a) => a * rowBlocks * channelSteps * tapsY * weightVectors),
+      ];
   return {
-    key: `correlate.s${stride}x${tapsX}@${offsets.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}`,
-    bindings: ['read', 'read', 'read', 'write', 'read'],
+    key: `correlate.${windowKey(window)}x${tapsX}@${offsetsX.join(',')};${offsetsY.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}${direct ? `.w${direct.components.join('')}` : ''}`,
+    bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(laneGroups * rowBlocks * parities),
     requires: lanes ? ['subgroups'] : [],
     constants: [
@@ -215,12 +253,13 @@ ${step(spec, tiles, lanes)}
       rowBlocks,
       quads,
       steps,
-      channels / channelBlock,
+      channelSteps,
       tapsY,
-      frameWidth / 4,
-      planePitch,
-      channels * planePitch,
-      (channels / channelBlock) * tapsY * weightVectors,
+      height,
+      width,
+      height * width,
+      channels * height * width,
+      ...pitches.map((pitch) => pitch >>> 0),
       rows,
       outHeight,
       outWidth,
@@ -230,6 +269,36 @@ ${step(spec, tiles, lanes)}
     ],
     code,
   };
+}
+
+/**
+ * WGSL of where the lane's weights start: `weight`, which moves on with every step, and for each vec4
+ * that the lane loads in a step the distance from there, `rowFrom…`.
+ */
+function weightStarts(
+  { rowsPerLane, vectorsPerRow }: CorrelationTiles,
+  lanes: number,
+  direct: DirectWeights | undefined,
+): string[] {
+  const lines: string[] = [];
+  if (direct) {
+    lines.push('var weight = sizes.weightBase[parity];');
+    for (let i = 0; i < (lanes ? Math.ceil(rowsPerLane / lanes) : rowsPerLane); i++) {
+      const row = lanes ? `${i * lanes}u + lane % ${rowsPerLane}u` : `${i}u`;
+      lines.push(
+        `let rowFrom${i} = min(block * ${rowsPerLane}u + ${row}, sizes.rows - 1u) * sizes.weightRow;`,
+      );
+    }
+    return lines;
+  }
+  const vectors = rowsPerLane * vectorsPerRow;
+  lines.push(
+    `var weight = sizes.weightBase[parity] + block * sizes.channelSteps * sizes.taps * ${vectors}u;`,
+  );
+  for (let i = 0; i < (lanes ? Math.ceil(vectors / lanes) : vectors); i++) {
+    lines.push(`let rowFrom${i} = ${lanes ? `${i * lanes}u + lane` : `${i}u`};`);
+  }
+  return lines;
 }
 
 /** WGSL of the accumulators: row r, parity b along x. */
@@ -242,24 +311,25 @@ function accumulators({ rowsPerLane, parities }: CorrelationTiles): string {
 }
 
 /** WGSL of one step: loads, then for every row its products with all taps. */
-function step(spec: Correlation, tiles: CorrelationTiles, lanes: number): string {
-  const { stride, tapsX, offsets } = spec;
+function step(
+  spec: Correlation,
+  window: Window,
+  tiles: CorrelationTiles,
+  lanes: number,
+  direct: DirectWeights | undefined,
+): string {
+  const { tapsX } = spec;
   const { parities, rowsPerLane, channelBlock, vectorsPerRow } = tiles;
-  const frameVectors = Math.floor((3 * stride + Math.max(...offsets) + tapsX - 1) / 4) + 1;
   const loads = lanes ? Math.ceil((rowsPerLane * vectorsPerRow) / lanes) : 0;
-  const lines: string[] = [];
-  for (let i = 0; i < loads; i++) {
-    lines.push(`let held${i} = weights[weight + ${i * lanes}u + lane];`);
-  }
+  const lines = windowRow(window, 'image', 'y0 + i32(t)', 'sizes.height');
+  lines.push('let origin = plane + imageRow * u32(sizes.width);');
+  for (let i = 0; i < loads; i++) lines.push(`let held${i} = weights[weight + rowFrom${i}];`);
   for (let c = 0; c < channelBlock; c++) {
-    for (let i = 0; i < frameVectors; i++) {
-      lines.push(`let c${c}v${i} = frame[at + ${c}u * sizes.planePitch + ${i}u];`);
-    }
-  }
-  for (let c = 0; c < channelBlock; c++) {
+    lines.push(...windowLoads(window, 'image', `c${c}`, `origin + ${c}u * sizes.planePitch`));
     for (let b = 0; b < parities; b++) {
       for (let u = 0; u < tapsX; u++) {
-        lines.push(`let x${c}_${b}_${u} = ${gather(`c${c}v`, offsets[b] + u, stride)};`);
+        const pixels = windowVector(window, `c${c}`, tapPixels(spec, b, u));
+        lines.push(`let x${c}_${b}_${u} = ${pixels};`);
       }
     }
   }
@@ -268,7 +338,7 @@ function step(spec: Correlation, tiles: CorrelationTiles, lanes: number): string
       const k = r * vectorsPerRow + i;
       const value = lanes
         ? `subgroupBroadcast(held${Math.floor(k / lanes)}, ${k % lanes}u)`
-        : `weights[weight + ${k}u]`;
+        : `weights[weight + rowFrom${k}]`;
       lines.push(`let w${r}_${i} = ${value};`);
     }
     for (let b = 0; b < parities; b++) {
@@ -276,7 +346,8 @@ function step(spec: Correlation, tiles: CorrelationTiles, lanes: number): string
       for (let c = 0; c < channelBlock; c++) {
         for (let u = 0; u < tapsX; u++) {
           const k = (c * parities + b) * tapsX + u;
-          terms.push(`w${r}_${k >> 2}.${COMPONENTS[k & 3]} * x${c}_${b}_${u}`);
+          const component = COMPONENTS[direct ? direct.components[k] : k & 3];
+          terms.push(`w${r}_${k >> 2}.${component} * x${c}_${b}_${u}`);
         }
       }
       lines.push(`sum${r}_${b} = sum${r}_${b} + ${terms.join(' + ')};`);

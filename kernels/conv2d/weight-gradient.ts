@@ -1,28 +1,29 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import {
-  type AdapterProfile,
-  type Kernel,
-  type Operand,
-  type Plan,
-  spreadWorkgroups,
-} from '../kernel.ts';
+import { type AdapterProfile, type Kernel, type Plan, spreadWorkgroups } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
-import { COMPONENTS } from './correlation.ts';
-import { NO_EPILOGUE } from './epilogue.ts';
-import { forwardCorrelation } from './forward.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth, roundUp } from './geometry.ts';
-import { type Frame, frameImage, frameLength, isIdentity } from './padding.ts';
+import {
+  type Window,
+  windowColumns,
+  windowFunctions,
+  windowKey,
+  windowLoads,
+  windowOf,
+  windowPixel,
+  windowRow,
+  windowVector,
+} from './window.ts';
 
 /*
  * Weight gradient:
  *
- *   dw[o,c,ky,kx] = Σ_{n,q,j} dy[n,o,q,j] · frame[n,c, s·q+ky, s·j+kx]
+ *   dw[o,c,ky,kx] = Σ_{n,q,j} dy[n,o,q,j] · x̄[n,c, s·q+ky, s·j+kx]
  *
- * Few outputs, and a sum over all pixels of all images.
+ * x̄ is the image extended by `padding` on each side. Few outputs, and a sum over all pixels of all images.
  *
  * Tiling for CPU drivers: a lane owns one (channel, ky), or several channels if kernel rows are
  * short, and all kx of it, for R output channels: R vec4 accumulators. A step takes 4 pixels j of a
- * row: whole vec4s of the frame, and a vec4 of dy for each of the R channels. As all lanes of a
+ * row: the window of x̄ that they meet (`window.ts`), and a vec4 of dy for each of the R channels. As all lanes of a
  * subgroup need the same dy, each loads another channel's and passes it on by broadcast.
  *
  * With few outputs the rows of all images are dealt out to several workgroups, whose partial sums a
@@ -61,52 +62,47 @@ const VECTORS = ['', 'f32', 'vec2f', 'vec3f', 'vec4f'];
 
 interface Pass {
   readonly geometry: ConvGeometry;
-  readonly frame: Frame;
-  /** Row pitch of dy: its width rounded up to a multiple of 4, with zeros behind. */
-  readonly pitch: number;
   readonly splits: number;
   readonly accumulate: boolean;
 }
 
-/** Bindings: frame, dy, dw (or partial sums [splits][dw]), sizes. */
+/** Bindings: x, x, dy, dy, dw (or partial sums [splits][dw]), sizes. */
 function weightGradientKernel(pass: Pass, profile: AdapterProfile): Kernel {
-  const { geometry: g, frame, pitch, splits } = pass;
+  const { geometry: g, splits } = pass;
   const tiles = weightGradientTiles(g);
   const { rowsPerLane, channelBlock, combinations } = tiles;
   const lanes = profile.subgroupSize;
   const workgroup = lanes || 32;
   const rowBlocks = Math.ceil(g.outChannels / rowsPerLane);
   const laneGroups = Math.ceil(combinations / workgroup);
-  const height = outHeight(g);
+  const [height, width] = [outHeight(g), outWidth(g)];
   const total = g.batch * height;
-  const { inChannels, outChannels, kernelHeight, kernelWidth, stride } = g;
+  const quads = Math.ceil(width / 4);
+  const { inChannels, outChannels, kernelHeight, kernelWidth, stride, padding } = g;
   const length = outChannels * inChannels * kernelHeight * kernelWidth;
-  const rowPitch = frame.frameWidth / 4;
-  const planePitch = frame.frameHeight * rowPitch;
-  const dyPlane = (height * pitch) / 4;
   const accumulate = splits === 1 && pass.accumulate;
+  const windows = {
+    image: windowOf({
+      stride,
+      first: -padding,
+      end: 3 * stride + kernelWidth - padding,
+      width: g.width,
+      quads,
+      mode: g.paddingMode,
+      rowsInside: padding === 0,
+    }),
+    dy: windowOf({ stride: 1, first: 0, end: 4, width, quads, mode: 'zeros', rowsInside: true }),
+  };
+  const key = `${windowKey(windows.image)}x${kernelWidth}.${windowKey(windows.dy)}`;
   return {
-    key: `weightgradient.s${stride}x${kernelWidth}.${rowsPerLane}.${channelBlock}${accumulate ? '+' : ''}.${lanes}`,
-    bindings: ['read', 'read', 'write', 'read'],
+    key: `weightgradient.${key}.${rowsPerLane}.${channelBlock}${accumulate ? '+' : ''}.${lanes}`,
+    bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(laneGroups * rowBlocks * splits),
     requires: lanes ? ['subgroups'] : [],
     constants: [
-      combinations,
-      laneGroups,
-      rowBlocks,
-      splits,
-      Math.ceil(total / splits),
-      total,
-      height,
-      kernelHeight,
-      pitch / 4,
-      dyPlane,
-      outChannels,
-      rowPitch,
-      planePitch,
-      inChannels,
-      roundUp(length, 4),
-      tiles.taps,
+      ...[combinations, laneGroups, rowBlocks, splits, Math.ceil(total / splits), total],
+      ...[height, width, quads, kernelHeight, outChannels],
+      ...[g.height, g.width, padding, inChannels, roundUp(length, 4), tiles.taps],
     ],
     code: () => wgsl`
 #if ${lanes > 0}
@@ -114,13 +110,16 @@ enable subgroups;
 #endif
 struct Sizes {
   combinations: u32, laneGroups: u32, rowBlocks: u32, splits: u32, chunk: u32, total: u32,
-  height: u32, kernelHeight: u32, quads: u32, dyPlane: u32, outChannels: u32,
-  rowPitch: u32, planePitch: u32, inChannels: u32, splitPitch: u32, taps: u32,
+  outHeight: u32, outWidth: u32, quads: u32, kernelHeight: u32, outChannels: u32,
+  height: i32, width: i32, padding: i32, inChannels: u32, splitPitch: u32, taps: u32,
 }
-@group(0) @binding(0) var<storage, read> frame: array<vec4f>;
-@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> result: array<f32>;
-@group(0) @binding(3) var<storage, read> sizes: Sizes;
+@group(0) @binding(0) var<storage, read> imageVectors: array<vec4f>;
+@group(0) @binding(1) var<storage, read> imagePixels: array<f32>;
+@group(0) @binding(2) var<storage, read> dyVectors: array<vec4f>;
+@group(0) @binding(3) var<storage, read> dyPixels: array<f32>;
+@group(0) @binding(4) var<storage, read_write> result: array<f32>;
+@group(0) @binding(5) var<storage, read> sizes: Sizes;
+${windowFunctions(windows.image.mode)}
 
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -134,19 +133,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let place = min(mine, sizes.combinations - 1u);
   let channel = place / sizes.kernelHeight * ${channelBlock}u;
   let ky = place % sizes.kernelHeight;
-  let plane = channel * sizes.planePitch + ky * sizes.rowPitch;
+  let planePitch = u32(sizes.height) * u32(sizes.width);
+  let dyPitch = sizes.outHeight * sizes.outWidth;
 ${cotangentRows(tiles, lanes)}
 ${sums(tiles)}
   let end = min((split + 1u) * sizes.chunk, sizes.total);
   for (var row = split * sizes.chunk; row < end; row++) {
-    let image = row / sizes.height;
-    let q = row % sizes.height;
-    var at = plane + image * sizes.inChannels * sizes.planePitch + q * ${stride}u * sizes.rowPitch;
-    var dyAt = image * sizes.outChannels * sizes.dyPlane + q * sizes.quads;
+    let item = row / sizes.outHeight;
+    let q = row % sizes.outHeight;
+    ${windowRow(windows.image, 'image', `i32(q * ${stride}u + ky) - sizes.padding`, 'sizes.height').join('\n    ')}
+    let origin = (item * sizes.inChannels + channel) * planePitch + imageRow * u32(sizes.width);
+    let dyFrom = item * sizes.outChannels * dyPitch + q * sizes.outWidth;
+    let dyInside = true;
     for (var j = 0u; j < sizes.quads; j++) {
-${step(g, tiles, lanes)}
-      at += ${stride}u;
-      dyAt += 1u;
+${step(g, windows, tiles, lanes)}
     }
   }
   if (mine >= sizes.combinations) { return; }
@@ -192,7 +192,7 @@ function cotangentRows({ rowsPerLane }: Tiles, lanes: number): string {
   const lines: string[] = [];
   for (let i = 0; i < (lanes ? Math.ceil(rowsPerLane / lanes) : rowsPerLane); i++) {
     const row = lanes ? `${i * lanes}u + lane % ${rowsPerLane}u` : `${i}u`;
-    lines.push(`  let from${i} = min(first + ${row}, sizes.outChannels - 1u) * sizes.dyPlane;`);
+    lines.push(`  let from${i} = min(first + ${row}, sizes.outChannels - 1u) * dyPitch;`);
   }
   return lines.join('\n');
 }
@@ -220,38 +220,48 @@ function padded(tiles: Tiles): string {
 }
 
 /** WGSL of one step: four pixels of a row. */
-function step(g: ConvGeometry, tiles: Tiles, lanes: number): string {
-  const { stride, kernelWidth } = g;
+function step(
+  g: ConvGeometry,
+  windows: { readonly image: Window; readonly dy: Window },
+  tiles: Tiles,
+  lanes: number,
+): string {
+  const { stride, kernelWidth, padding } = g;
   const { rowsPerLane, channelBlock } = tiles;
   const parts = partsOf(tiles);
-  const frameVectors = Math.floor((3 * stride + kernelWidth - 1) / 4) + 1;
-  const lines: string[] = [];
+  const lines = [
+    ...windowColumns(windows.image, 'image', 'j', 'sizes.width'),
+    ...windowColumns(windows.dy, 'dy', 'j', 'i32(sizes.outWidth)'),
+  ];
+  const dyVector = (name: string): string => windowVector(windows.dy, name, [0, 1, 2, 3]);
   for (let i = 0; i < (lanes ? Math.ceil(rowsPerLane / lanes) : 0); i++) {
-    lines.push(`let held${i} = dy[dyAt + from${i}];`);
+    lines.push(...windowLoads(windows.dy, 'dy', `dy${i}`, `dyFrom + from${i}`));
+    lines.push(`let held${i} = ${dyVector(`dy${i}`)};`);
   }
   for (let c = 0; c < channelBlock; c++) {
-    for (let i = 0; i < frameVectors; i++) {
-      lines.push(`let c${c}v${i} = frame[at + ${c}u * sizes.planePitch + ${i}u];`);
-    }
+    lines.push(...windowLoads(windows.image, 'image', `c${c}`, `origin + ${c}u * planePitch`));
   }
   // x{i}_{v}: what pixel i of the four meets at the taps of part v.
   for (let i = 0; i < 4; i++) {
     parts.forEach(({ type, first, size }, v) => {
       const elements = Array.from({ length: size }, (_, k) => {
         const c = Math.floor((first + k) / kernelWidth);
-        const e = stride * i + ((first + k) % kernelWidth);
-        return `c${c}v${e >> 2}.${COMPONENTS[e & 3]}`;
+        const e = stride * i + ((first + k) % kernelWidth) - padding;
+        return windowPixel(windows.image, `c${c}`, e);
       });
       lines.push(`let x${i}_${v} = ${type}(${elements.join(', ')});`);
     });
   }
   for (let r = 0; r < rowsPerLane; r++) {
-    const value = lanes
-      ? `subgroupBroadcast(held${Math.floor(r / lanes)}, ${r % lanes}u)`
-      : `dy[dyAt + from${r}]`;
-    lines.push(`let d${r} = ${value};`);
+    if (lanes) {
+      const held = `held${Math.floor(r / lanes)}`;
+      lines.push(`let d${r} = subgroupBroadcast(${held}, ${r % lanes}u);`);
+    } else {
+      lines.push(...windowLoads(windows.dy, 'dy', `dy${r}`, `dyFrom + from${r}`));
+      lines.push(`let d${r} = ${dyVector(`dy${r}`)};`);
+    }
     parts.forEach((_, v) => {
-      const terms = [0, 1, 2, 3].map((i) => `d${r}.${COMPONENTS[i]} * x${i}_${v}`);
+      const terms = [0, 1, 2, 3].map((i) => `d${r}.${'xyzw'[i]} * x${i}_${v}`);
       lines.push(`sum${r}_${v} = sum${r}_${v} + ${terms.join(' + ')};`);
     });
   }
@@ -298,51 +308,28 @@ export function conv2dWeightGradient(
   accumulate: boolean,
   profile: AdapterProfile,
 ): Plan {
-  const { frame } = forwardCorrelation(geometry, NO_EPILOGUE);
   const g = flatten(geometry);
-  const height = outHeight(g);
-  const width = outWidth(g);
-  const pitch = roundUp(width, 4);
   const { rowsPerLane, combinations } = weightGradientTiles(g);
   const tiles =
     Math.ceil(g.outChannels / rowsPerLane) * Math.ceil(combinations / (profile.subgroupSize || 32));
-  const rows = g.batch * height;
+  const rows = g.batch * outHeight(g);
   const wanted = Math.min(rows, Math.ceil(wantedWorkgroups(profile) / tiles));
   const splits = Math.ceil(rows / Math.ceil(rows / wanted));
-
-  const temporaries: number[] = [];
-  const steps: Plan['steps'][number][] = [];
-  const place = (input: Operand, wanted: Frame): Operand => {
-    if (isIdentity(wanted)) return input;
-    const operand = { temporary: temporaries.push(frameLength(wanted)) - 1 };
-    steps.push({ kernel: frameImage(wanted), operands: [input, operand] });
-    return operand;
-  };
-  const framed = place({ input: 0 }, frame);
-  const dy = place(
-    { input: 1 },
-    {
-      planes: g.batch * g.outChannels,
-      height,
-      width,
-      top: 0,
-      left: 0,
-      frameHeight: height,
-      frameWidth: pitch,
-      mode: 'zeros',
-    },
-  );
-  const kernel = weightGradientKernel({ geometry: g, frame, pitch, splits, accumulate }, profile);
+  const kernel = weightGradientKernel({ geometry: g, splits, accumulate }, profile);
+  const inputs = [{ input: 0 }, { input: 0 }, { input: 1 }, { input: 1 }];
   if (splits === 1) {
-    steps.push({ kernel, operands: [framed, dy, { output: 0 }] });
-  } else {
-    const length = g.outChannels * g.inChannels * g.kernelHeight * g.kernelWidth;
-    const partial = { temporary: temporaries.push(splits * roundUp(length, 4)) - 1 };
-    steps.push({ kernel, operands: [framed, dy, partial] });
-    steps.push({
-      kernel: sumSplits(length, splits, accumulate),
-      operands: [partial, { output: 0 }],
-    });
+    return { temporaries: [], steps: [{ kernel, operands: [...inputs, { output: 0 }] }] };
   }
-  return { temporaries, steps };
+  const length = g.outChannels * g.inChannels * g.kernelHeight * g.kernelWidth;
+  const partial = { temporary: 0 };
+  return {
+    temporaries: [splits * roundUp(length, 4)],
+    steps: [
+      { kernel, operands: [...inputs, partial] },
+      {
+        kernel: sumSplits(length, splits, accumulate),
+        operands: [partial, { output: 0 }],
+      },
+    ],
+  };
 }

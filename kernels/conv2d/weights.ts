@@ -1,7 +1,12 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
-import { type Correlation, correlationTiles, packedLength } from './correlation.ts';
+import {
+  type Correlation,
+  correlationTiles,
+  type DirectWeights,
+  packedLength,
+} from './correlation.ts';
 
 /*
  * Weights in the order in which a correlation reads them:
@@ -84,5 +89,43 @@ ${linearMain('arrayLength(&packed)')}
     weight(parity, row, channel, t, k + 2u), weight(parity, row, channel, t, k + 3u));
 }
 `,
+  };
+}
+
+/**
+ * Where a correlation finds its weights in the tensor [O,C,KH,KW] itself, if the weights of a step and
+ * row are one vec4 there; undefined if they must be packed.
+ */
+export function directWeights(spec: Correlation, order: WeightOrder): DirectWeights | undefined {
+  const { channels, rows, tapsX, tapsY } = spec;
+  const { kernelHeight, kernelWidth, adjoint } = order;
+  if (!adjoint) {
+    const { channelBlock } = correlationTiles(spec);
+    const components = [0, 1, 2, 3];
+    if (kernelWidth === 4) {
+      return {
+        bases: [0],
+        row: channels * kernelHeight,
+        channel: kernelHeight,
+        tap: 1,
+        components,
+      };
+    }
+    const pointwise = kernelWidth === 1 && kernelHeight === 1 && channelBlock === 4;
+    return pointwise
+      ? { bases: [0], row: channels / 4, channel: 1, tap: 0, components }
+      : undefined;
+  }
+  const { stride, phases } = adjoint;
+  if (kernelWidth !== 4 || stride * tapsX !== 4 || stride * tapsY !== kernelHeight)
+    return undefined;
+  return {
+    bases: phases.map((phase) => phase + stride * (tapsY - 1)),
+    row: kernelHeight,
+    channel: rows * kernelHeight,
+    tap: -stride,
+    components: phases.flatMap((phase) =>
+      Array.from({ length: tapsX }, (_, u) => phase + stride * (tapsX - 1 - u)),
+    ),
   };
 }
