@@ -89,7 +89,7 @@ export function correlationTiles(spec: Correlation): CorrelationTiles {
   while (rowsPerLane > 1 && rowsPerLane / 2 >= spec.rows) rowsPerLane /= 2;
   const taps = parities * spec.tapsX;
   let channelBlock = 1;
-  while (taps * channelBlock * 2 <= 4 && spec.channels % (channelBlock * 2) === 0) {
+  while (spec.tapsX * channelBlock * 2 <= 4 && spec.channels % (channelBlock * 2) === 0) {
     channelBlock *= 2;
   }
   return {
@@ -110,14 +110,15 @@ export function packedLength(spec: Correlation): number {
 
 /**
  * Where a correlation finds the vec4 of weights of (parity, row, channel block, t) in the weight
- * tensor: at base[parity] + row·row + block·channel + t·tap, counted in vec4s.
+ * tensor: its vector i is at base[parity] + row·row + (vectorsPerRow·block + i)·channel + t·tap, counted
+ * in vec4s. A channel has a vec4 of its own, or, of a 1×1 kernel, four channels share one.
  */
 export interface DirectWeights {
   readonly bases: readonly number[];
   readonly row: number;
   readonly channel: number;
   readonly tap: number;
-  /** Component of the vec4 that holds tap (channel of the block, b, u). */
+  /** Component of the vec4 that holds its k-th weight (of taps b, u, or channels). */
   readonly components: readonly number[];
 }
 
@@ -168,7 +169,7 @@ enable subgroups;
 struct Sizes {
   places: u32, laneGroups: u32, rowBlocks: u32, quads: u32, steps: u32, channelSteps: u32, taps: u32,
   height: i32, width: i32, planePitch: u32, imagePitch: u32,
-  weightRow: u32, weightChannel: u32, weightTap: u32, weightBase: array<u32, ${parities}>,
+  weightRow: u32, weightVector: u32, weightChannel: u32, weightTap: u32, weightBase: array<u32, ${parities}>,
   rows: u32, outHeight: u32, outWidth: u32, biased: u32, activation: u32, slope: u32,
 }
 @group(0) @binding(0) var<storage, read> imageVectors: array<vec4f>;
@@ -235,8 +236,15 @@ ${step(spec, window, tiles, lanes, direct)}
 `;
   const channelSteps = channels / channelBlock;
   const pitches = direct
-    ? [direct.row, direct.channel - tapsY * direct.tap, direct.tap, ...direct.bases]
+    ? [
+        direct.row,
+        direct.channel,
+        vectorsPerRow * direct.channel - tapsY * direct.tap,
+        direct.tap,
+        ...direct.bases,
+      ]
     : [
+        0,
         0,
         0,
         weightVectors,
@@ -301,6 +309,42 @@ function weightStarts(
   return lines;
 }
 
+/** WGSL that loads a step's weights, and of vector i of row r. */
+function weightLoads(
+  { rowsPerLane, vectorsPerRow }: CorrelationTiles,
+  lanes: number,
+  direct: DirectWeights | undefined,
+): { readonly loads: string[]; readonly vector: (r: number, i: number) => string } {
+  const fetch = (part: number, i: number): string => {
+    const offset = direct && i > 0 ? ` + ${i}u * sizes.weightVector` : '';
+    return `weights[weight + rowFrom${part}${offset}]`;
+  };
+  if (!direct) {
+    const vectors = rowsPerLane * vectorsPerRow;
+    const parts = lanes ? Math.ceil(vectors / lanes) : 0;
+    return {
+      loads: Array.from({ length: parts }, (_, part) => `let held${part} = ${fetch(part, 0)};`),
+      vector: (r, i) => {
+        const k = r * vectorsPerRow + i;
+        return lanes
+          ? `subgroupBroadcast(held${Math.floor(k / lanes)}, ${k % lanes}u)`
+          : fetch(k, 0);
+      },
+    };
+  }
+  const loads: string[] = [];
+  for (let i = 0; i < vectorsPerRow; i++) {
+    for (let part = 0; part < (lanes ? Math.ceil(rowsPerLane / lanes) : 0); part++) {
+      loads.push(`let held${part}_${i} = ${fetch(part, i)};`);
+    }
+  }
+  return {
+    loads,
+    vector: (r, i) =>
+      lanes ? `subgroupBroadcast(held${Math.floor(r / lanes)}_${i}, ${r % lanes}u)` : fetch(r, i),
+  };
+}
+
 /** WGSL of the accumulators: row r, parity b along x. */
 function accumulators({ rowsPerLane, parities }: CorrelationTiles): string {
   const lines: string[] = [];
@@ -320,10 +364,10 @@ function step(
 ): string {
   const { tapsX } = spec;
   const { parities, rowsPerLane, channelBlock, vectorsPerRow } = tiles;
-  const loads = lanes ? Math.ceil((rowsPerLane * vectorsPerRow) / lanes) : 0;
   const lines = windowRow(window, 'image', 'y0 + i32(t)', 'sizes.height');
   lines.push('let origin = plane + imageRow * u32(sizes.width);');
-  for (let i = 0; i < loads; i++) lines.push(`let held${i} = weights[weight + rowFrom${i}];`);
+  const weights = weightLoads(tiles, lanes, direct);
+  lines.push(...weights.loads);
   for (let c = 0; c < channelBlock; c++) {
     lines.push(...windowLoads(window, 'image', `c${c}`, `origin + ${c}u * sizes.planePitch`));
     for (let b = 0; b < parities; b++) {
@@ -335,18 +379,14 @@ function step(
   }
   for (let r = 0; r < rowsPerLane; r++) {
     for (let i = 0; i < vectorsPerRow; i++) {
-      const k = r * vectorsPerRow + i;
-      const value = lanes
-        ? `subgroupBroadcast(held${Math.floor(k / lanes)}, ${k % lanes}u)`
-        : `weights[weight + rowFrom${k}]`;
-      lines.push(`let w${r}_${i} = ${value};`);
+      lines.push(`let w${r}_${i} = ${weights.vector(r, i)};`);
     }
     for (let b = 0; b < parities; b++) {
       const terms: string[] = [];
       for (let c = 0; c < channelBlock; c++) {
         for (let u = 0; u < tapsX; u++) {
           const k = (c * parities + b) * tapsX + u;
-          const component = COMPONENTS[direct ? direct.components[k] : k & 3];
+          const component = COMPONENTS[direct ? direct.components[k & 3] : k & 3];
           terms.push(`w${r}_${k >> 2}.${component} * x${c}_${b}_${u}`);
         }
       }
