@@ -47,6 +47,11 @@ export interface Plan {
     readonly kernel: Kernel;
     /** One operand per binding of the kernel. */
     readonly operands: readonly Operand[];
+    /**
+     * The input on which alone the step's result depends (weights put into another order): where that
+     * input is known never to change, the step runs once and its result, a temporary, is kept.
+     */
+    readonly dependsOnlyOn?: number;
   }[];
 }
 

@@ -9,8 +9,8 @@ import { linearMain, linearWorkgroups } from './linear.ts';
  *
  * over the taps inside the image. Ties go to the first tap in row-major order; NaN beats everything.
  *
- * Backward, without atomics: one kernel finds each window's winner again, another lets every input
- * pixel look at the few windows that cover it and add up the cotangents of those it won.
+ * Backward, without atomics: one kernel finds each window's winner again, another goes along the windows
+ * that reach a row of the input and adds their cotangents to those winners that are in it.
  */
 
 export interface MaxPool2dSpec {
@@ -97,44 +97,44 @@ export function maxPool2dBackward(spec: MaxPool2dSpec): Plan {
     temporaries: [spec.planes * spec.outputHeight * spec.outputWidth],
     steps: [
       { kernel: windows(spec, 'winner'), operands: [{ input: 0 }, { temporary: 0 }] },
-      { kernel: gather(spec), operands: [{ temporary: 0 }, { input: 1 }, { output: 0 }] },
+      { kernel: scatter(spec), operands: [{ temporary: 0 }, { input: 1 }, { output: 0 }] },
     ],
   };
 }
 
-/** Bindings winners, dy, dx. */
-function gather(spec: MaxPool2dSpec): Kernel {
+/**
+ * Bindings winners, dy, dx. One invocation makes one row of dx: it clears it, then gives the cotangent
+ * of every window that reaches the row to the winner, if that is in the row.
+ */
+function scatter(spec: MaxPool2dSpec): Kernel {
   const { kernel, stride, padding } = spec;
-  // Windows that cover a pixel along one axis: the last one, and up to this many in all.
-  const covering = Math.ceil(kernel / stride);
   return {
-    key: keyOf('gather', spec),
+    key: keyOf('scatter', spec),
     bindings: ['read', 'read', 'write', 'read'],
-    workgroups: linearWorkgroups(spec.planes * spec.height * spec.width),
+    workgroups: linearWorkgroups(spec.planes * spec.height),
     constants: constantsOf(spec),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> winners: array<u32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
 ${sizesBinding(3)}
-${linearMain('sizes.planes * sizes.height * sizes.width')}
-  let plane = index / (sizes.height * sizes.width);
-  let pixel = index % (sizes.height * sizes.width);
-  let start = plane * sizes.outputHeight * sizes.outputWidth;
-  let lastRow = (pixel / sizes.width + ${padding}u) / ${stride}u;
-  let lastColumn = (pixel % sizes.width + ${padding}u) / ${stride}u;
-  var sum = 0.0;
-  for (var j = 0u; j < ${covering}u; j++) {
-    for (var i = 0u; i < ${covering}u; i++) {
-      let row = lastRow - (${covering - 1}u - j);
-      let column = lastColumn - (${covering - 1}u - i);
-      if (row < sizes.outputHeight && column < sizes.outputWidth) {
-        let output = start + row * sizes.outputWidth + column;
-        if (winners[output] == pixel) { sum += dy[output]; }
-      }
+${linearMain('sizes.planes * sizes.height')}
+  let plane = index / sizes.height;
+  let y = index % sizes.height;
+  let start = index * sizes.width;
+  for (var x = 0u; x < sizes.width; x++) { result[start + x] = 0.0; }
+  // Windows oy with oy·stride - padding ≤ y < oy·stride - padding + kernel.
+  let reach = y + ${padding}u;
+  let first = select(0u, (reach - ${kernel}u) / ${stride}u + 1u, reach >= ${kernel}u);
+  let last = min(reach / ${stride}u + 1u, sizes.outputHeight);
+  for (var oy = first; oy < last; oy++) {
+    let window = (plane * sizes.outputHeight + oy) * sizes.outputWidth;
+    for (var ox = 0u; ox < sizes.outputWidth; ox++) {
+      // Wraps to huge numbers before the row.
+      let x = winners[window + ox] - y * sizes.width;
+      if (x < sizes.width) { result[start + x] = result[start + x] + dy[window + ox]; }
     }
   }
-  result[index] = sum;
 }
 `,
   };

@@ -61,9 +61,9 @@ export function conv2dDataGradient(
   const { batch, inChannels, height, width, padding } = geometry;
   const padded = { temporary: plan.temporaries.length };
   const temporaries = [...plan.temporaries, batch * inChannels * spec.outHeight * spec.outWidth];
-  const steps: Plan['steps'][number][] = plan.steps.map(({ kernel, operands }) => ({
-    kernel,
-    operands: operands.map((operand) => ('output' in operand ? padded : operand)),
+  const steps: Plan['steps'][number][] = plan.steps.map((step) => ({
+    ...step,
+    operands: step.operands.map((operand) => ('output' in operand ? padded : operand)),
   }));
   steps.push({
     kernel: foldReflection(batch * inChannels, height, width, padding),

@@ -8,7 +8,10 @@ import { linearMain, linearWorkgroups } from '../linear.ts';
  *
  *   image[p,y,x] = Σ { padded[p,v,u] : (v,u) shows (y,x) }     padded: [P, H+2m, W+2m], m < H, W
  *
- * Bindings: padded, image [P,H,W], sizes. One invocation makes one pixel.
+ * One invocation makes one row: it knows the rows of `padded` that show it (itself and up to two
+ * mirror images), and need not divide for every pixel.
+ *
+ * Bindings: padded, image [P,H,W], sizes.
  */
 export function foldReflection(
   planes: number,
@@ -16,44 +19,42 @@ export function foldReflection(
   width: number,
   padding: number,
 ): Kernel {
-  const count = planes * height * width;
+  const rows = planes * height;
   return {
     key: 'fold',
     bindings: ['read', 'write', 'read'],
-    workgroups: linearWorkgroups(count),
-    constants: [count, height, width, padding],
+    workgroups: linearWorkgroups(rows),
+    constants: [rows, height, width, padding],
     code: () => wgsl`
-struct Sizes { count: u32, height: i32, width: i32, padding: i32 }
+struct Sizes { rows: u32, height: u32, width: u32, padding: u32 }
 @group(0) @binding(0) var<storage, read> padded: array<f32>;
 @group(0) @binding(1) var<storage, read_write> image: array<f32>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
 
-// The places that show pixel i: itself, and its mirror images about 0 and about size - 1, or -1 where
-// there are none.
-fn copies(i: i32, size: i32) -> vec3i {
+// Adds the row of 'padded' that starts at 'start' to the row of the image that starts at 'to'.
+fn add_row(start: u32, to: u32, isFirst: bool) {
   let p = sizes.padding;
-  return vec3i(
-    i + p,
-    select(-1, p - i, i >= 1 && i <= p),
-    select(-1, 2 * (size - 1) - i + p, i <= size - 2 && i >= size - 1 - p));
+  let width = sizes.width;
+  for (var x = 0u; x < width; x++) {
+    var sum = padded[start + p + x];
+    if (x >= 1u && x <= p) { sum += padded[start + p - x]; }
+    let back = width - 1u - x;
+    if (back >= 1u && back <= p) { sum += padded[start + p + width - 1u + back]; }
+    if (!isFirst) { sum += image[to + x]; }
+    image[to + x] = sum;
+  }
 }
 
-${linearMain('sizes.count')}
-  let at = i32(index);
-  let plane = at / (sizes.height * sizes.width);
-  let ys = copies((at / sizes.width) % sizes.height, sizes.height);
-  let xs = copies(at % sizes.width, sizes.width);
-  var sum = 0.0;
-  for (var j = 0; j < 3; j++) {
-    let y = ys[j];
-    if (y >= 0) {
-      let start = (plane * (sizes.height + 2 * sizes.padding) + y) * (sizes.width + 2 * sizes.padding);
-      for (var i = 0; i < 3; i++) {
-        if (xs[i] >= 0) { sum += padded[start + xs[i]]; }
-      }
-    }
-  }
-  image[index] = sum;
+${linearMain('sizes.rows')}
+  let p = sizes.padding;
+  let y = index % sizes.height;
+  let back = sizes.height - 1u - y;
+  let pitch = sizes.width + 2u * p;
+  let plane = (index / sizes.height) * (sizes.height + 2u * p) * pitch;
+  let to = index * sizes.width;
+  add_row(plane + (y + p) * pitch, to, true);
+  if (y >= 1u && y <= p) { add_row(plane + (p - y) * pitch, to, false); }
+  if (back >= 1u && back <= p) { add_row(plane + (p + sizes.height - 1u + back) * pitch, to, false); }
 }
 `,
   };

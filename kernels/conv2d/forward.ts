@@ -54,7 +54,11 @@ export function correlationPlan(
   return {
     temporaries: [packedLength(spec)],
     steps: [
-      { kernel: packWeights(spec, order), operands: [{ input: 1 }, packed] },
+      {
+        kernel: packWeights(spec, order),
+        operands: [{ input: 1 }, packed],
+        dependsOnlyOn: 1,
+      },
       { kernel, operands: operands(packed) },
     ],
   };

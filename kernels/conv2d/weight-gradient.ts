@@ -296,7 +296,7 @@ ${linearMain('arrayLength(&result)')}
 
 /** Workgroups that keep a device busy. */
 function wantedWorkgroups(profile: AdapterProfile): number {
-  return profile.kind === 'cpu' ? 8 : 128;
+  return profile.kind === 'cpu' ? 4 : 128;
 }
 
 /**

@@ -93,6 +93,7 @@ export class Gpu {
 
   /** Overwrites a storage that has memory and no recorded command waiting. */
   write(storage: Storage, data: Float32Array | Uint32Array): void {
+    if (storage.constant) throw new GpuError('validation', 'a constant storage is not overwritten');
     if (storage.pendingUses > 0) {
       throw new GpuError('validation', 'a storage with recorded commands cannot be overwritten');
     }
@@ -109,16 +110,33 @@ export class Gpu {
     );
   }
 
-  /** Records a plan over input and output storages; its temporaries are released at once. */
+  /**
+   * Records a plan over input and output storages; its temporaries are released at once, except those
+   * that depend on a constant input alone: they stay with it, and are made only once.
+   */
   runPlan(plan: Plan, inputs: readonly Storage[], outputs: readonly Storage[]): void {
     const temporaries = plan.temporaries.map((length) => new Storage(length * 4));
+    const kept = new Set<Storage>();
     const find = (operand: Operand): Storage => {
       if ('input' in operand) return inputs[operand.input];
       if ('output' in operand) return outputs[operand.output];
       return temporaries[operand.temporary];
     };
-    for (const step of plan.steps) this.run(step.kernel, step.operands.map(find));
-    for (const storage of temporaries) this.recorder.release(storage);
+    for (const { kernel, operands, dependsOnlyOn } of plan.steps) {
+      const source = dependsOnlyOn === undefined ? undefined : inputs[dependsOnlyOn];
+      const result = operands[kernel.bindings.indexOf('write')];
+      if (source?.constant && 'temporary' in result) {
+        const key = `${kernel.key} ${kernel.constants?.join()}`;
+        const found = source.derived.get(key);
+        const known = found?.written ? found : undefined;
+        temporaries[result.temporary] = known ?? temporaries[result.temporary];
+        kept.add(temporaries[result.temporary]);
+        if (known) continue;
+        source.derived.set(key, temporaries[result.temporary]);
+      }
+      this.run(kernel, operands.map(find));
+    }
+    for (const storage of temporaries) if (!kept.has(storage)) this.recorder.release(storage);
   }
 
   /** Records copying `bytes` from one storage to another. */
@@ -164,6 +182,8 @@ export class Gpu {
   dispose(storage: Storage): void {
     for (const scope of this.scopes) scope.delete(storage);
     this.recorder.release(storage);
+    for (const derived of storage.derived.values()) this.recorder.release(derived);
+    storage.derived.clear();
   }
 
   /** Submits what was recorded. @throws GpuError if the device reported a failure so far. */

@@ -70,7 +70,11 @@ export class Recorder {
       if (kernel.bindings[i] !== 'write') this.assertReadable(storages[i], kernel.key, i);
     }
     for (let i = 0; i < storages.length; i++) {
-      if (kernel.bindings[i] === 'write') storages[i].written = true;
+      if (kernel.bindings[i] !== 'write') continue;
+      if (storages[i].constant) {
+        throw new GpuError('validation', `kernel ${kernel.key} would write a constant storage`);
+      }
+      storages[i].written = true;
     }
     this.pipelines.request(kernel);
     this.push({ kind: 'dispatch', kernel, storages });
@@ -154,6 +158,11 @@ export class Recorder {
   /** Drops recorded commands and cached bind groups (after an error, or device loss). */
   reset(): void {
     for (const command of this.commands) {
+      if (command.kind === 'dispatch') {
+        command.storages.forEach((storage, i) => {
+          if (command.kernel.bindings[i] === 'write') storage.written = false;
+        });
+      }
       for (const storage of command.storages) {
         storage.pendingUses--;
         if (storage.released && storage.pendingUses === 0) this.reclaim(storage);

@@ -26,6 +26,10 @@ export class Storage {
   pendingUses = 0;
   /** Set when a command that writes it was recorded, or data was uploaded. */
   written = false;
+  /** The owner promises that the content never changes: what is made of it alone may be kept. */
+  constant = false;
+  /** Results of plan steps that depend on this constant storage alone, by kernel and sizes. */
+  readonly derived = new Map<string, Storage>();
 
   constructor(byteLength: number, range?: BufferRange) {
     this.byteLength = Math.max(16, Math.ceil(byteLength / 16) * 16);

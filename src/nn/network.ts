@@ -63,10 +63,18 @@ export function randomUnitVector(gpu: Gpu, length: number, random: RandomStream)
   );
 }
 
+/** A tensor that lives until it is disposed of. */
 export function persistentTensor(gpu: Gpu, data: Float32Array, shape: Shape): Tensor {
   const storage = gpu.upload(data);
   gpu.keep(storage);
   return new Tensor(gpu, shape, storage);
+}
+
+/** A persistent tensor that never changes: kernels keep what they derive from it alone. */
+export function constantTensor(gpu: Gpu, data: Float32Array, shape: Shape): Tensor {
+  const tensor = persistentTensor(gpu, data, shape);
+  tensor.storage.constant = true;
+  return tensor;
 }
 
 /** Everything that makes up a network's state, by name. */

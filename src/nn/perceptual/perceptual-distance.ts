@@ -7,7 +7,7 @@ import { maxPool2d } from '../../autograd/ops/max-pool2d.ts';
 import { sameShape, type Tensor } from '../../autograd/tensor.ts';
 import { DataError, ShapeError } from '../../errors.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import { persistentTensor, type Tensorlike } from '../network.ts';
+import { constantTensor, type Tensorlike } from '../network.ts';
 import {
   type PerceptualName,
   perceptualLabel,
@@ -55,7 +55,7 @@ export class PerceptualDistance {
           `${this.label} trunk: tensor ${key} expected [${shape}], found ${found ? `[${found.shape}]` : 'none'}`,
         );
       }
-      this.weights.set(key, persistentTensor(gpu, found.data, shape));
+      this.weights.set(key, constantTensor(gpu, found.data, shape));
     }
     this.linear = trunk.channels.map((channels, index) => {
       const values = weights.linear[index];
@@ -64,7 +64,7 @@ export class PerceptualDistance {
           `${this.label} layer weights ${index}: expected ${channels} values, found ${values?.length ?? 'none'}`,
         );
       }
-      return persistentTensor(gpu, values, [channels]);
+      return constantTensor(gpu, values, [channels]);
     });
   }
 
