@@ -2,7 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Activation } from '../activation.ts';
 import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from '../kernel.ts';
 import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
-import type { PaddingMode } from './geometry.ts';
+import type { ChannelSlice, PaddingMode } from './geometry.ts';
 import {
   type Window,
   windowColumns,
@@ -62,6 +62,11 @@ export interface Correlation {
   readonly offsetsX: readonly number[];
   readonly outHeight: number;
   readonly outWidth: number;
+  /** Channels of a larger tensor that the image, or the output, is; default all of its own. */
+  readonly imageSlice?: ChannelSlice | undefined;
+  readonly outputSlice?: ChannelSlice | undefined;
+  /** Whether results are added to what the output holds; default false. */
+  readonly accumulate?: boolean | undefined;
   readonly bias: boolean;
   readonly activation: Activation;
 }
@@ -140,7 +145,8 @@ export function correlate(
   profile: AdapterProfile,
 ): Kernel {
   const { batch, channels, rows, height, width, stride, tapsX, tapsY, offsetsX, offsetsY } = spec;
-  const { outHeight, outWidth, bias, activation } = spec;
+  const { outHeight, outWidth, bias, activation, accumulate = false } = spec;
+  const { imageSlice = { first: 0, channels }, outputSlice = { first: 0, channels: rows } } = spec;
   const tiles = correlationTiles(spec);
   const { parities, rowsPerLane, rowBlocks, channelBlock, vectorsPerRow } = tiles;
   const lanes = profile.subgroupSize;
@@ -168,9 +174,10 @@ enable subgroups;
 #endif
 struct Sizes {
   places: u32, laneGroups: u32, rowBlocks: u32, quads: u32, steps: u32, channelSteps: u32, taps: u32,
-  height: i32, width: i32, planePitch: u32, imagePitch: u32,
+  height: i32, width: i32, planePitch: u32, imagePitch: u32, imageStart: u32,
   weightRow: u32, weightVector: u32, weightChannel: u32, weightTap: u32, weightBase: array<u32, ${parities}>,
-  rows: u32, outHeight: u32, outWidth: u32, biased: u32, activation: u32, slope: u32,
+  rows: u32, outputRows: u32, outputFirst: u32, outHeight: u32, outWidth: u32,
+  biased: u32, activation: u32, slope: u32, accumulate: u32,
 }
 @group(0) @binding(0) var<storage, read> imageVectors: array<vec4f>;
 @group(0) @binding(1) var<storage, read> imagePixels: array<f32>;
@@ -198,7 +205,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let item = place / (sizes.quads * sizes.steps);
   let y0 = i32(${stride}u * row) + OFFSETS[parity];
   ${windowColumns(window, 'image', 'quad', 'sizes.width').join('\n  ')}
-  var plane = item * sizes.imagePitch;
+  var plane = item * sizes.imagePitch + sizes.imageStart;
   ${weightStarts(tiles, lanes, direct).join('\n  ')}
 ${accumulators(tiles)}
   for (var c = 0u; c < sizes.channelSteps; c++) {
@@ -219,16 +226,21 @@ ${step(spec, window, tiles, lanes, direct)}
     let r = o % ${rowsPerLane}u;
     var shift = 0.0;
     if (sizes.biased != 0u) { shift = bias[o]; }
-    let start = ((item * sizes.rows + o) * sizes.outHeight + y) * sizes.outWidth + x;
+    let channel = item * sizes.outputRows + sizes.outputFirst + o;
+    let start = (channel * sizes.outHeight + y) * sizes.outWidth + x;
     let width = min(${4 * parities}u, sizes.outWidth - x);
     for (var e = 0u; e < width; e += 4u) {
       let z = sums[r * ${parities}u + e / 4u] + shift;
-      let value = activate(z, sizes.activation, bitcast<f32>(sizes.slope));
+      var value = activate(z, sizes.activation, bitcast<f32>(sizes.slope));
 #if ${aligned}
+      if (sizes.accumulate != 0u) { value += result[(start + e) / 4u]; }
       result[(start + e) / 4u] = value;
 #else
       let end = min(4u, width - e);
-      for (var i = 0u; i < end; i++) { result[start + e + i] = value[i]; }
+      for (var i = 0u; i < end; i++) {
+        if (sizes.accumulate != 0u) { value[i] += result[start + e + i]; }
+        result[start + e + i] = value[i];
+      }
 #endif
     }
   }
@@ -266,14 +278,18 @@ ${step(spec, window, tiles, lanes, direct)}
       height,
       width,
       height * width,
-      channels * height * width,
+      imageSlice.channels * height * width,
+      imageSlice.first * height * width,
       ...pitches.map((pitch) => pitch >>> 0),
       rows,
+      outputSlice.channels,
+      outputSlice.first,
       outHeight,
       outWidth,
       bias ? 1 : 0,
       epilogueCode(activation),
       floatBits(epilogueSlope(activation)),
+      accumulate ? 1 : 0,
     ],
     code,
   };

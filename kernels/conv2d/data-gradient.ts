@@ -3,7 +3,7 @@ import type { Correlation } from './correlation.ts';
 import type { Epilogue } from './epilogue.ts';
 import { foldReflection } from './fold.ts';
 import { correlationPlan } from './forward.ts';
-import { type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
+import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 
 /*
  * Data gradient, and forward pass of the transposed convolution:
@@ -20,6 +20,13 @@ import { type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
  * padded image is computed (u₀ = 0) and its margins are folded back.
  */
 
+export interface DataGradientOptions {
+  /** Channels of the given tensor that are dy; default all. */
+  readonly slice?: ChannelSlice | undefined;
+  /** Whether to add to what dx holds; default false. */
+  readonly accumulate?: boolean | undefined;
+}
+
 /**
  * Inputs: dy, w, bias (only if `epilogue.bias`: one per channel of dx). Output: dx.
  * An epilogue does not go with reflect padding, which transposed convolutions do not have.
@@ -28,6 +35,7 @@ export function conv2dDataGradient(
   geometry: ConvGeometry,
   epilogue: Epilogue,
   profile: AdapterProfile,
+  { slice, accumulate = false }: DataGradientOptions = {},
 ): Plan {
   const g = flatten(geometry);
   const { stride } = g;
@@ -51,6 +59,8 @@ export function conv2dDataGradient(
     offsetsX: parities.map((v) => Math.floor(v / stride) - (tapsX - 1)),
     outHeight: g.height + margin,
     outWidth: g.width + margin,
+    imageSlice: slice,
+    accumulate: accumulate && !reflect,
     ...epilogue,
   };
   const { kernelHeight, kernelWidth } = g;
@@ -66,7 +76,7 @@ export function conv2dDataGradient(
     operands: step.operands.map((operand) => ('output' in operand ? padded : operand)),
   }));
   steps.push({
-    kernel: foldReflection(batch * inChannels, height, width, padding),
+    kernel: foldReflection({ planes: batch * inChannels, height, width, padding, accumulate }),
     operands: [padded, { output: 0 }],
   });
   return { temporaries, steps };

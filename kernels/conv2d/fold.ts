@@ -10,23 +10,33 @@ import { linearMain, linearWorkgroups } from '../linear.ts';
  *
  * One invocation makes one row: it knows the rows of `padded` that show it (itself and up to two
  * mirror images), and need not divide for every pixel.
- *
- * Bindings: padded, image [P,H,W], sizes.
  */
-export function foldReflection(
-  planes: number,
-  height: number,
-  width: number,
-  padding: number,
-): Kernel {
+
+export interface FoldReflectionSpec {
+  readonly planes: number;
+  readonly height: number;
+  readonly width: number;
+  readonly padding: number;
+  /** Whether to add to what the image holds. */
+  readonly accumulate: boolean;
+}
+
+/** Bindings: padded, image [P,H,W], sizes. */
+export function foldReflection({
+  planes,
+  height,
+  width,
+  padding,
+  accumulate,
+}: FoldReflectionSpec): Kernel {
   const rows = planes * height;
   return {
     key: 'fold',
     bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(rows),
-    constants: [rows, height, width, padding],
+    constants: [rows, height, width, padding, accumulate ? 1 : 0],
     code: () => wgsl`
-struct Sizes { rows: u32, height: u32, width: u32, padding: u32 }
+struct Sizes { rows: u32, height: u32, width: u32, padding: u32, accumulate: u32 }
 @group(0) @binding(0) var<storage, read> padded: array<f32>;
 @group(0) @binding(1) var<storage, read_write> image: array<f32>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
@@ -52,7 +62,7 @@ ${linearMain('sizes.rows')}
   let pitch = sizes.width + 2u * p;
   let plane = (index / sizes.height) * (sizes.height + 2u * p) * pitch;
   let to = index * sizes.width;
-  add_row(plane + (y + p) * pitch, to, true);
+  add_row(plane + (y + p) * pitch, to, sizes.accumulate == 0u);
   if (y >= 1u && y <= p) { add_row(plane + (p - y) * pitch, to, false); }
   if (back >= 1u && back <= p) { add_row(plane + (p + sizes.height - 1u + back) * pitch, to, false); }
 }

@@ -1,16 +1,17 @@
 import type { AdapterProfile, Operand, Plan } from '../kernel.ts';
 import { type Correlation, correlate, packedLength } from './correlation.ts';
 import type { Epilogue } from './epilogue.ts';
-import { type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
+import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { directWeights, packWeights, type WeightOrder } from './weights.ts';
 
 /* Convolution forward: y = f(w ⋆ x̄ + bias), x̄ the image extended by `padding` on each side. */
 
-/** Inputs: x, w, bias (only if `epilogue.bias`). Output: y. */
+/** Inputs: x, w, bias (only if `epilogue.bias`). Output: y, or the tensor that `slice` of is y. */
 export function conv2dForward(
   geometry: ConvGeometry,
   epilogue: Epilogue,
   profile: AdapterProfile,
+  slice?: ChannelSlice,
 ): Plan {
   const g = flatten(geometry);
   const spec: Correlation = {
@@ -27,6 +28,7 @@ export function conv2dForward(
     offsetsX: [-g.padding],
     outHeight: outHeight(g),
     outWidth: outWidth(g),
+    outputSlice: slice,
     ...epilogue,
   };
   const { kernelHeight, kernelWidth } = geometry;

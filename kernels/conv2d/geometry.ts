@@ -23,6 +23,15 @@ export interface ConvGeometry {
   readonly paddingMode: PaddingMode;
 }
 
+/**
+ * Where a convolution's y (or dy) is kept: channels `first`, `first + 1`, … of a tensor
+ * [N,channels,OH,OW].
+ */
+export interface ChannelSlice {
+  readonly first: number;
+  readonly channels: number;
+}
+
 /** Output extent of a convolution along one axis: ⌊(size + 2p - k)/s⌋ + 1. */
 export function convExtent(size: number, kernel: number, stride: number, padding: number): number {
   return Math.floor((size + 2 * padding - kernel) / stride) + 1;

@@ -11,8 +11,9 @@ import {
 } from './tensor.ts';
 
 /**
- * Computes one input's gradient. With a `target`, an op that can do so writes (or, if
- * `target.filled`, adds) into `target.tensor` directly and returns it; others ignore it.
+ * Computes one input's gradient: a new tensor, or the cotangent itself. With a `target`, an op that can
+ * do so writes (or, if `target.filled`, adds) into `target.tensor` directly and returns it; others
+ * ignore it.
  */
 export type GradientThunk = (target?: GradientSlot) => Tensor;
 
@@ -74,6 +75,7 @@ export function backward(
   const targets = new Set(wrt);
   const { nodes, needed } = findPath(output, targets);
   const cotangents = new Map<Tensor, Tensor>();
+  const sums = new Set<Tensor>();
   cotangents.set(output, cotangent ?? tensorFrom(output.gpu, [1], output.shape));
   for (const tensor of nodes) {
     const incoming = cotangents.get(tensor);
@@ -85,7 +87,7 @@ export function backward(
       if (!needed.has(input)) return;
       const thunk = thunks[index];
       if (!thunk) throw new ShapeError(`${node.op} has no gradient for its input ${index}`);
-      collect(cotangents, input, thunk, node.op);
+      collect({ cotangents, sums, incoming }, input, thunk, node.op);
     });
   }
   const result = new Map<Tensor, Tensor>();
@@ -96,8 +98,16 @@ export function backward(
   return result;
 }
 
+interface Collection {
+  readonly cotangents: Map<Tensor, Tensor>;
+  /** Cotangents that were made for their tensor alone, so that they may be added to in place. */
+  readonly sums: Set<Tensor>;
+  /** The cotangent that the op at hand was given. */
+  readonly incoming: Tensor;
+}
+
 function collect(
-  cotangents: Map<Tensor, Tensor>,
+  { cotangents, sums, incoming }: Collection,
   input: Tensor,
   thunk: GradientThunk,
   op: string,
@@ -113,15 +123,22 @@ function collect(
     slot.filled = true;
     return;
   }
+  const before = cotangents.get(input);
+  if (before && sums.has(before)) {
+    const gradient = thunk({ tensor: before, filled: true });
+    assertShape(gradient, input, op);
+    if (gradient !== before) accumulateInto(before, gradient);
+    return;
+  }
   const gradient = thunk();
   assertShape(gradient, input, op);
-  const before = cotangents.get(input);
-  if (!before) cotangents.set(input, gradient);
-  else {
-    const sum = emptyTensor(input.gpu, input.shape);
-    runKernel(elementwiseBinary('add', input.size), [before, gradient, sum]);
-    cotangents.set(input, sum);
+  let total = gradient;
+  if (before) {
+    total = emptyTensor(input.gpu, input.shape);
+    runKernel(elementwiseBinary('add', input.size), [before, gradient, total]);
   }
+  cotangents.set(input, total);
+  if (total !== incoming) sums.add(total);
 }
 
 function accumulateInto(target: Tensor, gradient: Tensor): void {

@@ -11,8 +11,8 @@ import { requireImage } from './check.ts';
 import {
   beforeActivation,
   runBiasGradient,
-  runDataGradient,
   runForward,
+  runInputGradient,
   runWeightGradient,
 } from './convolution-plans.ts';
 
@@ -49,14 +49,15 @@ export function conv2d(
   return attach(y, 'conv2d', bias ? [x, weight, bias] : [x, weight], (cotangent) => {
     const dy = beforeActivation(activation, cotangent, y);
     return [
-      () => runDataGradient(geometry, x.shape, dy(), weight),
+      (target) => runInputGradient(geometry, x.shape, dy(), weight, target),
       (target) => runWeightGradient(geometry, weight.shape, x, dy(), target),
       (target) => runBiasGradient(dy(), target),
     ];
   });
 }
 
-function conv2dGeometry(
+/** Sizes of a convolution and its output's shape. @throws ShapeError as `conv2d` */
+export function conv2dGeometry(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,

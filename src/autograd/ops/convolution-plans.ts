@@ -4,12 +4,16 @@ import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
 import { conv2dDataGradient } from '../../../kernels/conv2d/data-gradient.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
 import { conv2dForward } from '../../../kernels/conv2d/forward.ts';
-import { type ConvGeometry, geometryKey } from '../../../kernels/conv2d/geometry.ts';
+import {
+  type ChannelSlice,
+  type ConvGeometry,
+  geometryKey,
+} from '../../../kernels/conv2d/geometry.ts';
 import { conv2dWeightGradient } from '../../../kernels/conv2d/weight-gradient.ts';
 import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
 import type { AdapterProfile, Plan } from '../../../kernels/kernel.ts';
 import type { GradientSlot } from '../parameter.ts';
-import { emptyTensor, runKernel, runPlan, type Shape, sizeOf, type Tensor } from '../tensor.ts';
+import { emptyTensor, runKernel, runPlan, type Shape, sizeOf, Tensor } from '../tensor.ts';
 
 /*
  * The three plans that a convolution and a transposed convolution share, with their plans remembered:
@@ -36,6 +40,36 @@ function epilogueOf(bias: Tensor | undefined, activation: Activation): Epilogue 
   return bias || activation.kind !== 'none' ? { bias: !!bias, activation } : NO_EPILOGUE;
 }
 
+/** A tensor that channels `first` … of which a convolution writes, or has written. */
+export interface SlicedTensor {
+  readonly tensor: Tensor;
+  readonly first: number;
+}
+
+function sliceOf({ tensor, first }: SlicedTensor): ChannelSlice {
+  return { first, channels: tensor.shape[1] };
+}
+
+const sliceKey = (slice: ChannelSlice | undefined): string =>
+  slice ? `[${slice.first}/${slice.channels}]` : '';
+
+/** Writes f(conv(x, w) + bias) into channels of a tensor; for CPU adapters. */
+export function runForwardInto(
+  geometry: ConvGeometry,
+  target: SlicedTensor,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  activation: Activation,
+): void {
+  const { profile } = x.gpu;
+  const epilogue = epilogueOf(bias, activation);
+  const slice = sliceOf(target);
+  const key = `forward${sliceKey(slice)}${epilogue.bias ? '+' : ''}${activationKey(activation)}${geometryKey(geometry)}`;
+  const plan = remembered(profile, key, () => conv2dForward(geometry, epilogue, profile, slice));
+  runPlan(plan, bias ? [x, weight, bias] : [x, weight], [target.tensor]);
+}
+
 /** y = f(conv(x, w) + bias), a tensor of `shape`. */
 export function runForward(
   geometry: ConvGeometry,
@@ -54,7 +88,30 @@ export function runForward(
   return y;
 }
 
-/** dx of a convolution, or f(convTranspose(dy, w) + bias): a tensor of `shape`. */
+/**
+ * dx of a convolution whose output is channels of the tensor of which `dy` is the cotangent. Added to
+ * `target`, if there is one and the adapter's kernels can; else a new tensor.
+ */
+export function runInputGradient(
+  geometry: ConvGeometry,
+  shape: Shape,
+  dy: Tensor | SlicedTensor,
+  weight: Tensor,
+  target?: GradientSlot,
+): Tensor {
+  const { profile } = weight.gpu;
+  const accumulate = profile.kind === 'cpu' && (target?.filled ?? false);
+  const slice = dy instanceof Tensor ? undefined : sliceOf(dy);
+  const key = `input${accumulate ? '+' : ''}${sliceKey(slice)}${geometryKey(geometry)}`;
+  const dx = target && accumulate ? target.tensor : emptyTensor(weight.gpu, shape);
+  const plan = remembered(profile, key, () =>
+    conv2dDataGradient(geometry, NO_EPILOGUE, profile, { slice, accumulate }),
+  );
+  runPlan(plan, [dy instanceof Tensor ? dy : dy.tensor, weight], [dx]);
+  return dx;
+}
+
+/** f(convTranspose(dy, w) + bias): a tensor of `shape`. */
 export function runDataGradient(
   geometry: ConvGeometry,
   shape: Shape,

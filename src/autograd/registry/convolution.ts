@@ -9,6 +9,7 @@ import {
   convTranspose2dBackwardReference,
   convTranspose2dForwardReference,
 } from '../reference/conv2d.ts';
+import { CONV2D_BRANCHES_OP } from './conv2d-branches.ts';
 import { type AnyOpRow, opRow, randomArray, type Sample } from './row.ts';
 
 /** Sizes of one sample: image N,C,H,W; kernel O,KH,KW; then what is not the default. */
@@ -125,4 +126,5 @@ export const CONVOLUTION_OPS: readonly AnyOpRow[] = [
     backward: convTranspose2dBackwardReference,
     tolerance: { forward: TOLERANCE, backward: TOLERANCE },
   }),
+  CONV2D_BRANCHES_OP,
 ];

@@ -1,7 +1,7 @@
 import { add } from '../../autograd/ops/arithmetic.ts';
 import { channelAffine } from '../../autograd/ops/channel-affine.ts';
-import { concat } from '../../autograd/ops/concat.ts';
 import { conv2d } from '../../autograd/ops/conv2d.ts';
+import { type ConvolutionBranch, conv2dBranches } from '../../autograd/ops/conv2d-branches.ts';
 import { lpipsDistance } from '../../autograd/ops/lpips-distance.ts';
 import { maxPool2d } from '../../autograd/ops/max-pool2d.ts';
 import { sameShape, type Tensor } from '../../autograd/tensor.ts';
@@ -109,12 +109,10 @@ export class PerceptualDistance {
         return maxPool2d(x, { kernel: layer.kernel, stride: 2, ceilMode: layer.ceilMode });
       case 'fire': {
         const squeezed = this.convolve(x, `${layer.name}.squeeze`, 1, 0);
-        return concat(
-          [
-            this.convolve(squeezed, `${layer.name}.expand1x1`, 1, 0),
-            this.convolve(squeezed, `${layer.name}.expand3x3`, 1, 1),
-          ],
-          1,
+        return conv2dBranches(
+          squeezed,
+          [this.branch(`${layer.name}.expand1x1`, 0), this.branch(`${layer.name}.expand3x3`, 1)],
+          RELU,
         );
       }
     }
@@ -126,6 +124,10 @@ export class PerceptualDistance {
       padding,
       activation: RELU,
     });
+  }
+
+  private branch(name: string, padding: number): ConvolutionBranch {
+    return { weight: this.weight(`${name}.weight`), bias: this.weight(`${name}.bias`), padding };
   }
 
   private weight(name: string): Tensor {
