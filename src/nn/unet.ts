@@ -136,7 +136,7 @@ export class UNet implements Network {
       if (level === 1) break;
       current = instanceNorm(current, {});
       current = this.drop(current, 'decoder', level, context);
-      current = relu(concat([skips[level - 2], current], 1));
+      current = concat([skips[level - 2], current], 1, { kind: 'relu' });
     }
     return current;
   }

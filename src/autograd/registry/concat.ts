@@ -1,18 +1,37 @@
+import { type Activation, NONE } from '../../../kernels/activation.ts';
 import { concat } from '../ops/concat.ts';
 import { sliceBatch, sliceChannels } from '../ops/slice.ts';
 import type { RandomStream } from '../philox.ts';
+import { activationSlope, activationValue } from '../reference/activations.ts';
 import { concatReference, sliceGradientReference, sliceReference } from '../reference/concat.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { type AnyOpRow, opRow, randomArray, type Sample } from './row.ts';
+import { type AnyOpRow, hostArray, opRow, randomArray, type Sample } from './row.ts';
 
 const EXACT = { forward: { atol: 0, rtol: 0 }, backward: { atol: 0, rtol: 0 } };
 
-interface Axis {
+interface Join {
   readonly axis: number;
+  readonly activation?: Activation;
 }
 
-/** Shapes to join and the axis. */
-const JOINS: readonly { readonly shapes: readonly Shape[]; readonly axis: number }[] = [
+/** Shapes to join, the axis, and what is applied. */
+const JOINS: readonly (Join & { readonly shapes: readonly Shape[] })[] = [
+  {
+    axis: 1,
+    activation: { kind: 'relu' },
+    shapes: [
+      [2, 4, 4, 4],
+      [2, 3, 4, 4],
+    ],
+  },
+  {
+    axis: 1,
+    activation: { kind: 'relu' },
+    shapes: [
+      [2, 2, 3, 5],
+      [2, 3, 3, 5],
+    ],
+  },
   {
     axis: 1,
     shapes: [
@@ -94,26 +113,36 @@ function sliceRow(
   });
 }
 
-function joins(random: RandomStream): Sample<Axis>[] {
-  return JOINS.map(({ shapes, axis }) => ({
-    label: `${shapes.map((shape) => `[${shape}]`).join(' ')} along ${axis}`,
+function joins(random: RandomStream): Sample<Join>[] {
+  return JOINS.map(({ shapes, axis, activation }) => ({
+    label: `${shapes.map((shape) => `[${shape}]`).join(' ')} along ${axis}, ${activation?.kind ?? 'none'}`,
     inputs: shapes.map((shape) => randomArray(random, shape)),
-    attributes: { axis },
+    attributes: activation ? { axis, activation } : { axis },
   }));
 }
 
 export const CONCAT_OPS: readonly AnyOpRow[] = [
-  opRow<Axis>({
+  opRow<Join>({
     name: 'concat',
-    formula: 'y = [a, b, …] along an axis',
+    formula: 'y = f([a, b, …]) along an axis',
     samples: joins,
-    run: (inputs, { axis }) => concat(inputs, axis),
-    forward: (inputs, { axis }) => concatReference(inputs, axis),
-    backward: (inputs, { axis }, dy) => {
+    run: (inputs, { axis, activation }) => concat(inputs, axis, activation),
+    forward: (inputs, { axis, activation = NONE }) => {
+      const y = concatReference(inputs, axis);
+      return hostArray(
+        y.shape,
+        y.data.map((value) => activationValue(activation, value)),
+      );
+    },
+    backward: (inputs, { axis, activation = NONE }, dy) => {
       let start = 0;
-      return inputs.map(({ shape }) => {
+      return inputs.map(({ shape, data }) => {
         start += shape[axis];
-        return sliceReference(dy, axis, start - shape[axis], shape[axis]);
+        const part = sliceReference(dy, axis, start - shape[axis], shape[axis]);
+        return hostArray(
+          shape,
+          part.data.map((value, i) => value * activationSlope(activation, data[i])),
+        );
       });
     },
     tolerance: EXACT,
