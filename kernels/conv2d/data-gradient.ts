@@ -4,6 +4,7 @@ import type { Epilogue } from './epilogue.ts';
 import { foldReflection } from './fold.ts';
 import { correlationPlan } from './forward.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
+import { hasSmallMaps, smallDataGradient } from './small-maps.ts';
 
 /*
  * Data gradient, and forward pass of the transposed convolution:
@@ -37,9 +38,12 @@ export function conv2dDataGradient(
   profile: AdapterProfile,
   { slice, accumulate = false }: DataGradientOptions = {},
 ): Plan {
+  const reflect = geometry.paddingMode === 'reflect' && geometry.padding > 0;
+  if (!slice && !reflect && hasSmallMaps(geometry, profile)) {
+    return smallDataGradient(geometry, epilogue, accumulate, profile);
+  }
   const g = flatten(geometry);
   const { stride } = g;
-  const reflect = g.paddingMode === 'reflect' && g.padding > 0;
   const origin = reflect ? 0 : g.padding;
   const margin = reflect ? 2 * g.padding : 0;
   const tapsY = Math.ceil(g.kernelHeight / stride);

@@ -2,6 +2,7 @@ import type { AdapterProfile, Operand, Plan } from '../kernel.ts';
 import { type Correlation, correlate, packedLength } from './correlation.ts';
 import type { Epilogue } from './epilogue.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
+import { hasSmallMaps, smallForward } from './small-maps.ts';
 import { directWeights, packWeights, type WeightOrder } from './weights.ts';
 
 /* Convolution forward: y = f(w ⋆ x̄ + bias), x̄ the image extended by `padding` on each side. */
@@ -13,6 +14,7 @@ export function conv2dForward(
   profile: AdapterProfile,
   slice?: ChannelSlice,
 ): Plan {
+  if (!slice && hasSmallMaps(geometry, profile)) return smallForward(geometry, epilogue, profile);
   const g = flatten(geometry);
   const spec: Correlation = {
     batch: g.batch,

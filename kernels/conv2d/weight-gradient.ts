@@ -2,6 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, type Kernel, type Plan, spreadWorkgroups } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth, roundUp } from './geometry.ts';
+import { hasSmallMaps, smallWeightGradient } from './small-maps.ts';
 import {
   type Window,
   windowColumns,
@@ -308,6 +309,7 @@ export function conv2dWeightGradient(
   accumulate: boolean,
   profile: AdapterProfile,
 ): Plan {
+  if (hasSmallMaps(geometry, profile)) return smallWeightGradient(geometry, accumulate, profile);
   const g = flatten(geometry);
   const { rowsPerLane, combinations } = weightGradientTiles(g);
   const tiles =

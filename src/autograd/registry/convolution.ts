@@ -40,6 +40,11 @@ const CONV: readonly Case[] = [
     activation: LEAKY,
   },
   { image: [1, 24, 9, 8], kernel: [1, 4, 4], padding: 1, paddingMode: 'reflect', bias: true },
+  // Few pixels and many weights: the innermost layers of a U-Net.
+  { image: [1, 16, 2, 2], kernel: [24, 4, 4], stride: 2, padding: 1, bias: true },
+  { image: [2, 20, 4, 6], kernel: [19, 4, 4], stride: 2, padding: 1, activation: LEAKY },
+  { image: [1, 32, 4, 4], kernel: [9, 3, 3], padding: 1, paddingMode: 'reflect', bias: true },
+  { image: [2, 36, 2, 3], kernel: [8, 2, 2], stride: 2, padding: 1 },
   // VGG, SqueezeNet, ResNet: 3×3, 1×1, 7×7.
   { image: [1, 3, 9, 9], kernel: [16, 3, 3], padding: 1, bias: true, activation: RELU },
   { image: [2, 16, 8, 12], kernel: [16, 3, 3], padding: 1 },
@@ -66,6 +71,9 @@ const TRANSPOSED: readonly Case[] = [
   { image: [2, 16, 4, 4], kernel: [8, 4, 4], stride: 2, padding: 1, bias: true },
   { image: [1, 20, 5, 3], kernel: [1, 4, 4], stride: 2, padding: 1, bias: true, activation: TANH },
   { image: [3, 6, 1, 1], kernel: [18, 4, 4], stride: 2, padding: 1 },
+  { image: [2, 16, 1, 1], kernel: [24, 4, 4], stride: 2, padding: 1, bias: true },
+  { image: [4, 33, 2, 2], kernel: [8, 4, 4], stride: 2, padding: 1, activation: RELU },
+  { image: [1, 16, 3, 4], kernel: [16, 3, 3], stride: 2, padding: 1, outputPadding: 1, bias: true },
   { image: [2, 3, 2, 2], kernel: [3, 4, 4], stride: 2, padding: 1, activation: RELU },
   { image: [1, 4, 5, 7], kernel: [6, 3, 3], stride: 2, padding: 1, outputPadding: 1, bias: true },
   { image: [1, 2, 4, 3], kernel: [5, 3, 3], stride: 2, padding: 0, activation: LEAKY },
