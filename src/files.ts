@@ -146,7 +146,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
  * every file and then the folder synced, rename, fsync of the parent (made if missing). Files come
  * one at a time, so only one need be in memory. A folder that stands at the path already is set
  * aside as `<path>.replaced` and removed last: a kill leaves it, or its successor, whole.
- * @param files name and bytes of each file, taken in turn
+ * @param files name (`organ/0001.png` makes a folder) and bytes of each file, taken in turn
  * @throws DataError as in writeFileAtomic; the temporary folder is removed
  */
 export async function writeFolderAtomic(
@@ -161,8 +161,14 @@ export async function writeFolderAtomic(
   try {
     await mkdir(parent, { recursive: true });
     await mkdir(temporary);
-    for (const [name, bytes] of files) await writeSynced(join(temporary, name), bytes);
-    await syncFolder(temporary);
+    const folders = new Set([temporary]);
+    for (const [name, bytes] of files) {
+      const file = join(temporary, name);
+      await mkdir(dirname(file), { recursive: true });
+      folders.add(dirname(file));
+      await writeSynced(file, bytes);
+    }
+    for (const folder of folders) await syncFolder(folder);
     if (await isFolder(target)) {
       await rm(replaced, { recursive: true, force: true });
       await rename(target, replaced);

@@ -10,6 +10,6 @@ try {
   );
 } catch (error) {
   if (!(error instanceof SonoliftError)) throw error;
-  process.stderr.write(`error: ${error.message}\n`);
+  process.stderr.write(`${error.name}: ${error.message}\n`);
   process.exitCode = error.exitCode;
 }

@@ -4,7 +4,7 @@ import { basename, extname, join } from 'node:path';
 import { noticeOncePerFolder, readImageAsync, writePng } from '../data/image.node.ts';
 import { listImages } from '../data/layout.node.ts';
 import { DataError, UsageError } from '../errors.ts';
-import { writeError } from '../files.ts';
+import { requireWritableFolder, writeError } from '../files.ts';
 import { openNodeGpu } from '../node.ts';
 import { type ModelChoice, openModel, readModel } from '../run/model.ts';
 import { numberOption, optionalString, type ProgramSpec, stringOption } from '../run/options.ts';
@@ -48,6 +48,10 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
     stringOption(values, 'select') as ModelChoice,
   );
   for (const line of file.skipped) print(`passed over: ${line}`);
+  await requireWritableFolder(out);
+  const notice = noticeOncePerFolder(print);
+  // Every input is decoded once before the first is enhanced, so that a damaged one leaves nothing behind.
+  for (const { source } of jobs) await readImageAsync(source, notice);
   const gpu = await openNodeGpu({ device: optionalString(values, 'device'), log: print });
   const model = openModel(gpu, file);
   print(`model ${model.folder} (step ${model.step})`);
@@ -61,7 +65,6 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   } catch (error) {
     throw writeError(out, error);
   }
-  const notice = noticeOncePerFolder(print);
   for (const { source, target } of jobs) {
     const started = performance.now();
     const image = await readImageAsync(source, notice);

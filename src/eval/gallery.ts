@@ -1,8 +1,4 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { writePng } from '../data/image.node.ts';
-import type { GrayImage } from '../data/image.ts';
-import { writeError } from '../files.ts';
+import { encodePng, type GrayImage } from '../data/image.ts';
 import type { EvaluatedImages } from '../run/evaluate.ts';
 
 /** A pair's pictures, kept for the report. */
@@ -15,26 +11,20 @@ export interface GalleryPicture {
   readonly high: GrayImage;
 }
 
-/** Writes every enhanced image as PNG and keeps the first few triples for the report. */
+/** Keeps every enhanced image as PNG, and the first few triples for the report. */
 export class PictureGallery {
   readonly pictures: GalleryPicture[] = [];
-  private readonly folder: string;
+  /** Enhanced images by file name, `organ/name.png`. */
+  readonly files = new Map<string, Uint8Array>();
   private readonly limit: number;
 
-  constructor(folder: string, limit: number) {
-    this.folder = folder;
+  constructor(limit: number) {
     this.limit = limit;
   }
 
   add({ name, organ, size, low, enhanced, high }: EvaluatedImages): void {
     const image = (data: Float32Array): GrayImage => ({ width: size, height: size, data });
-    const folder = join(this.folder, organ);
-    try {
-      mkdirSync(folder, { recursive: true });
-    } catch (error) {
-      throw writeError(folder, error);
-    }
-    writePng(join(folder, `${name}.png`), image(enhanced));
+    this.files.set(`${organ}/${name}.png`, encodePng(image(enhanced)));
     if (this.pictures.length < this.limit) {
       this.pictures.push({
         caption: `${organ} ${name}`,

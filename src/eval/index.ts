@@ -1,8 +1,8 @@
-import { join } from 'node:path';
+import { checkPairs } from '../data/check-pairs.ts';
 import { noticeOncePerFolder } from '../data/image.node.ts';
 import { findPairs, folderSource } from '../data/layout.node.ts';
 import { PairLoader } from '../data/loader.ts';
-import { selectPairs } from '../data/pairs.ts';
+import { cachePairs, selectPairs } from '../data/pairs.ts';
 import { requireSplit, splitPairs } from '../data/split.ts';
 import { DataError } from '../errors.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
@@ -13,7 +13,15 @@ import { readPerceptual } from '../run/perceptual.ts';
 import { runProgram } from '../run/program.ts';
 import { EVAL_PROGRAM, evaluationPlan } from './configuration.ts';
 import { PictureGallery } from './gallery.ts';
-import { formatTable, summariseEvaluation, writeEvaluation } from './results.ts';
+import {
+  checkEvaluationFolder,
+  formatTable,
+  summariseEvaluation,
+  writeEvaluation,
+} from './results.ts';
+
+/** Decoded images to keep; further ones are decoded whenever they are needed. */
+const CACHE_BYTES = 2 ** 30;
 
 await runProgram(EVAL_PROGRAM, async ({ values }) => {
   const plan = evaluationPlan(values);
@@ -38,6 +46,12 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
       `--size ${size}: expected a multiple of ${sizeMultiple}, which the model's halvings need`,
     );
   }
+  if (plan.out !== undefined) await checkEvaluationFolder(plan.out);
+  const source = cachePairs(
+    selectPairs(folderSource(pairs, noticeOncePerFolder(print)), chosen),
+    CACHE_BYTES,
+  );
+  await checkPairs(source, { size, fit, report: print });
   const weights = [];
   for (const name of plan.perceptual) weights.push(await readPerceptual(name, plan.weights));
 
@@ -53,10 +67,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   const perceptual = weights
     .filter((file) => file !== undefined)
     .map((file) => new PerceptualDistance(gpu, file.name, file.weights));
-  const source = selectPairs(folderSource(pairs, noticeOncePerFolder(print)), chosen);
-  const gallery = plan.out
-    ? new PictureGallery(join(plan.out, 'images'), plan.pictures)
-    : undefined;
+  const gallery = plan.out === undefined ? undefined : new PictureGallery(plan.pictures);
   const results = await evaluatePairs(
     gpu,
     method,
@@ -76,8 +87,8 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   });
   if (plan.json) process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
   else process.stdout.write(formatTable(summary));
-  if (plan.out) {
-    await writeEvaluation(plan.out, summary, gallery?.pictures ?? []);
+  if (plan.out !== undefined && gallery) {
+    await writeEvaluation(plan.out, summary, gallery);
     print(`wrote ${plan.out}`);
   }
 });

@@ -1,13 +1,13 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
 import { RandomStream } from '../autograd/philox.ts';
-import { writeError, writeFileAtomic } from '../files.ts';
+import { UsageError } from '../errors.ts';
+import { requireWritableFolder, writeFolderAtomic } from '../files.ts';
 import { type Comparison, compareScores } from '../metrics/comparison.ts';
 import { metricNamed } from '../metrics/metrics.ts';
 import { loadReportAssets } from '../report/assets.node.ts';
 import { renderReport } from '../report/report.ts';
 import type { PairScores } from '../run/evaluate.ts';
-import type { GalleryPicture } from './gallery.ts';
+import type { GalleryPicture, PictureGallery } from './gallery.ts';
 
 /** What was evaluated. */
 export interface EvaluationSubject {
@@ -76,21 +76,44 @@ export function formatTable(summary: EvaluationSummary): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Writes `scores.csv`, `scores.json` and `report.html`. */
+/** Tells an evaluation's folder from others. */
+const SCORES_FILE = 'scores.json';
+
+/**
+ * Checks, without writing anything, that an evaluation may be written to a folder: a new or empty one,
+ * or one that holds an earlier evaluation, which is replaced.
+ * @throws UsageError if other files would be lost; DataError if the folder cannot be written
+ */
+export async function checkEvaluationFolder(folder: string): Promise<void> {
+  await requireWritableFolder(folder);
+  if (!existsSync(folder)) return;
+  const names = readdirSync(folder);
+  if (names.length > 0 && !names.includes(SCORES_FILE)) {
+    throw new UsageError(
+      `--out ${folder}: expected a new or empty folder or an earlier evaluation, found ${names[0]}`,
+    );
+  }
+}
+
+/** Writes `scores.csv`, `scores.json`, `report.html` and `images/`: the folder appears whole or not at all. */
 export async function writeEvaluation(
   folder: string,
   summary: EvaluationSummary,
-  pictures: readonly GalleryPicture[],
+  gallery: PictureGallery,
 ): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw writeError(folder, error);
-  }
-  await writeFileAtomic(join(folder, 'scores.json'), `${JSON.stringify(summary, null, 2)}\n`);
-  await writeFileAtomic(join(folder, 'scores.csv'), scoresCsv(summary));
+  const text = new TextEncoder();
+  const files: [string, Uint8Array][] = [
+    [SCORES_FILE, text.encode(`${JSON.stringify(summary, null, 2)}\n`)],
+    ['scores.csv', text.encode(scoresCsv(summary))],
+    ['report.html', text.encode(evaluationReport(summary, gallery.pictures))],
+  ];
+  for (const [name, png] of gallery.files) files.push([`images/${name}`, png]);
+  await writeFolderAtomic(folder, files);
+}
+
+function evaluationReport(summary: EvaluationSummary, pictures: readonly GalleryPicture[]): string {
   const { subject } = summary;
-  const html = renderReport(
+  return renderReport(
     {
       title: 'Evaluation',
       subtitle: `${subject.checkpoint}, step ${subject.step}`,
@@ -110,7 +133,6 @@ export async function writeEvaluation(
     },
     loadReportAssets(),
   );
-  await writeFileAtomic(join(folder, 'report.html'), html);
 }
 
 function pictureScores(summary: EvaluationSummary, organ: string, name: string) {

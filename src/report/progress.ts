@@ -42,6 +42,7 @@ function dim(text: string): string {
 function shortNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e5) return String(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(1);
   return size >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

@@ -41,6 +41,9 @@ export interface TrainConfiguration {
   readonly readEvery: number;
 }
 
+/** Three halvings and two 4x4 convolutions of the discriminator leave one value of this. */
+const SMALLEST_SIZE = 24;
+
 const on = ['on', 'off'] as const;
 const defaults = PROPOSED_DEFAULTS;
 
@@ -56,7 +59,7 @@ const OPTIONS: OptionSpecs = {
     description: 'side of the training images in pixels',
     default: 256,
     integer: true,
-    min: 16,
+    min: SMALLEST_SIZE,
     max: 4096,
   },
   fit: {

@@ -14,10 +14,15 @@ export function runIdentity(
   pairs: number,
 ): Record<string, string | number | boolean> {
   const { size, fit, batch, seed, splitSeed, shuffle, flip, perceptual } = configuration;
-  const { dropout, dropoutSite } = configuration.methodOptions;
+  const { learningRate, lrEvery, lrGamma } = configuration;
+  const { dropout, dropoutSite, smoothing, fakes, beta1, beta2 } = configuration.methodOptions;
+  const { lambdaAdversarial, lambdaCycle, lambdaL1, lambdaPerceptual } =
+    configuration.methodOptions;
   return {
-    ...{ size, fit, batch, seed, splitSeed, shuffle, flip, perceptual },
-    ...{ dropout, dropoutSite, pairs },
+    ...{ size, fit, batch, seed, splitSeed, shuffle, flip, perceptual, pairs },
+    ...{ learningRate, lrEvery, lrGamma, beta1, beta2 },
+    ...{ dropout, dropoutSite, smoothing, fakes },
+    ...{ lambdaAdversarial, lambdaCycle, lambdaL1, lambdaPerceptual },
   };
 }
 

@@ -1,12 +1,17 @@
+import { checkPairs } from '../data/check-pairs.ts';
 import { noticeOncePerFolder } from '../data/image.node.ts';
 import { findPairs, folderSource } from '../data/layout.node.ts';
-import { selectPairs } from '../data/pairs.ts';
+import { cachePairs, selectPairs } from '../data/pairs.ts';
 import { requireSplit, splitPairs } from '../data/split.ts';
 import { openNodeGpu } from '../node.ts';
 import { runProgram } from '../run/program.ts';
+import { checkRunFolder } from '../run/run-folder.ts';
 import { TRAIN_PROGRAM, trainConfiguration, trainPlaces } from './configuration.ts';
 import { TrainProgress } from './progress.ts';
 import { trainRun } from './train-run.ts';
+
+/** Decoded images to keep; further ones are decoded whenever they are needed. */
+const CACHE_BYTES = 2 ** 30;
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -22,20 +27,28 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
   const places = trainPlaces(values);
   const pairs = findPairs(places.data);
   const split = splitPairs(pairs, configuration.splitSeed);
-  const source = folderSource(pairs, noticeOncePerFolder(print));
+  // Decoded once, for the check and for training both.
+  const source = cachePairs(folderSource(pairs, noticeOncePerFolder(print)), CACHE_BYTES);
   const train = selectPairs(source, requireSplit(split, 'train', places.data));
   const validation = split.val.length ? selectPairs(source, split.val) : undefined;
+  await checkRunFolder(places.out, places.resume);
   print(
     `data ${places.data}: ${pairs.length} pairs, ${split.train.length} train, ${split.val.length} validation, ${split.test.length} test`,
   );
   if (!validation) print('no validation pairs: the last checkpoint will be the result');
 
+  const { size, fit } = configuration;
+  const used = selectPairs(source, [...split.train, ...split.val]);
+  await checkPairs(used, { size, fit, report: print });
+
   const gpu = await openNodeGpu({ device: places.device, log: print });
   let interrupted = false;
-  process.once('SIGINT', () => {
-    interrupted = true;
-    print('\nstopping after this step; the run can be resumed with --resume');
-  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      interrupted = true;
+      print('\nstopping after this step; the run can be resumed with --resume');
+    });
+  }
   const progress = new TrainProgress(configuration, train.pairs.length);
   const result = await trainRun({
     gpu,

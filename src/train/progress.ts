@@ -6,8 +6,8 @@ import type { TrainEvents } from './trainer.ts';
 /** Shows a training run in the terminal: a live line, and a line for each validation. */
 export class TrainProgress {
   readonly events: TrainEvents;
-  private readonly line: ProgressLine;
-  private readonly started = performance.now();
+  private line: ProgressLine;
+  private started = performance.now();
 
   constructor(configuration: TrainConfiguration, pairs: number) {
     const epochSteps = Math.ceil(pairs / configuration.batch);
@@ -15,13 +15,20 @@ export class TrainProgress {
       configuration.epochs * epochSteps,
       configuration.steps ?? Number.POSITIVE_INFINITY,
     );
-    this.line = new ProgressLine({
-      stream: process.stdout,
-      label: 'training',
-      total,
-      environment: process.env,
-    });
+    const lineFrom = (start: number): ProgressLine =>
+      new ProgressLine({
+        stream: process.stdout,
+        label: 'training',
+        total,
+        start,
+        environment: process.env,
+      });
+    this.line = lineFrom(0);
     this.events = {
+      onStart: (step) => {
+        this.line = lineFrom(step);
+        this.started = performance.now();
+      },
       onSteps: (records) => {
         const last = records[records.length - 1];
         const number = (name: string): number =>
@@ -31,14 +38,13 @@ export class TrainProgress {
           G: number('G'),
           D: number('D'),
           l1: number('G_l1_H'),
-          'sec/step': number('seconds'),
         });
       },
-      onValidation: ({ epoch, scores, reference, selected }) => {
+      onValidation: ({ step, scores, reference, selected }) => {
         const of = (name: string, digits: number): string =>
           `${name.toUpperCase()} ${scores[name].toFixed(digits)} (low ${reference[name].toFixed(digits)})`;
         this.line.note(
-          `epoch ${epoch}: validation ${of('psnr', 2)}, ${of('ssim', 4)}${selected ? ', selected' : ''}`,
+          `step ${step}: validation ${of('psnr', 2)}, ${of('ssim', 4)}${selected ? ', selected' : ''}`,
         );
       },
     };

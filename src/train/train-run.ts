@@ -14,12 +14,14 @@ import { readPerceptual } from '../run/perceptual.ts';
 import {
   checkRunFolder,
   prepareRunFolder,
+  type RunConfiguration,
   versions,
   writeRunConfiguration,
 } from '../run/run-folder.ts';
 import type { TrainConfiguration } from './configuration.ts';
 import { expectSameRun } from './identity.ts';
-import { type TrainEvents, Trainer } from './trainer.ts';
+import { type TrainEvents, Trainer, type ValidationRecord } from './trainer.ts';
+import { writeTrainingReport } from './training-report.ts';
 
 export interface TrainRunInput {
   readonly gpu: Gpu;
@@ -43,7 +45,7 @@ export interface TrainRunResult {
 }
 
 /**
- * Trains into a run folder: configuration, log, checkpoints and sample pictures. Everything that can be
+ * Trains into a run folder: configuration, log, checkpoints, sample pictures and a report. Everything that can be
  * wrong with folders, options, weights or checkpoint is found before anything is written.
  */
 export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
@@ -57,6 +59,7 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
   const perceptual = weights && new PerceptualDistance(gpu, weights.name, weights.weights);
   const method = createMethod(gpu, configuration.method, configuration.methodOptions, perceptual);
   log(describeMethod(method, perceptual?.label));
+  let shown: ValidationRecord | undefined;
   const trainer = new Trainer({
     gpu,
     method,
@@ -68,24 +71,27 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
       ...input.events,
       onValidation: (record) => {
         writeSamples(runFolder, record.step, record.images);
+        if (record.selected || !shown?.selected) shown = record;
         input.events?.onValidation?.(record);
       },
     },
   });
+  const run: RunConfiguration = {
+    command: input.command,
+    adapter: gpu.description,
+    versions: versions(),
+    started: new Date().toISOString(),
+    options: configuration,
+  };
   try {
     if (checkpoint) {
       trainer.resume(checkpoint);
       log(`resumed from ${checkpoint.folder}`);
     } else {
-      await writeRunConfiguration(runFolder, {
-        command: input.command,
-        adapter: gpu.description,
-        versions: versions(),
-        started: new Date().toISOString(),
-        options: configuration,
-      });
+      await writeRunConfiguration(runFolder, run);
     }
     await trainer.run();
+    await writeTrainingReport(runFolder, run, trainer.step, shown);
     const best = trainer.bestScores.ssim?.step ?? trainer.step;
     return {
       step: trainer.step,

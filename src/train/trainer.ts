@@ -12,6 +12,7 @@ import {
   averageScores,
   type EvaluatedImages,
   evaluatePairs,
+  type PairScores,
   type Scores,
 } from '../run/evaluate.ts';
 import {
@@ -28,6 +29,8 @@ import { type Best, SELECTION_METRICS, selectModel } from './selection.ts';
 
 /** What the outside sees of a run while it goes on. */
 export interface TrainEvents {
+  /** Told once, before the first step, at which step the run starts: 0, or where it was resumed. */
+  readonly onStart?: (step: number) => void;
   readonly onSteps?: (records: readonly LogRecord[]) => void;
   readonly onValidation?: (record: ValidationRecord) => void;
   readonly onCheckpoint?: (folder: string) => void;
@@ -43,8 +46,10 @@ export interface TrainEvents {
 export interface ValidationRecord {
   readonly step: number;
   readonly epoch: number;
+  /** Means over the validation pairs: of the enhanced images, and of the low ones unchanged. */
   readonly scores: Scores;
   readonly reference: Scores;
+  readonly pairs: readonly PairScores[];
   /** Whether the epoch became the selected model. */
   readonly selected: boolean;
   readonly images: readonly EvaluatedImages[];
@@ -137,6 +142,7 @@ export class Trainer {
       this.validatedStep = validationLog.lastStep;
       try {
         if (this.savedStep < 0) await this.checkpoint(log);
+        this.events.onStart?.(position.step);
         this.lastRead = performance.now();
         while (position.epoch < configuration.epochs && !this.isDone()) {
           await this.trainEpoch(log);
@@ -282,14 +288,19 @@ export class Trainer {
     const chosen = selectModel(this.best, scores, step);
     if (chosen) this.best = chosen;
     const selected = chosen !== undefined;
-    log.append([{ step, epoch, ...scores, selected: selected ? 1 : 0 }]);
+    const reference = averageScores(pairs, 'reference');
+    const low = Object.entries(reference).map(([name, value]) => [`low_${name}`, value]);
+    log.append([
+      { step, epoch, ...scores, ...Object.fromEntries(low), selected: selected ? 1 : 0 },
+    ]);
     log.sync();
     this.validatedStep = step;
     this.events.onValidation?.({
       step,
       epoch,
       scores,
-      reference: averageScores(pairs, 'reference'),
+      reference,
+      pairs,
       selected,
       images,
     });

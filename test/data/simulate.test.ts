@@ -140,7 +140,7 @@ suite('runs as npx tsx src/data/simulate with help and exit codes', () => {
   assert.is(help.stderr, '');
   const unknown = spawn('--colour');
   assert.is(unknown.status, 2);
-  assert.match(unknown.stderr, /^error: .*--colour.*\n$/);
+  assert.match(unknown.stderr, /^UsageError: .*--colour.*\n$/);
   assert.is(existsSync(join(root, '--colour')), false);
 });
 
