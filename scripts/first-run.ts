@@ -3,15 +3,15 @@
  * paper's proposed method, scores it on held-out pairs, and writes a report. Fails if the scores do
  * not beat the unenhanced images.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { PairLoader } from '../src/data/loader.ts';
 import { selectPairs } from '../src/data/pairs.ts';
 import { simulatedSource } from '../src/data/simulator/simulator.ts';
-import { SonoliftError } from '../src/errors.ts';
+import { SonoliftError, UsageError } from '../src/errors.ts';
 import { type EvaluationSummary, formatTable, summariseEvaluation } from '../src/eval/results.ts';
-import { writeFileAtomic } from '../src/files.ts';
+import { requireWritableFolder, writeFileAtomic } from '../src/files.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
 import { metricNamed } from '../src/metrics/metrics.ts';
 import { openNodeGpu } from '../src/node.ts';
@@ -66,6 +66,9 @@ await runProgram(PROGRAM, async ({ values }) => {
     ...['--data', 'simulated', '--out', out],
   ]);
   const configuration = trainConfiguration(trainValues);
+  await requireWritableFolder(out);
+  requireRunOrNothing(out);
+  requireRunOrNothing(previousOf(out));
   const gpu = await openNodeGpu({
     device: typeof values.device === 'string' ? values.device : undefined,
     log: print,
@@ -113,13 +116,28 @@ await runProgram(PROGRAM, async ({ values }) => {
   print('The enhanced images beat "reference low" on PSNR and SSIM.');
 });
 
+/** Where the run before this one is kept. */
+function previousOf(folder: string): string {
+  return `${resolve(folder)}.previous`;
+}
+
+/** @throws UsageError if a folder that is about to be moved or removed holds something else than a run */
+function requireRunOrNothing(folder: string): void {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  if (names.length > 0 && !names.includes('config.json') && !names.includes('checkpoints')) {
+    throw new UsageError(
+      `--out ${folder}: expected a new folder or an earlier run, found ${names[0]}`,
+    );
+  }
+}
+
 /** Keeps one earlier run under another name, so that the command can be repeated. */
 async function setAside(folder: string): Promise<void> {
   if (!existsSync(folder)) return;
-  const previous = `${folder}.previous`;
+  const previous = previousOf(folder);
   await rm(previous, { recursive: true, force: true });
   await rename(folder, previous);
-  print(`moved the earlier ${folder} to ${previous}`);
+  print(`moved the earlier ${folder} to ${relative('.', previous)}`);
 }
 
 async function score(
