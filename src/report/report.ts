@@ -8,6 +8,13 @@ import type { ConfigurationValue, ReportAssets, ReportContent } from './types.ts
 const POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
+/**
+ * Chromium under LANG=C calls its language `en-US@posix`, which no Intl function takes; the plot library
+ * would end there.
+ */
+const LANGUAGE_GUARD =
+  "try { new Intl.NumberFormat(navigator.language); } catch { Object.defineProperty(navigator, 'language', { value: 'en' }); }";
+
 /** Rows of dotted keys and printed values, e.g. `adam.betas` and `0.9, 0.999`. */
 export function flattenConfiguration(
   value: ConfigurationValue,
@@ -96,6 +103,7 @@ ${notesSection(content.notes)}
 ${configurationSection(content)}
 </main>
 <footer>Research software, not for diagnosis. This page is one file and loads nothing from elsewhere.</footer>
+<script>${LANGUAGE_GUARD}</script>
 <script>
 ${inlineText('script', assets.plotScript)}
 </script>
