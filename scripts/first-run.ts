@@ -6,6 +6,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
+import { writePng } from '../src/data/image.node.ts';
+import type { GrayImage } from '../src/data/image.ts';
 import { PairLoader } from '../src/data/loader.ts';
 import { selectPairs } from '../src/data/pairs.ts';
 import { simulatedSource } from '../src/data/simulator/simulator.ts';
@@ -16,6 +18,7 @@ import type { Gpu } from '../src/gpu/gpu.ts';
 import { metricNamed } from '../src/metrics/metrics.ts';
 import { openNodeGpu } from '../src/node.ts';
 import { loadReportAssets } from '../src/report/assets.node.ts';
+import { montage } from '../src/report/montage.ts';
 import { renderReport } from '../src/report/report.ts';
 import { type EvaluatedImages, evaluatePairs } from '../src/run/evaluate.ts';
 import { loadModel } from '../src/run/model.ts';
@@ -118,6 +121,7 @@ await runProgram(PROGRAM, async ({ values }) => {
   print(formatTable(summary));
   const report = join(out, 'report.html');
   await writeFileAtomic(report, firstReport(out, summary, images, configuration));
+  writePng(join(out, 'pictures.png'), samplePicture(images));
   print(`report ${report}`);
   gpu.close();
   assertBetter(summary);
@@ -179,6 +183,18 @@ async function score(
     adapter: gpu.description,
   });
   return { summary, images };
+}
+
+/** Held-out pairs, two a row: low, enhanced, high. */
+function samplePicture(images: readonly EvaluatedImages[]): GrayImage {
+  const triples = images
+    .slice(0, 4)
+    .map(({ size, low, enhanced, high }) =>
+      [low, enhanced, high].map((data) => ({ width: size, height: size, data })),
+    );
+  const rows = [triples.slice(0, 2).flat(), triples.slice(2, 4).flat()];
+  const names = ['low quality', 'enhanced', 'high quality'];
+  return montage(rows, { columnLabels: [...names, ...names], scale: 3 });
 }
 
 function firstReport(

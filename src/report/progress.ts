@@ -119,6 +119,8 @@ export class ProgressLine {
   note(text: string): void {
     this.#options.stream.write(`${this.#lineOpen ? ERASE_LINE : ''}${text}\n`);
     this.#lineOpen = false;
+    // What the note tells of took time of its own, which is not the steps'.
+    this.#lastTime = this.#now();
     // The next update draws the progress line again at once.
     if (this.#live) this.#writtenTime = Number.NEGATIVE_INFINITY;
   }
