@@ -1,5 +1,5 @@
 /** Training that is stopped by Ctrl-C or killed goes on with --resume as if nothing had happened. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite as createSuite } from 'uvu';
@@ -8,7 +8,7 @@ import { readLog } from '../../src/train/run-log.ts';
 import { assertOk, type Ended, type RunOptions, runProgram, snapshot } from '../support/program.ts';
 import { makeSmallData, SMALL_TRAINING } from '../support/small-run.ts';
 
-const STEPS = 40;
+const STEPS = 24;
 /** Killed runs lose what came after their last checkpoint; one an epoch, of four steps. */
 const OPTIONS = [
   ...SMALL_TRAINING,
@@ -33,6 +33,15 @@ suite.before(async (context) => {
   context.expected = remains(join(folder, 'straight'));
   assert.is(context.expected.log.length, STEPS);
   assert.ok(context.expected.validation.length > 2);
+  const report = readFileSync(join(folder, 'straight', 'report.html'), 'utf8');
+  for (const part of [
+    /Validation PSNR/,
+    /reference low/,
+    /1 validation pairs/,
+    /data:image\/png/,
+  ]) {
+    assert.match(report, part);
+  }
 });
 suite.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
@@ -81,6 +90,7 @@ suite('Ctrl-C saves, and --resume is identical to the last bit', async ({
   const stopped = await trainUntil(data, run, 'SIGINT', []);
   assert.is(stopped.code, 130, stopped.stdout + stopped.stderr);
   assert.is(stopped.stderr, '');
+  assert.match(readFileSync(join(run, 'report.html'), 'utf8'), 'Training run');
   assert.match(stopped.stdout, 'stopping after this step; the run can be resumed with --resume');
   const done = readLog(join(run, 'log.jsonl')).length;
   assert.ok(done > 0 && done < STEPS, `stopped after ${done} steps`);
