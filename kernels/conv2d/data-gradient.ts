@@ -39,7 +39,7 @@ export function conv2dDataGradient(
   { slice, accumulate = false }: DataGradientOptions = {},
 ): Plan {
   const reflect = geometry.paddingMode === 'reflect' && geometry.padding > 0;
-  if (!slice && !reflect && hasSmallMaps(geometry, profile)) {
+  if (!slice && !reflect && hasSmallMaps(geometry, 'gradients', profile)) {
     return smallDataGradient(geometry, epilogue, accumulate, profile);
   }
   const g = flatten(geometry);

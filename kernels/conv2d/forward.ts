@@ -14,7 +14,8 @@ export function conv2dForward(
   profile: AdapterProfile,
   slice?: ChannelSlice,
 ): Plan {
-  if (!slice && hasSmallMaps(geometry, profile)) return smallForward(geometry, epilogue, profile);
+  if (!slice && hasSmallMaps(geometry, 'forward', profile))
+    return smallForward(geometry, epilogue, profile);
   const g = flatten(geometry);
   const spec: Correlation = {
     batch: g.batch,

@@ -26,16 +26,23 @@ import { type ConvGeometry, roundUp } from './geometry.ts';
  * Lanes take consecutive vec4s along k, so that weights stream through.
  */
 
-/** Most output pixels, over all images, that count as few. */
-const FEW_PIXELS = 16;
+/**
+ * Most output pixels, over all images, that count as few: measured on lavapipe. The forward pass adds
+ * up across lanes, which pays for the fewest only.
+ */
+const FEW_PIXELS = { forward: 4, gradients: 16 };
 
 /** Whether these kernels are for a convolution: few pixels, many weights, a fixed subgroup size. */
-export function hasSmallMaps(g: ConvGeometry, profile: AdapterProfile): boolean {
+export function hasSmallMaps(
+  g: ConvGeometry,
+  pass: keyof typeof FEW_PIXELS,
+  profile: AdapterProfile,
+): boolean {
   const { pixels, rows, taps } = columnSizes(g);
   return (
     profile.kind === 'cpu' &&
     profile.subgroupSize > 0 &&
-    pixels <= FEW_PIXELS &&
+    pixels <= FEW_PIXELS[pass] &&
     rows >= 8 &&
     taps >= 128 &&
     taps % 4 === 0

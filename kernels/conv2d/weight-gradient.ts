@@ -309,7 +309,8 @@ export function conv2dWeightGradient(
   accumulate: boolean,
   profile: AdapterProfile,
 ): Plan {
-  if (hasSmallMaps(geometry, profile)) return smallWeightGradient(geometry, accumulate, profile);
+  if (hasSmallMaps(geometry, 'gradients', profile))
+    return smallWeightGradient(geometry, accumulate, profile);
   const g = flatten(geometry);
   const { rowsPerLane, combinations } = weightGradientTiles(g);
   const tiles =
