@@ -1,0 +1,103 @@
+import { conv2dDataGradient } from '../../kernels/conv2d/data-gradient.ts';
+import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
+import { conv2dForward } from '../../kernels/conv2d/forward.ts';
+import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
+import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
+import { checkDataGradient, checkForward, checkWeightGradient } from './convolution-check.ts';
+import { CONVOLUTION_LAYERS, type ConvolutionLayer } from './convolution-layers.ts';
+import { type KernelCase, noise } from './kernel-case.ts';
+
+const PASSES = ['forward', 'data', 'weight'] as const;
+type Pass = (typeof PASSES)[number];
+
+/** What a pass of a layer is called: a transposed convolution's forward is a data gradient. */
+function passName(layer: ConvolutionLayer, pass: Pass): string {
+  if (!layer.transposed || pass === 'weight') return pass;
+  return pass === 'forward' ? 'data' : 'forward';
+}
+
+export function geometryOf(layer: ConvolutionLayer, batch: number): ConvGeometry {
+  const { inChannels, height, width, outChannels, kernel, stride, padding } = layer;
+  return {
+    batch,
+    inChannels,
+    height,
+    width,
+    outChannels,
+    kernelHeight: kernel,
+    kernelWidth: kernel,
+    stride,
+    padding,
+    paddingMode: layer.paddingMode ?? 'zeros',
+  };
+}
+
+/** Multiply-adds of the direct algorithm, each counted as two. */
+export function convolutionFlops(g: ConvGeometry): number {
+  const outputs = g.batch * g.outChannels * outHeight(g) * outWidth(g);
+  return 2 * outputs * g.inChannels * g.kernelHeight * g.kernelWidth;
+}
+
+export function convolutionSizes(g: ConvGeometry): { x: number; w: number; y: number } {
+  return {
+    x: g.batch * g.inChannels * g.height * g.width,
+    w: g.outChannels * g.inChannels * g.kernelHeight * g.kernelWidth,
+    y: g.batch * g.outChannels * outHeight(g) * outWidth(g),
+  };
+}
+
+function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): KernelCase {
+  const g = geometryOf(layer, batch);
+  const sizes = convolutionSizes(g);
+  const arrow = layer.transposed
+    ? `${g.outChannels}→${g.inChannels}`
+    : `${g.inChannels}→${g.outChannels}`;
+  const kind = layer.transposed ? 'T' : '';
+  return {
+    name: `conv ${passName(layer, pass)} ${layer.name} b${batch}`,
+    shape: `${batch}×${arrow} ${kind}${layer.kernel}×${layer.kernel} s${layer.stride} @${g.height}×${g.width}`,
+    flops: convolutionFlops(g),
+    prepare(profile) {
+      if (pass === 'forward') {
+        const [x, w] = [noise(sizes.x, 1), noise(sizes.w, 2)];
+        return {
+          plan: conv2dForward(g, NO_EPILOGUE, profile),
+          inputs: [x, w],
+          outputs: [sizes.y],
+          check: ([y]) => checkForward(g, x, w, y),
+        };
+      }
+      if (pass === 'data') {
+        const [dy, w] = [noise(sizes.y, 3), noise(sizes.w, 2)];
+        return {
+          plan: conv2dDataGradient(g, NO_EPILOGUE, profile),
+          inputs: [dy, w],
+          outputs: [sizes.x],
+          check: ([dx]) => checkDataGradient(g, dy, w, dx),
+        };
+      }
+      const [x, dy] = [noise(sizes.x, 1), noise(sizes.y, 3)];
+      return {
+        plan: conv2dWeightGradient(g, false, profile),
+        inputs: [x, dy],
+        outputs: [sizes.w],
+        check: ([dw]) => checkWeightGradient(g, x, dy, dw),
+      };
+    },
+  };
+}
+
+/**
+ * Forward, data gradient and weight gradient of every layer. For a transposed convolution the names
+ * say what the layer does, so its `forward` is the data gradient of the convolution it is the adjoint
+ * of. Frozen trunks have no weight gradient.
+ */
+export function convolutionCases(batches: readonly number[]): KernelCase[] {
+  return CONVOLUTION_LAYERS.flatMap((layer) =>
+    batches.flatMap((batch) =>
+      PASSES.filter((pass) => !(layer.frozen && pass === 'weight')).map((pass) =>
+        convolutionCase(layer, pass, batch),
+      ),
+    ),
+  );
+}

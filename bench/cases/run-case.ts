@@ -1,0 +1,109 @@
+import type { Plan } from '../../kernels/kernel.ts';
+import { GpuError } from '../../src/errors.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Storage } from '../../src/gpu/storage.ts';
+import type { Clock } from '../measure/clock.ts';
+import type { Peak } from '../measure/peak.ts';
+import { repeat, type Timing } from '../measure/repeat.ts';
+import type { Comparison, KernelCase, PreparedCase } from './kernel-case.ts';
+
+export interface CaseResult {
+  readonly name: string;
+  readonly shape: string;
+  readonly milliseconds: number;
+  /** Interquartile range over the median. */
+  readonly spread: number;
+  readonly wallMilliseconds: number;
+  readonly repeats: number;
+  readonly dispatches: number;
+  /** Of the direct algorithm; for work that arithmetic limits. */
+  readonly gigaflops?: number;
+  /** For work that memory limits. */
+  readonly gigabytes?: number;
+  /** Share of the adapter's measured peak, of arithmetic or of bandwidth. */
+  readonly share: number;
+  readonly error: number;
+  readonly tolerance: number;
+  readonly compared: number;
+  readonly correct: boolean;
+}
+
+/** Storages of a case on a device. */
+interface Loaded {
+  readonly inputs: readonly Storage[];
+  readonly outputs: readonly Storage[];
+}
+
+/**
+ * Outputs are full of NaN before the checked run: a dispatch that the driver rejects leaves them so,
+ * and what the kernel forgets to write is noticed as well.
+ */
+function load(gpu: Gpu, { inputs, outputs, shared = [] }: PreparedCase): Loaded {
+  const written = outputs.map((output) =>
+    gpu.upload(typeof output === 'number' ? new Float32Array(output).fill(Number.NaN) : output),
+  );
+  return {
+    inputs: [...inputs.map((data) => gpu.upload(data)), ...shared.map((index) => written[index])],
+    outputs: written,
+  };
+}
+
+async function check(gpu: Gpu, prepared: PreparedCase, loaded: Loaded): Promise<Comparison> {
+  const { setUp, plan, outputs } = prepared;
+  if (setUp) gpu.runPlan(setUp, loaded.inputs, loaded.outputs);
+  gpu.runPlan(plan, loaded.inputs, loaded.outputs);
+  const found: Float32Array[] = [];
+  for (const [index, output] of outputs.entries()) {
+    const length = typeof output === 'number' ? output : output.length;
+    found.push(new Float32Array(await gpu.read(loaded.outputs[index], length)));
+  }
+  return prepared.check(found);
+}
+
+function time(gpu: Gpu, clock: Clock, plan: Plan, loaded: Loaded): Promise<Timing> {
+  return repeat(clock, async (count) => {
+    for (let i = 0; i < count; i++) gpu.runPlan(plan, loaded.inputs, loaded.outputs);
+    await gpu.finish();
+  });
+}
+
+/** Checks a case against the reference, then times it. @throws GpuError if its kernels do not run */
+export async function runCase(
+  gpu: Gpu,
+  clock: Clock,
+  peak: Peak,
+  each: KernelCase,
+): Promise<CaseResult> {
+  const prepared = each.prepare(gpu.profile);
+  const loaded = load(gpu, prepared);
+  try {
+    const { error, tolerance, compared } = await check(gpu, prepared, loaded);
+    const { time: repeats, wall } = await time(gpu, clock, prepared.plan, loaded);
+    const rate = (amount: number): number => amount / repeats.median / 1e6;
+    if (each.flops === undefined && each.bytes === undefined) {
+      throw new GpuError('validation', `${each.name} tells neither operations nor bytes`);
+    }
+    const gigaflops = each.flops === undefined ? undefined : rate(each.flops);
+    const gigabytes = each.bytes === undefined ? undefined : rate(each.bytes);
+    return {
+      name: each.name,
+      shape: each.shape,
+      milliseconds: repeats.median,
+      spread: repeats.spread,
+      wallMilliseconds: wall,
+      repeats: repeats.count,
+      dispatches: prepared.plan.steps.length,
+      ...(gigaflops !== undefined && { gigaflops }),
+      ...(gigabytes !== undefined && { gigabytes }),
+      share:
+        gigaflops === undefined ? (gigabytes ?? 0) / peak.gigabytes : gigaflops / peak.gigaflops,
+      error,
+      tolerance,
+      compared,
+      correct: error <= tolerance,
+    };
+  } finally {
+    for (const storage of [...loaded.inputs, ...loaded.outputs]) gpu.dispose(storage);
+    gpu.trim();
+  }
+}

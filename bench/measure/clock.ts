@@ -1,0 +1,49 @@
+import { availableParallelism } from 'node:os';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import { workerNanoseconds } from '../worker-time.ts';
+
+/**
+ * What a time in a table means.
+ *
+ *  - `cpu`: processor time of the driver's threads over the number of cores, which is what the work
+ *    takes on idle cores, whatever else runs. For CPU adapters on Linux.
+ *  - `wall`: time until the device has done the work.
+ */
+export type ClockKind = 'cpu' | 'wall';
+
+export interface Lapse {
+  /** Milliseconds by the clock in use. */
+  readonly milliseconds: number;
+  readonly wall: number;
+}
+
+/** Measures work on one device by the best clock there is for it. */
+export class Clock {
+  readonly kind: ClockKind;
+  readonly cores = availableParallelism();
+
+  constructor(gpu: Gpu) {
+    this.kind = gpu.profile.kind === 'cpu' && workerNanoseconds() !== undefined ? 'cpu' : 'wall';
+  }
+
+  /** One line that says what the times are. */
+  get description(): string {
+    return this.kind === 'cpu'
+      ? `times are processor time of the driver's threads over ${this.cores} cores ("cpu/${this.cores}"); wall time beside it`
+      : 'times are wall time, submission and waiting included';
+  }
+
+  /** Column title. */
+  get label(): string {
+    return this.kind === 'cpu' ? `cpu/${this.cores} ms` : 'ms';
+  }
+
+  async measure(work: () => Promise<void>): Promise<Lapse> {
+    const before = workerNanoseconds() ?? 0;
+    const start = performance.now();
+    await work();
+    const wall = performance.now() - start;
+    const worked = ((workerNanoseconds() ?? 0) - before) / 1e6 / this.cores;
+    return { milliseconds: this.kind === 'cpu' ? worked : wall, wall };
+  }
+}

@@ -1,0 +1,91 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { Kernel } from '../../kernels/kernel.ts';
+import { linearMain, linearWorkgroups } from '../../kernels/linear.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Clock } from './clock.ts';
+import { repeat } from './repeat.ts';
+
+/*
+ * What the adapter can do at best, measured: the shares in the tables are of these two.
+ *
+ * Multiply-adds: every invocation carries chains of vec4 that depend on themselves only, so that
+ * nothing but registers is used. How many chains hide the latency without spilling differs between
+ * adapters, so several are tried and the fastest counts.
+ */
+
+const CHAINS = [2, 3, 4, 6, 8] as const;
+const ROUNDS = 1024;
+const INVOCATIONS = 65536;
+
+/** Bindings x, y: `chains` vec4 chains of `ROUNDS` multiply-adds an invocation. */
+export function multiplyAddChains(chains: number): Kernel {
+  const each = (statement: (k: number) => string): string =>
+    Array.from({ length: chains }, (_, k) => statement(k)).join('\n');
+  return {
+    key: `bench.fma.${chains}`,
+    bindings: ['read', 'write'],
+    workgroups: linearWorkgroups(INVOCATIONS),
+    code: () => wgsl`
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
+${linearMain(INVOCATIONS)}
+  let factor = source[0];
+  let summand = source[1];
+${each((k) => `  var a${k} = source[index % 4u] + vec4f(f32(${k}));`)}
+  for (var i = 0; i < ${ROUNDS}; i++) {
+${each((k) => `    a${k} = fma(a${k}, factor, summand);`)}
+  }
+  result[index] = ${Array.from({ length: chains }, (_, k) => `a${k}`).join(' + ')};
+}
+`,
+  };
+}
+
+/** Bindings x, y of `vectors` vec4s. */
+export function copyVectors(vectors: number): Kernel {
+  return {
+    key: `bench.copy.${vectors}`,
+    bindings: ['read', 'write'],
+    workgroups: linearWorkgroups(vectors),
+    code: () => wgsl`
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
+${linearMain(vectors)}
+  result[index] = source[index];
+}
+`,
+  };
+}
+
+export interface Peak {
+  /** Multiply-adds count as two. */
+  readonly gigaflops: number;
+  /** Bytes read and bytes written, both counted. */
+  readonly gigabytes: number;
+}
+
+/** Bytes of the copied array: beyond every cache, within every binding limit. */
+const COPIED = 64 * 2 ** 20;
+
+/** Measures what the adapter reaches at best. */
+export async function measurePeak(gpu: Gpu, clock: Clock): Promise<Peak> {
+  const time = async (kernel: Kernel, source: Float32Array, resultBytes: number) => {
+    const [input, output] = [gpu.upload(source), gpu.allocate(resultBytes)];
+    const timing = await repeat(clock, async (count) => {
+      for (let i = 0; i < count; i++) gpu.run(kernel, [input, output]);
+      await gpu.finish();
+    });
+    gpu.dispose(input);
+    gpu.dispose(output);
+    return timing.time.least;
+  };
+  let gigaflops = 0;
+  const source = Float32Array.of(...Array<number>(16).fill(0.5));
+  for (const chains of CHAINS) {
+    const flops = INVOCATIONS * ROUNDS * chains * 4 * 2;
+    const ms = await time(multiplyAddChains(chains), source, INVOCATIONS * 16);
+    gigaflops = Math.max(gigaflops, flops / ms / 1e6);
+  }
+  const ms = await time(copyVectors(COPIED / 16), new Float32Array(COPIED / 4).fill(1), COPIED);
+  return { gigaflops, gigabytes: (2 * COPIED) / ms / 1e6 };
+}

@@ -1,0 +1,53 @@
+import { availableParallelism, cpus } from 'node:os';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Clock } from '../measure/clock.ts';
+import { currentLoad, LoadWatch, loadWarning } from '../measure/load.ts';
+
+/** Where and how numbers were measured: goes with every table. */
+export interface Context {
+  readonly command: string;
+  readonly adapter: string;
+  readonly date: string;
+  readonly machine: string;
+  readonly clock: string;
+}
+
+/** The command as typed: the npm script and its arguments. */
+export function commandLine(script: string): string {
+  const given = process.argv.slice(2);
+  return `npm run ${script}${given.length ? ` -- ${given.join(' ')}` : ''}`;
+}
+
+export function contextOf(gpu: Gpu, clock: Clock, script: string): Context {
+  return {
+    command: commandLine(script),
+    adapter: gpu.description,
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores, Node ${process.versions.node}`,
+    clock: clock.description,
+  };
+}
+
+/** The context in Markdown. */
+export function contextLines(context: Context): string {
+  return [
+    `Command: \`${context.command}\`. Date: ${context.date}.`,
+    `Adapter: ${context.adapter}. Machine: ${context.machine}.`,
+    `${context.clock[0].toUpperCase()}${context.clock.slice(1)}.`,
+  ].join('\n');
+}
+
+/** Warns on stderr of what else runs now; the returned watch tells about the time until it is asked. */
+export async function watchLoad(): Promise<LoadWatch> {
+  const warning = loadWarning(await currentLoad(), 'just before the start');
+  if (warning) process.stderr.write(`${warning}\n`);
+  return new LoadWatch();
+}
+
+/** Ends a watch: a warning on stderr, and the line for the tables. */
+export function reportLoad(watch: LoadWatch): string {
+  const cores = watch.coresOfOthers();
+  const warning = loadWarning(cores, 'meanwhile');
+  if (warning) process.stderr.write(`${warning}\n`);
+  return `Other processes used ${cores.toFixed(2)} cores meanwhile.`;
+}
