@@ -78,7 +78,7 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   }
   const markdown = optionalString(values, 'markdown');
   if (markdown) {
-    const tables = kernelTables(results, clock.label);
+    const tables = kernelTables(results, `${clock.name} ms`);
     const text = [contextLines(context), loadLine, peakLine, '', tables].join('\n');
     await writeSection(markdown, 'Kernels', text);
   }

@@ -61,10 +61,7 @@ async function check(gpu: Gpu, prepared: PreparedCase, loaded: Loaded): Promise<
 }
 
 function time(gpu: Gpu, clock: Clock, plan: Plan, loaded: Loaded): Promise<Timing> {
-  return repeat(clock, async (count) => {
-    for (let i = 0; i < count; i++) gpu.runPlan(plan, loaded.inputs, loaded.outputs);
-    await gpu.finish();
-  });
+  return repeat(gpu, clock, () => gpu.runPlan(plan, loaded.inputs, loaded.outputs));
 }
 
 /** Checks a case against the reference, then times it. @throws GpuError if its kernels do not run */

@@ -33,9 +33,9 @@ export class Clock {
       : 'times are wall time, submission and waiting included';
   }
 
-  /** Column title. */
-  get label(): string {
-    return this.kind === 'cpu' ? `cpu/${this.cores} ms` : 'ms';
+  /** Short name, for titles. */
+  get name(): string {
+    return this.kind === 'cpu' ? `cpu/${this.cores}` : 'wall';
   }
 
   async measure(work: () => Promise<void>): Promise<Lapse> {

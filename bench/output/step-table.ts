@@ -1,0 +1,54 @@
+import type { StepResult } from '../step/measure-step.ts';
+import type { HostResult } from '../step/null-device.ts';
+import { shapeText } from '../step/step-shape.ts';
+import { bytesText, left, markdownTable, percent, right, significant } from './table.ts';
+
+/** One row a training step. @param clock title of the clock's column, without its unit */
+export function stepTable(results: readonly StepResult[], clock: string): string {
+  return markdownTable(
+    [
+      left('step'),
+      left('perceptual'),
+      right(`${clock} s`),
+      right('spread'),
+      right('wall s'),
+      right('first step s'),
+      right('host ms'),
+      right('dispatches'),
+      right('pipelines'),
+      right('bind groups made'),
+      right('peak memory'),
+    ],
+    results.map((result) => [
+      shapeText(result.shape),
+      result.perceptual,
+      significant(result.seconds.median),
+      percent(result.seconds.spread),
+      significant(result.wallSeconds.median),
+      significant(result.firstSeconds),
+      significant(result.hostMilliseconds),
+      String(result.dispatches),
+      String(result.pipelines),
+      significant(result.bindGroupsPerStep),
+      bytesText(result.peakBytes),
+    ]),
+  );
+}
+
+/** One line a step. */
+export function stepLine(result: StepResult, clock: string): string {
+  return (
+    `${shapeText(result.shape)} (${result.perceptual}): ${clock} ${significant(result.seconds.median)} s ±${percent(result.seconds.spread)}, ` +
+    `wall ${significant(result.wallSeconds.median)} s, first ${significant(result.firstSeconds)} s, host ${significant(result.hostMilliseconds)} ms, ` +
+    `${result.dispatches} dispatches, ${result.pipelines} pipelines, ${significant(result.bindGroupsPerStep)} bind groups made, ` +
+    `peak ${bytesText(result.peakBytes)}, binding limit ${bytesText(result.bindingLimit)}`
+  );
+}
+
+export function hostLine(result: HostResult): string {
+  return (
+    `Host time on Dawn's null backend, ${shapeText(result.shape)}: ${significant(result.milliseconds.median)} ms a step ` +
+    `±${percent(result.milliseconds.spread)}, ${result.dispatches} dispatches, ` +
+    `${significant(result.microsecondsPerDispatch)} µs a dispatch.`
+  );
+}

@@ -1,0 +1,129 @@
+import { GpuError, NumericalError } from '../../src/errors.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { PerceptualFile } from '../../src/run/perceptual.ts';
+import type { Clock } from '../measure/clock.ts';
+import { type Repeats, summariseRepeats } from '../measure/statistics.ts';
+import type { StepShape } from './step-shape.ts';
+import { TrainingStep } from './training-step.ts';
+
+export interface StepResult {
+  readonly shape: StepShape;
+  readonly perceptual: string;
+  /** Seconds by the clock, and elapsed. */
+  readonly seconds: Repeats;
+  readonly wallSeconds: Repeats;
+  /** Milliseconds until a step was recorded and submitted, while the driver worked on it. */
+  readonly hostMilliseconds: number;
+  /** Seconds of the first step, compilation included. */
+  readonly firstSeconds: number;
+  readonly dispatches: number;
+  readonly pipelines: number;
+  /** Made during the timed steps, per step. */
+  readonly bindGroupsPerStep: number;
+  readonly pipelinesPerStep: number;
+  readonly peakBytes: number;
+  /** Largest single buffer binding that the device allows. */
+  readonly bindingLimit: number;
+}
+
+/** Steps before the timed ones: the pool has found its final choice of buffers after a few. */
+const WARM_UP = 3;
+
+/**
+ * Times training steps.
+ * @throws NumericalError if a loss is not finite (a rejected dispatch would show there)
+ */
+export async function measureStep(
+  gpu: Gpu,
+  clock: Clock,
+  shape: StepShape,
+  perceptual: PerceptualFile,
+  options: { readonly repeats: number; readonly warmUp?: number },
+): Promise<StepResult> {
+  const start = performance.now();
+  const step = new TrainingStep(gpu, shape, perceptual);
+  try {
+    const losses = await step.takeAndReadLosses();
+    const firstSeconds = (performance.now() - start) / 1000;
+    for (const [name, value] of losses) {
+      if (!Number.isFinite(value)) throw new NumericalError(`loss ${name} is ${value}`);
+    }
+    const once = async (): Promise<number> => {
+      const host = await step.take();
+      await gpu.finish();
+      return host;
+    };
+    for (let i = 1; i < (options.warmUp ?? WARM_UP); i++) await once();
+    const { recorder, pipelines } = gpu;
+    const before = {
+      dispatches: recorder.dispatches,
+      bindGroups: recorder.bindGroupsCreated,
+      pipelines: pipelines.size,
+    };
+    const [seconds, wall, host]: number[][] = [[], [], []];
+    for (let i = 0; i < options.repeats; i++) {
+      const lapse = await clock.measure(async () => {
+        host.push(await once());
+      });
+      seconds.push(lapse.milliseconds / 1000);
+      wall.push(lapse.wall / 1000);
+    }
+    return {
+      shape,
+      perceptual: perceptual.name,
+      seconds: summariseRepeats(seconds),
+      wallSeconds: summariseRepeats(wall),
+      hostMilliseconds: summariseRepeats(host).median,
+      firstSeconds,
+      dispatches: (recorder.dispatches - before.dispatches) / options.repeats,
+      pipelines: pipelines.size,
+      bindGroupsPerStep: (recorder.bindGroupsCreated - before.bindGroups) / options.repeats,
+      pipelinesPerStep: (pipelines.size - before.pipelines) / options.repeats,
+      peakBytes: gpu.memory().peakBytes,
+      bindingLimit: gpu.device.limits.maxStorageBufferBindingSize,
+    };
+  } finally {
+    step.dispose();
+  }
+}
+
+/** Steps after which nothing may grow. */
+const SETTLED = 6;
+
+/**
+ * Takes `steps` steps and compares bytes and buffers in use with those after the first few.
+ * @throws GpuError if something grew
+ */
+export async function checkLeaks(
+  gpu: Gpu,
+  shape: StepShape,
+  perceptual: PerceptualFile,
+  steps: number,
+): Promise<string> {
+  const inventory = () => {
+    const { liveBytes, liveBuffers, pooledBytes, peakBytes } = gpu.memory();
+    return { liveBytes, liveBuffers, pooledBytes, peakBytes, pipelines: gpu.pipelines.size };
+  };
+  const empty = gpu.memory();
+  const step = new TrainingStep(gpu, shape, perceptual);
+  let settled: string | undefined;
+  for (let i = 1; i <= Math.max(steps, SETTLED + 1); i++) {
+    await step.take();
+    await gpu.finish();
+    if (i < SETTLED) continue;
+    const now = JSON.stringify(inventory());
+    settled ??= now;
+    if (now !== settled) {
+      throw new GpuError('out-of-memory', `step ${i} holds ${now}, step ${SETTLED} ${settled}`);
+    }
+  }
+  step.dispose();
+  const after = gpu.memory();
+  if (after.liveBytes !== empty.liveBytes || after.liveBuffers !== empty.liveBuffers) {
+    throw new GpuError(
+      'out-of-memory',
+      `${after.liveBuffers - empty.liveBuffers} buffers of ${after.liveBytes - empty.liveBytes} bytes are left after the end`,
+    );
+  }
+  return `${steps} steps hold not a byte more than ${SETTLED}, and all is given back`;
+}

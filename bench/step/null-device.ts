@@ -1,0 +1,59 @@
+import { GpuError } from '../../src/errors.ts';
+import { type Gpu, openGpu } from '../../src/gpu/gpu.ts';
+import type { PerceptualFile } from '../../src/run/perceptual.ts';
+import { type Repeats, summariseRepeats } from '../measure/statistics.ts';
+import type { StepShape } from './step-shape.ts';
+import { TrainingStep } from './training-step.ts';
+
+/**
+ * A device that does nothing: Dawn's null backend validates and records everything and runs nothing,
+ * so that what is left is the time of the host.
+ * @throws GpuError if Dawn was built without it
+ */
+export async function openNullGpu(): Promise<Gpu> {
+  const webgpu = await import('webgpu');
+  const instance = webgpu.create(['backend=null']);
+  const adapter = await instance.requestAdapter();
+  if (!adapter) throw new GpuError('no-adapter', "Dawn's null backend is not there");
+  return openGpu(adapter, { keepAlive: instance, description: "Dawn's null backend" });
+}
+
+export interface HostResult {
+  readonly shape: StepShape;
+  /** Milliseconds of a step on the host: tape, recording, encoding, submitting. */
+  readonly milliseconds: Repeats;
+  readonly dispatches: number;
+  readonly microsecondsPerDispatch: number;
+}
+
+const WARM_UP = 8;
+
+/** Host time of a steady step. */
+export async function measureHost(
+  shape: StepShape,
+  perceptual: PerceptualFile,
+  repeats: number,
+): Promise<HostResult> {
+  const gpu = await openNullGpu();
+  const step = new TrainingStep(gpu, shape, perceptual);
+  for (let i = 0; i < WARM_UP; i++) {
+    await step.take();
+    await gpu.device.queue.onSubmittedWorkDone();
+  }
+  const before = gpu.recorder.dispatches;
+  const times: number[] = [];
+  for (let i = 0; i < repeats; i++) {
+    times.push(await step.take());
+    await gpu.device.queue.onSubmittedWorkDone();
+  }
+  const milliseconds = summariseRepeats(times);
+  const dispatches = (gpu.recorder.dispatches - before) / repeats;
+  step.dispose();
+  gpu.close();
+  return {
+    shape,
+    milliseconds,
+    dispatches,
+    microsecondsPerDispatch: (milliseconds.median * 1000) / dispatches,
+  };
+}
