@@ -20,7 +20,7 @@ import { contextLines, contextOf, reportLoad, watchLoad } from './output/context
 import { writeSection } from './output/section.ts';
 import { hostLine, stepLine, stepTable } from './output/step-table.ts';
 import { checkLeaks, measureStep, type StepResult } from './step/measure-step.ts';
-import { measureHost } from './step/null-device.ts';
+import { HOST_SHAPE, measureHost } from './step/null-device.ts';
 import { PAPER_SHAPE, STEP_SHAPES, type StepShape } from './step/step-shape.ts';
 
 const PROGRAM: ProgramSpec = {
@@ -110,7 +110,7 @@ await runProgram(PROGRAM, async ({ values }) => {
     notes.push(`Leak check: ${await checkLeaks(gpu, shape, perceptual, leakSteps)}.`);
     gpu.close();
   }
-  const host = await measureHost(PAPER_SHAPE, perceptual, 15);
+  const host = await measureHost(HOST_SHAPE, perceptual, 15);
   notes.push(hostLine(host), reportLoad(load));
   for (const note of notes) print(note);
   const json = optionalString(values, 'json');

@@ -18,3 +18,13 @@ export function workerNanoseconds(): number | undefined {
     return undefined;
   }
 }
+
+/** Nanoseconds of processor time of the main thread: what the host itself does, other programs aside. */
+export function mainNanoseconds(): number | undefined {
+  try {
+    const path = `/proc/self/task/${process.pid}/schedstat`;
+    return Number(readFileSync(path, 'utf8').split(' ')[0]);
+  } catch {
+    return undefined;
+  }
+}

@@ -26,8 +26,11 @@ export interface StepResult {
   readonly bindingLimit: number;
 }
 
-/** Steps before the timed ones: the pool has found its final choice of buffers after a few. */
-const WARM_UP = 3;
+/**
+ * Most steps before the timed ones. They end as soon as a step makes no bind group: then the pool has
+ * found its final choice of buffers.
+ */
+const WARM_UP = 8;
 
 /**
  * Times training steps.
@@ -53,8 +56,12 @@ export async function measureStep(
       await gpu.finish();
       return host;
     };
-    for (let i = 1; i < (options.warmUp ?? WARM_UP); i++) await once();
     const { recorder, pipelines } = gpu;
+    for (let i = 1; i < (options.warmUp ?? WARM_UP); i++) {
+      const made = recorder.bindGroupsCreated;
+      await once();
+      if (recorder.bindGroupsCreated === made) break;
+    }
     const before = {
       dispatches: recorder.dispatches,
       bindGroups: recorder.bindGroupsCreated,

@@ -2,7 +2,7 @@ import { GpuError } from '../../src/errors.ts';
 import { type Gpu, openGpu } from '../../src/gpu/gpu.ts';
 import type { PerceptualFile } from '../../src/run/perceptual.ts';
 import { type Repeats, summariseRepeats } from '../measure/statistics.ts';
-import type { StepShape } from './step-shape.ts';
+import { PAPER_SHAPE, type StepShape } from './step-shape.ts';
 import { TrainingStep } from './training-step.ts';
 
 /**
@@ -17,6 +17,12 @@ export async function openNullGpu(): Promise<Gpu> {
   if (!adapter) throw new GpuError('no-adapter', "Dawn's null backend is not there");
   return openGpu(adapter, { keepAlive: instance, description: "Dawn's null backend" });
 }
+
+/**
+ * The paper's step with fewer channels. Host time depends on the number of dispatches, not on what
+ * each does, and the null backend hands out half a GiB at most.
+ */
+export const HOST_SHAPE: StepShape = { ...PAPER_SHAPE, ngf: 8, ndf: 8, batch: 1 };
 
 export interface HostResult {
   readonly shape: StepShape;
