@@ -1,0 +1,69 @@
+/** Tables, numbers and sections of result files. */
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { replaceSection } from '../../bench/output/section.ts';
+import {
+  bytesText,
+  left,
+  markdownTable,
+  percent,
+  right,
+  significant,
+} from '../../bench/output/table.ts';
+
+const suite = createSuite('output of benchmarks');
+
+suite('three significant digits without exponents', () => {
+  const cases: [number, string][] = [
+    [1234.5, '1235'],
+    [123.45, '123'],
+    [12.345, '12.3'],
+    [1.2345, '1.23'],
+    [0.12345, '0.123'],
+    [0.00012345, '0.000123'],
+    [0, '0'],
+    [-4.567, '-4.57'],
+    [Number.NaN, 'NaN'],
+  ];
+  for (const [value, text] of cases) assert.is(significant(value), text);
+});
+
+suite('shares and bytes', () => {
+  assert.is(percent(0.256), '26 %');
+  assert.is(bytesText(512), '512 B');
+  assert.is(bytesText(1536), '1.50 KiB');
+  assert.is(bytesText(3 * 2 ** 30), '3.00 GiB');
+  assert.is(bytesText(5000 * 2 ** 30), '5000 GiB');
+});
+
+suite('a Markdown table pads its cells and aligns its columns', () => {
+  const table = markdownTable(
+    [left('kernel'), right('ms')],
+    [
+      ['add', '1.5'],
+      ['multiply', '12'],
+    ],
+  );
+  assert.is(
+    table,
+    ['| kernel   |  ms |', '| -------- | --: |', '| add      | 1.5 |', '| multiply |  12 |'].join(
+      '\n',
+    ),
+  );
+});
+
+suite('a section is added once, then replaced, and everything else stays', () => {
+  const prose = '# Results\n\nWritten by hand.\n';
+  const added = replaceSection(prose, 'Kernels', 'first');
+  assert.match(added, '## Kernels');
+  assert.match(added, 'Written by hand.');
+  const other = replaceSection(added, 'Scaling', 'other');
+  const replaced = replaceSection(`${other}\nAfterword.\n`, 'Kernels', 'second $& once');
+  assert.not.match(replaced, 'first');
+  assert.match(replaced, 'second $& once');
+  assert.match(replaced, 'other');
+  assert.match(replaced, 'Afterword.');
+  assert.is(replaced.split('## Kernels').length, 2);
+});
+
+suite.run();
