@@ -55,7 +55,7 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   }
   const print = (text: string) => process.stdout.write(`${text}\n`);
   const gpu = await openNodeGpu({ device: optionalString(values, 'device'), log: print });
-  const clock = new Clock(gpu);
+  const clock = new Clock(gpu.profile.kind);
   const context = contextOf(gpu, clock, 'bench');
   print(context.clock);
   const load = await watchLoad();

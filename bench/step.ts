@@ -90,7 +90,7 @@ await runProgram(PROGRAM, async ({ values }) => {
   // A device of its own for each size, so that peaks and pipelines are of that size alone.
   for (const shape of shapes) {
     const gpu = await open({ device, log: context ? undefined : print });
-    const clock = new Clock(gpu);
+    const clock = new Clock(gpu.profile.kind);
     clockName = clock.name;
     if (!context) print(clock.description);
     context ??= contextOf(gpu, clock, 'bench:step');

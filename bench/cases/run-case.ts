@@ -3,6 +3,7 @@ import { GpuError } from '../../src/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Storage } from '../../src/gpu/storage.ts';
 import type { Clock } from '../measure/clock.ts';
+import { submitterOf } from '../measure/device.ts';
 import type { Peak } from '../measure/peak.ts';
 import { repeat, type Timing } from '../measure/repeat.ts';
 import type { Comparison, KernelCase, PreparedCase } from './kernel-case.ts';
@@ -61,7 +62,7 @@ async function check(gpu: Gpu, prepared: PreparedCase, loaded: Loaded): Promise<
 }
 
 function time(gpu: Gpu, clock: Clock, plan: Plan, loaded: Loaded): Promise<Timing> {
-  return repeat(gpu, clock, () => gpu.runPlan(plan, loaded.inputs, loaded.outputs));
+  return repeat(submitterOf(gpu), clock, () => gpu.runPlan(plan, loaded.inputs, loaded.outputs));
 }
 
 /** Checks a case against the reference, then times it. @throws GpuError if its kernels do not run */

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import type { Gpu } from '../../src/gpu/gpu.ts';
 import { workerNanoseconds } from '../worker-time.ts';
 
 /**
@@ -22,8 +21,9 @@ export class Clock {
   readonly kind: ClockKind;
   readonly cores = availableParallelism();
 
-  constructor(gpu: Gpu) {
-    this.kind = gpu.profile.kind === 'cpu' && workerNanoseconds() !== undefined ? 'cpu' : 'wall';
+  /** @param adapter whether the work is done by this process's own threads, or by a GPU */
+  constructor(adapter: 'cpu' | 'gpu') {
+    this.kind = adapter === 'cpu' && workerNanoseconds() !== undefined ? 'cpu' : 'wall';
   }
 
   /** One line that says what the times are. */

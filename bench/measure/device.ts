@@ -1,5 +1,6 @@
 import { type Gpu, openGpu } from '../../src/gpu/gpu.ts';
 import { openNodeAdapter } from '../../src/gpu/node-adapter.ts';
+import type { Submitter } from './repeat.ts';
 
 /** What WebGPU guarantees everywhere (specification, section "Limits"). */
 const DEFAULT_LIMITS = {
@@ -24,4 +25,9 @@ export async function openDefaultGpu(options: {
     requestDevice: (descriptor?: GPUDeviceDescriptor) => adapter.requestDevice(descriptor),
   };
   return openGpu(modest as unknown as GPUAdapter, { keepAlive: [instance, adapter], description });
+}
+
+/** A device as something that work can be timed on. */
+export function submitterOf(gpu: Gpu): Submitter {
+  return { flush: () => gpu.flush(), done: () => gpu.device.queue.onSubmittedWorkDone() };
 }

@@ -3,6 +3,7 @@ import type { Kernel } from '../../kernels/kernel.ts';
 import { linearMain, linearWorkgroups } from '../../kernels/linear.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Clock } from './clock.ts';
+import { submitterOf } from './device.ts';
 import { repeat } from './repeat.ts';
 
 /*
@@ -87,7 +88,7 @@ const COPIED = 64 * 2 ** 20;
 export async function measurePeak(gpu: Gpu, clock: Clock): Promise<Peak> {
   const time = async (kernel: Kernel, source: Float32Array, resultBytes: number) => {
     const [input, output] = [gpu.upload(source), gpu.allocate(resultBytes)];
-    const timing = await repeat(gpu, clock, () => gpu.run(kernel, [input, output]));
+    const timing = await repeat(submitterOf(gpu), clock, () => gpu.run(kernel, [input, output]));
     gpu.dispose(input);
     gpu.dispose(output);
     return timing.time.least;

@@ -1,6 +1,13 @@
-import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Clock, Lapse } from './clock.ts';
 import { type Repeats, summariseRepeats } from './statistics.ts';
+
+/** Whatever runs recorded work: our device, or a peer's. */
+export interface Submitter {
+  /** Submits what was recorded. */
+  flush(): Promise<void>;
+  /** Waits until all that was submitted is done. */
+  done(): Promise<unknown>;
+}
 
 export interface RepeatOptions {
   /** Least duration of one sample, in ms; short work is done several times a sample. */
@@ -34,7 +41,7 @@ const SLEEP = 0.8;
  * @param record records the unit once
  */
 export async function repeat(
-  gpu: Gpu,
+  device: Submitter,
   clock: Clock,
   record: () => void,
   { sample = 25, repeats = 9, budget = 1500 }: RepeatOptions = {},
@@ -42,10 +49,10 @@ export async function repeat(
   let expected = 0;
   const work = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) record();
-    await gpu.flush();
+    await device.flush();
     const rest = expected * count * SLEEP;
     if (rest > 2) await new Promise((resolve) => setTimeout(resolve, rest));
-    await gpu.device.queue.onSubmittedWorkDone();
+    await device.done();
   };
   await work(1);
   const first = await clock.measure(() => work(1));

@@ -19,12 +19,17 @@ export function commandLine(script: string): string {
 }
 
 export function contextOf(gpu: Gpu, clock: Clock, script: string): Context {
+  return machineContext(gpu.description, clock.description, script);
+}
+
+/** The context of a program that leaves devices to others. */
+export function machineContext(adapter: string, clock: string, script: string): Context {
   return {
     command: commandLine(script),
-    adapter: gpu.description,
+    adapter,
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores, Node ${process.versions.node}`,
-    clock: clock.description,
+    clock,
   };
 }
 
@@ -37,10 +42,17 @@ export function contextLines(context: Context): string {
   ].join('\n');
 }
 
+/** Warns on stderr of what else runs now; returns the line for the tables. */
+export async function loadBefore(): Promise<string> {
+  const cores = await currentLoad();
+  const warning = loadWarning(cores, 'just before the start');
+  if (warning) process.stderr.write(`${warning}\n`);
+  return `Other processes used ${cores.toFixed(2)} cores just before.`;
+}
+
 /** Warns on stderr of what else runs now; the returned watch tells about the time until it is asked. */
 export async function watchLoad(): Promise<LoadWatch> {
-  const warning = loadWarning(await currentLoad(), 'just before the start');
-  if (warning) process.stderr.write(`${warning}\n`);
+  await loadBefore();
   return new LoadWatch();
 }
 

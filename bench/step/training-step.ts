@@ -1,6 +1,10 @@
 import { tensorFrom } from '../../src/autograd/tensor.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { PROPOSED_DEFAULTS, ProposedMethod } from '../../src/methods/proposed.ts';
+import {
+  PROPOSED_DEFAULTS,
+  ProposedMethod,
+  type ProposedOptions,
+} from '../../src/methods/proposed.ts';
 import { PerceptualDistance } from '../../src/nn/perceptual/perceptual-distance.ts';
 import type { PerceptualFile } from '../../src/run/perceptual.ts';
 import { noise } from '../cases/kernel-case.ts';
@@ -14,6 +18,13 @@ function hostMilliseconds(): number {
   return nanoseconds === undefined ? performance.now() : nanoseconds / 1e6;
 }
 
+/** A batch of noise images in [-1,1], NCHW. */
+export function stepImages(shape: StepShape): { low: Float32Array; high: Float32Array } {
+  const image = (seed: number) =>
+    noise(shape.batch * shape.size ** 2, seed).map((value) => value / 2);
+  return { low: image(1), high: image(2) };
+}
+
 /** The proposed method on a device with a batch of noise, ready to take steps. */
 export class TrainingStep {
   readonly method: ProposedMethod;
@@ -23,18 +34,28 @@ export class TrainingStep {
   private readonly shape: StepShape;
   private steps = 0;
 
-  constructor(gpu: Gpu, shape: StepShape, perceptual: PerceptualFile) {
+  /** @param options what differs from the paper's settings besides the sizes */
+  constructor(
+    gpu: Gpu,
+    shape: StepShape,
+    perceptual: PerceptualFile,
+    options: Partial<ProposedOptions> = {},
+  ) {
     this.gpu = gpu;
     this.shape = shape;
     this.perceptual = new PerceptualDistance(gpu, perceptual.name, perceptual.weights);
     this.method = new ProposedMethod(
       gpu,
-      { ...PROPOSED_DEFAULTS, ngf: shape.ngf, ndf: shape.ndf, levels: levelsOf(shape) },
+      {
+        ...PROPOSED_DEFAULTS,
+        ngf: shape.ngf,
+        ndf: shape.ndf,
+        levels: levelsOf(shape),
+        ...options,
+      },
       this.perceptual,
     );
-    const pixels = shape.batch * shape.size ** 2;
-    const image = (seed: number) => noise(pixels, seed).map((value) => value / 2);
-    this.images = { low: image(1), high: image(2) };
+    this.images = stepImages(shape);
   }
 
   /**
