@@ -1,4 +1,5 @@
 import { availableParallelism, cpus } from 'node:os';
+import { basename, isAbsolute } from 'node:path';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Clock } from '../measure/clock.ts';
 import { currentLoad, LoadWatch, loadWarning } from '../measure/load.ts';
@@ -12,9 +13,9 @@ export interface Context {
   readonly clock: string;
 }
 
-/** The command as typed: the npm script and its arguments. */
-export function commandLine(script: string): string {
-  const given = process.argv.slice(2);
+/** The command as typed, absolute paths shortened to their ends: the npm script and its arguments. */
+export function commandLine(script: string, argv = process.argv.slice(2)): string {
+  const given = argv.map((text) => (isAbsolute(text) ? `…/${basename(text)}` : text));
   return `npm run ${script}${given.length ? ` -- ${given.join(' ')}` : ''}`;
 }
 

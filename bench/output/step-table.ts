@@ -1,7 +1,7 @@
 import type { StepResult } from '../step/measure-step.ts';
 import type { HostResult } from '../step/null-device.ts';
 import { shapeText } from '../step/step-shape.ts';
-import { bytesText, left, markdownTable, percent, right, significant } from './table.ts';
+import { bytesText, left, markdownTable, right, significant, spreadText } from './table.ts';
 
 /** One row a training step. @param clock title of the clock's column, without its unit */
 export function stepTable(results: readonly StepResult[], clock: string): string {
@@ -23,7 +23,7 @@ export function stepTable(results: readonly StepResult[], clock: string): string
       shapeText(result.shape),
       result.perceptual,
       significant(result.seconds.median),
-      percent(result.seconds.spread),
+      spreadText(result.seconds),
       significant(result.wallSeconds.median),
       significant(result.firstSeconds),
       significant(result.hostMilliseconds),
@@ -38,7 +38,7 @@ export function stepTable(results: readonly StepResult[], clock: string): string
 /** One line a step. */
 export function stepLine(result: StepResult, clock: string): string {
   return (
-    `${shapeText(result.shape)} (${result.perceptual}): ${clock} ${significant(result.seconds.median)} s ±${percent(result.seconds.spread)}, ` +
+    `${shapeText(result.shape)} (${result.perceptual}): ${clock} ${significant(result.seconds.median)} s ±${spreadText(result.seconds)}, ` +
     `wall ${significant(result.wallSeconds.median)} s, first ${significant(result.firstSeconds)} s, host ${significant(result.hostMilliseconds)} ms, ` +
     `${result.dispatches} dispatches, ${result.pipelines} pipelines, ${significant(result.bindGroupsPerStep)} bind groups made, ` +
     `peak ${bytesText(result.peakBytes)}, binding limit ${bytesText(result.bindingLimit)}`
@@ -48,7 +48,7 @@ export function stepLine(result: StepResult, clock: string): string {
 export function hostLine(result: HostResult): string {
   return (
     `Host time on Dawn's null backend, ${shapeText(result.shape)}: ${significant(result.milliseconds.median)} ms a step ` +
-    `±${percent(result.milliseconds.spread)}, ${result.dispatches} dispatches, ` +
+    `±${spreadText(result.milliseconds)}, ${result.dispatches} dispatches, ` +
     `${significant(result.microsecondsPerDispatch)} µs a dispatch.`
   );
 }

@@ -1,3 +1,5 @@
+import type { Repeats } from '../measure/statistics.ts';
+
 /** One column of a table: its title, and how it stands. */
 export interface Column {
   readonly title: string;
@@ -17,6 +19,11 @@ export function significant(value: number): string {
 
 export function percent(fraction: number): string {
   return `${(100 * fraction).toFixed(0)} %`;
+}
+
+/** The spread of repeated measurements, if they are enough to have one. */
+export function spreadText({ spread, count }: Pick<Repeats, 'spread' | 'count'>): string {
+  return count < 3 ? '–' : percent(spread);
 }
 
 /** Bytes as KiB, MiB or GiB. */

@@ -1,6 +1,7 @@
 /** Tables, numbers and sections of result files. */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { commandLine } from '../../bench/output/context.ts';
 import { replaceSection } from '../../bench/output/section.ts';
 import {
   bytesText,
@@ -9,6 +10,7 @@ import {
   percent,
   right,
   significant,
+  spreadText,
 } from '../../bench/output/table.ts';
 
 const suite = createSuite('output of benchmarks');
@@ -28,7 +30,17 @@ suite('three significant digits without exponents', () => {
   for (const [value, text] of cases) assert.is(significant(value), text);
 });
 
+suite('a command is told without the folders of the machine', () => {
+  assert.is(commandLine('bench', []), 'npm run bench');
+  assert.is(
+    commandLine('bench', ['--weights', '/some/where/weights', '--out', 'here/plots']),
+    'npm run bench -- --weights …/weights --out here/plots',
+  );
+});
+
 suite('shares and bytes', () => {
+  assert.is(spreadText({ spread: 0.1, count: 3 }), '10 %');
+  assert.is(spreadText({ spread: 0, count: 2 }), '–');
   assert.is(percent(0.256), '26 %');
   assert.is(bytesText(512), '512 B');
   assert.is(bytesText(1536), '1.50 KiB');
