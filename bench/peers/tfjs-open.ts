@@ -32,16 +32,27 @@ export async function openTf(device: string | undefined): Promise<OpenTf> {
   const require = createRequire(join(PEERS_FOLDER, 'package.json'));
   const tf = require('@tensorflow/tfjs-core') as Tf;
   require('@tensorflow/tfjs-backend-webgpu');
+  // Registers the ops' gradients, which the core's bundle for Node leaves out.
+  require('@tensorflow/tfjs-layers');
   if (!(await tf.setBackend('webgpu'))) throw new Error('tfjs does not open its WebGPU backend');
   await tf.ready();
   const backend = tf.backend();
+  // A rejected dispatch is fast; it must not be timed as if it had worked.
+  backend.device.addEventListener('uncapturederror', ({ error }) => {
+    process.stderr.write(`tfjs: ${error.message}\n`);
+    process.exit(1);
+  });
   return {
     tf,
     adapter: description,
     kind: adapter.info.isFallbackAdapter ? 'cpu' : 'gpu',
     instance,
     submitter: {
-      flush: async () => backend.submitQueue(),
+      flush: async () => {
+        if (!backend.commandEncoder) return;
+        backend.endComputePassEncoder();
+        backend.submitQueue();
+      },
       done: () => backend.device.queue.onSubmittedWorkDone(),
     },
   };

@@ -23,7 +23,13 @@ type Axes = number | number[];
 export interface Tf {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
-  backend(): { submitQueue(): void; readonly device: GPUDevice };
+  backend(): {
+    /** Absent while nothing is recorded. */
+    readonly commandEncoder: GPUCommandEncoder | null;
+    endComputePassEncoder(): void;
+    submitQueue(): void;
+    readonly device: GPUDevice;
+  };
   readonly version_core: string;
   tensor(data: Float32Array, shape: number[]): TfTensor;
   variable(initial: TfTensor, trainable: boolean, name: string): TfVariable;
