@@ -101,6 +101,12 @@ function resizeCases(batch: number): KernelCase[] {
   ];
 }
 
+/** A position moved clear of pixel centres, where the gradient jumps and rounding decides the side. */
+function clear(pixel: number): number {
+  const whole = Math.floor(pixel);
+  return whole + 0.1 + 0.8 * (pixel - whole);
+}
+
 /** A registration network's warp: one channel, 256×256, smooth displacements of a few pixels. */
 function gridSampleCases(batch: number): KernelCase[] {
   const size = 256;
@@ -118,7 +124,7 @@ function gridSampleCases(batch: number): KernelCase[] {
   const grids = Float32Array.from({ length: batch * pixels * 2 }, (_, i) => {
     const [column, row] = [Math.floor(i / 2) % size, Math.floor(i / 2 / size) % size];
     const shift = 3.3 * Math.sin(row / 27.1) * Math.cos(column / 25.3) + 0.37;
-    return (2 * (i % 2 === 0 ? column + shift : row - shift) + 1) / size - 1;
+    return (2 * clear(i % 2 === 0 ? column + shift : row - shift) + 1) / size - 1;
   });
   const gridOf = (image: number): HostArray =>
     hostArray([1, size, size, 2], grids.subarray(image * pixels * 2, (image + 1) * pixels * 2));

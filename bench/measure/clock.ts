@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { workerNanoseconds } from '../worker-time.ts';
+import { workerNanosecondsBetween, workerTimes } from '../worker-time.ts';
 
 /**
  * What a time in a table means.
@@ -23,7 +23,7 @@ export class Clock {
 
   /** @param adapter whether the work is done by this process's own threads, or by a GPU */
   constructor(adapter: 'cpu' | 'gpu') {
-    this.kind = adapter === 'cpu' && workerNanoseconds() !== undefined ? 'cpu' : 'wall';
+    this.kind = adapter === 'cpu' && workerTimes() !== undefined ? 'cpu' : 'wall';
   }
 
   /** One line that says what the times are. */
@@ -39,11 +39,12 @@ export class Clock {
   }
 
   async measure(work: () => Promise<void>): Promise<Lapse> {
-    const before = workerNanoseconds() ?? 0;
+    const before = workerTimes();
     const start = performance.now();
     await work();
     const wall = performance.now() - start;
-    const worked = ((workerNanoseconds() ?? 0) - before) / 1e6 / this.cores;
-    return { milliseconds: this.kind === 'cpu' ? worked : wall, wall };
+    const after = workerTimes();
+    if (this.kind === 'wall' || !before || !after) return { milliseconds: wall, wall };
+    return { milliseconds: workerNanosecondsBetween(before, after) / 1e6 / this.cores, wall };
   }
 }

@@ -57,7 +57,9 @@ export async function repeat(
   await work(1);
   const first = await clock.measure(() => work(1));
   expected = first.milliseconds;
-  const perSample = Math.min(MOST_PER_SAMPLE, Math.max(1, Math.ceil(sample / first.milliseconds)));
+  // Work that the clock hardly sees must not be repeated for minutes.
+  const unit = Math.max(first.milliseconds, first.wall / 10);
+  const perSample = Math.min(MOST_PER_SAMPLE, Math.max(1, Math.ceil(sample / unit)));
   const lapses: Lapse[] = [];
   const start = performance.now();
   while (lapses.length < repeats) {

@@ -1,8 +1,11 @@
 /** Statistics of repeated measurements. */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Clock } from '../../bench/measure/clock.ts';
 import { loadWarning } from '../../bench/measure/load.ts';
+import { repeat } from '../../bench/measure/repeat.ts';
 import { geometricMean, summariseRepeats } from '../../bench/measure/statistics.ts';
+import { workerNanosecondsBetween } from '../../bench/worker-time.ts';
 
 const suite = createSuite('statistics of measurements');
 
@@ -26,6 +29,45 @@ suite('the geometric mean of 1, 10 and 100 is 10', () => {
 suite('only a load that matters is warned of', () => {
   assert.is(loadWarning(0.1, 'now'), undefined);
   assert.match(loadWarning(1.234, 'now') ?? '', /1\.23 cores now/);
+});
+
+suite('threads that ended take no time off, new ones count whole', () => {
+  const before = new Map([
+    ['1', 100],
+    ['2', 5000],
+  ]);
+  const after = new Map([
+    ['1', 130],
+    ['3', 7],
+  ]);
+  assert.is(workerNanosecondsBetween(before, after), 37);
+});
+
+suite('work that the clock does not see is not repeated for ever', async () => {
+  let units = 0;
+  let recorded = 0;
+  const device = {
+    flush: async () => {
+      units += recorded;
+      recorded = 0;
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    },
+    done: async () => {},
+  };
+  const clock = new Clock('gpu');
+  const blind = {
+    kind: clock.kind,
+    cores: 1,
+    description: '',
+    name: '',
+    measure: async (work: () => Promise<void>) => ({
+      ...(await clock.measure(work)),
+      milliseconds: 0,
+    }),
+  };
+  const timing = await repeat(device, blind, () => recorded++, { repeats: 3 });
+  assert.ok(timing.perSample <= 5, String(timing.perSample));
+  assert.is(units, 2 + 3 * timing.perSample);
 });
 
 suite.run();
