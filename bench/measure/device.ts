@@ -27,7 +27,13 @@ export async function openDefaultGpu(options: {
   return openGpu(modest as unknown as GPUAdapter, { keepAlive: [instance, adapter], description });
 }
 
-/** A device as something that work can be timed on. */
+/**
+ * A device as something that work can be timed on. The recorder is asked directly: `gpu.flush` would
+ * count the work as something that the next `gpu.read` has to sleep for, long after it is done.
+ */
 export function submitterOf(gpu: Gpu): Submitter {
-  return { flush: () => gpu.flush(), done: () => gpu.device.queue.onSubmittedWorkDone() };
+  return {
+    flush: () => gpu.recorder.flush(),
+    done: () => gpu.device.queue.onSubmittedWorkDone(),
+  };
 }

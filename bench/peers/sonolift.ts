@@ -121,7 +121,7 @@ async function trainingStep(gpu: Gpu, clock: Clock, job: Job, shape: StepShape) 
       flush: async () => {
         for (const _ of seconds.splice(0)) await step.take();
       },
-      done: () => gpu.device.queue.onSubmittedWorkDone(),
+      done: () => gpu.finish(),
     },
     clock,
     () => seconds.push(0),
