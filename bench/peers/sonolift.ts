@@ -147,5 +147,11 @@ const { version } = JSON.parse(
 report({ kind: 'about', adapter: gpu.description, version });
 const clock = new Clock(gpu.profile.kind);
 for (const shape of job.shapes) await convolutions(gpu, clock, folder, shape);
-for (const shape of job.steps) await trainingStep(gpu, clock, job, shape);
 gpu.close();
+// A device of its own for each: one that has seen single large dispatches expects as much of each of
+// a step's thousands, and would sleep for minutes before reading a loss.
+for (const shape of job.steps) {
+  const fresh = await openNodeGpu(job.device ? { device: job.device } : {});
+  await trainingStep(fresh, clock, job, shape);
+  fresh.close();
+}
