@@ -12,6 +12,8 @@ const ARENA_BYTES = 64 * 1024;
 export class ConstantCache {
   private readonly device: GPUDevice;
   private readonly storages = new Map<string, Storage>();
+  /** Lists asked for before: remembered plans come with the very same ones every step. */
+  private readonly lists = new WeakMap<readonly number[], Storage>();
   private arena: GPUBuffer | undefined;
   private used = 0;
 
@@ -21,12 +23,15 @@ export class ConstantCache {
 
   /** A storage holding these 32-bit words. */
   get(words: readonly number[]): Storage {
+    const known = this.lists.get(words);
+    if (known) return known;
     const key = words.join();
     let storage = this.storages.get(key);
     if (!storage) {
       storage = this.place(Uint32Array.from(words));
       this.storages.set(key, storage);
     }
+    this.lists.set(words, storage);
     return storage;
   }
 

@@ -1,4 +1,4 @@
-import type { Kernel } from '../../kernels/kernel.ts';
+import type { BindingAccess, Kernel } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 import type { PipelineCache } from './pipelines.ts';
 import type { BufferPool } from './pool.ts';
@@ -20,6 +20,14 @@ type Command =
     }
   | { readonly kind: 'clear'; readonly storages: readonly [Storage] };
 
+/** A bind group with what it binds. */
+interface LatestGroup {
+  readonly group: GPUBindGroup;
+  readonly bindings: readonly BindingAccess[];
+  readonly ranges: readonly BufferRange[];
+  readonly lengths: readonly number[];
+}
+
 /** Bind groups kept; a steady training step needs one per dispatch. */
 const MAX_BIND_GROUPS = 20_000;
 
@@ -37,6 +45,8 @@ export class Recorder {
   private readonly pipelines: PipelineCache;
   private commands: Command[] = [];
   private readonly bindGroups = new Map<string, GPUBindGroup>();
+  /** The bind group that the command of this index had last time: most often it is the same again. */
+  private readonly latest: LatestGroup[] = [];
   private readonly bufferIds = new WeakMap<GPUBuffer, number>();
   private nextBufferId = 1;
   /** Submits so far. */
@@ -100,15 +110,9 @@ export class Recorder {
     this.commands = [];
     if (!commands.length) return;
 
-    const lastUse = new Map<Storage, number>();
-    commands.forEach((command, index) => {
-      for (const storage of command.storages) {
-        if (storage.released) lastUse.set(storage, index);
-      }
-    });
-
     const encoder = this.device.createCommandEncoder();
     let pass: GPUComputePassEncoder | undefined;
+    let current: GPUComputePipeline | undefined;
     for (let index = 0; index < commands.length; index++) {
       const command = commands[index];
       for (const storage of command.storages) this.materialise(storage);
@@ -118,22 +122,27 @@ export class Recorder {
             timestampWrites: this.timer.next(command.kernel.key),
           });
         } else pass ??= encoder.beginComputePass();
-        pass.setPipeline(this.pipelines.get(command.kernel.key));
-        pass.setBindGroup(0, this.bindGroup(command.kernel, command.storages));
-        pass.dispatchWorkgroups(...command.kernel.workgroups);
+        const pipeline = this.pipelines.get(command.kernel.key);
+        if (pipeline !== current) pass.setPipeline(pipeline);
+        current = pipeline;
+        pass.setBindGroup(0, this.bindGroup(index, command.kernel, command.storages));
+        const [x, y, z] = command.kernel.workgroups;
+        pass.dispatchWorkgroups(x, y, z);
         this.dispatches++;
         if (this.timer) {
           pass.end();
           pass = undefined;
+          current = undefined;
         }
       } else {
         pass?.end();
         pass = undefined;
+        current = undefined;
         this.encodeTransfer(encoder, command);
       }
       for (const storage of command.storages) {
         storage.pendingUses--;
-        if (lastUse.get(storage) === index) this.reclaim(storage);
+        if (storage.released && storage.pendingUses === 0) this.reclaim(storage);
       }
     }
     pass?.end();
@@ -170,6 +179,7 @@ export class Recorder {
     }
     this.commands = [];
     this.bindGroups.clear();
+    this.latest.length = 0;
   }
 
   private reclaim(storage: Storage): void {
@@ -223,7 +233,21 @@ export class Recorder {
     return id;
   }
 
-  private bindGroup(kernel: Kernel, storages: readonly Storage[]): GPUBindGroup {
+  /** @param index of the command within its submit */
+  private bindGroup(index: number, kernel: Kernel, storages: readonly Storage[]): GPUBindGroup {
+    const before = this.latest[index];
+    if (before && isSame(before, kernel, storages)) return before.group;
+    const group = this.findBindGroup(kernel, storages);
+    this.latest[index] = {
+      group,
+      bindings: kernel.bindings,
+      ranges: storages.map((storage) => this.materialise(storage)),
+      lengths: storages.map(({ byteLength }) => byteLength),
+    };
+    return group;
+  }
+
+  private findBindGroup(kernel: Kernel, storages: readonly Storage[]): GPUBindGroup {
     // Storages of one buffer may differ in length, and shaders see the length: it is in the key.
     let key = kernel.bindings.join();
     for (const storage of storages) {
@@ -245,4 +269,17 @@ export class Recorder {
     }
     return group;
   }
+}
+
+/** Whether a bind group binds just these storages in the same way. */
+function isSame(before: LatestGroup, kernel: Kernel, storages: readonly Storage[]): boolean {
+  const { bindings, ranges, lengths } = before;
+  if (bindings.length !== storages.length) return false;
+  for (let i = 0; i < storages.length; i++) {
+    const { range, byteLength } = storages[i];
+    const known = ranges[i];
+    if (range?.buffer !== known.buffer || range.offset !== known.offset) return false;
+    if (byteLength !== lengths[i] || bindings[i] !== kernel.bindings[i]) return false;
+  }
+  return true;
 }
