@@ -111,8 +111,8 @@ export function gradcheckReference(op: OpCase, random: RandomStream): Mismatch |
 }
 
 /**
- * Hop 2: device forward and backward against the f64 reference, under a random cotangent; then the
- * same with every non-constant input used twice, whose gradient must be twice as large.
+ * Hop 2: device forward and backward against the f64 reference, under a random cotangent; the same
+ * bits without recording. What an op does when it or its inputs occur more than once: `checkReuse`.
  */
 export async function checkDevice(
   gpu: Gpu,
