@@ -52,6 +52,13 @@ export function compareArrays(
   return undefined;
 }
 
+/** The tolerance for an array: its absolute part in shares of the largest element, if that is below 1. */
+export function toleranceFor({ atol, rtol }: Tolerance, expected: ArrayLike<number>): Tolerance {
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]));
+  return { atol: atol * Math.min(1, largest), rtol };
+}
+
 export function formatMismatch(mismatch: Mismatch): string {
   const { where, index, found, expected, bound } = mismatch;
   return `${where}[${index}]: found ${found}, expected ${expected} ± ${bound}`;
@@ -149,7 +156,7 @@ export async function checkDevice(
       'output',
       await output.read(),
       expected.data,
-      tolerance.forward,
+      toleranceFor(tolerance.forward, expected.data),
       scale,
     );
     if (mismatch) return mismatch;
@@ -164,7 +171,7 @@ export async function checkDevice(
         `gradient ${index}`,
         await gradient.read(),
         reference.data,
-        tolerance.backward,
+        op.cancels ? tolerance.backward : toleranceFor(tolerance.backward, reference.data),
         Math.sqrt(op.reduction.backward),
       );
       if (wrong) return wrong;

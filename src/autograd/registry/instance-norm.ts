@@ -38,7 +38,8 @@ function samples(random: RandomStream): Sample<Attributes>[] {
   const constant = draw([1, 2, 3, 4]);
   constant.data.fill(0.75, 0, 12);
   return [
-    sample('1x2 planes', draw([2, 2, 1, 2])),
+    // Two pixels become -1 and 1 whatever they are: the gradient all but vanishes.
+    { ...sample('1x2 planes', draw([2, 2, 1, 2])), cancels: true },
     sample('2x2 planes', draw([4, 512, 2, 2]), LEAKY),
     sample('3x3 planes', draw([3, 5, 3, 3]), LEAKY),
     sample('7x9 planes', draw([1, 3, 7, 9], 3)),

@@ -18,7 +18,10 @@ export function randomArray(random: RandomStream, shape: Shape, scale = 1): Host
   return array;
 }
 
-/** `|a-b| ≤ atol + rtol·|reference|`, both bounds multiplied by √(reduction length). */
+/**
+ * `|a-b| ≤ atol·min(1, max|reference|) + rtol·|reference|`, both multiplied by √(reduction length): an
+ * absolute bound made for values around 1 would let a mean's gradients, of 1e-6 each, pass as anything.
+ */
 export interface Tolerance {
   readonly atol: number;
   readonly rtol: number;
@@ -35,6 +38,8 @@ export interface Sample<Attributes> {
   readonly reduction?: { readonly forward: number; readonly backward: number };
   /** Too large for finite differences; only device against reference. */
   readonly skipGradcheck?: boolean;
+  /** Gradients are small differences of terms around 1: their absolute bound is not scaled down. */
+  readonly cancels?: boolean;
 }
 
 /**
@@ -72,6 +77,7 @@ export interface OpCase {
   readonly constant: readonly number[];
   readonly reduction: { readonly forward: number; readonly backward: number };
   readonly skipGradcheck: boolean;
+  readonly cancels: boolean;
   run(inputs: readonly Tensor[]): Tensor;
   forward(inputs: readonly HostArray[]): HostArray;
   backward(inputs: readonly HostArray[], cotangent: HostArray): readonly (HostArray | undefined)[];
@@ -90,6 +96,7 @@ export function opRow<Attributes>(row: OpRow<Attributes>): AnyOpRow {
         constant: sample.constant ?? [],
         reduction: sample.reduction ?? { forward: 1, backward: 1 },
         skipGradcheck: sample.skipGradcheck ?? false,
+        cancels: sample.cancels ?? false,
         run: (inputs) => row.run(inputs, sample.attributes),
         forward: (inputs) => row.forward(inputs, sample.attributes),
         backward: (inputs, cotangent) => row.backward(inputs, sample.attributes, cotangent),
