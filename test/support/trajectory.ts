@@ -44,6 +44,8 @@ export interface Variant {
     readonly name: string;
     /** By step, over all losses. */
     readonly worst_loss_deviation: readonly number[];
+    /** Of step 1, over all tensors: ‖a - b‖ / ‖b‖. */
+    readonly worst_gradient_deviation: number;
     /** By network: ‖(w - w₀) - (w₆₄ - w₀)‖ / ‖w₆₄ - w₀‖ after the last step. */
     readonly final_update_deviation: Readonly<Record<string, number>>;
   }[];
