@@ -1,6 +1,7 @@
 import type { Gpu } from '../gpu/gpu.ts';
 import type { RandomStream } from './philox.ts';
 import {
+  type Cancelling,
   type HostArray,
   hostArray,
   type OpCase,
@@ -151,12 +152,13 @@ export async function checkDevice(
       const where = `output shape ${formatShape(output.shape)}, expected ${formatShape(expected.shape)}`;
       return { where, index: -1, found: 0, expected: 1, bound: 0 };
     }
+    const cancels = (what: Cancelling): boolean => op.cancels === what || op.cancels === 'both';
     const scale = Math.sqrt(op.reduction.forward);
     const mismatch = compareArrays(
       'output',
       await output.read(),
       expected.data,
-      toleranceFor(tolerance.forward, expected.data),
+      cancels('output') ? tolerance.forward : toleranceFor(tolerance.forward, expected.data),
       scale,
     );
     if (mismatch) return mismatch;
@@ -171,7 +173,9 @@ export async function checkDevice(
         `gradient ${index}`,
         await gradient.read(),
         reference.data,
-        op.cancels ? tolerance.backward : toleranceFor(tolerance.backward, reference.data),
+        cancels('gradients')
+          ? tolerance.backward
+          : toleranceFor(tolerance.backward, reference.data),
         Math.sqrt(op.reduction.backward),
       );
       if (wrong) return wrong;

@@ -5,7 +5,7 @@ import type { Shape } from '../tensor.ts';
 import { type HostArray, hostArray, opRow, randomArray, type Sample } from './row.ts';
 
 /** Positions from 2 pixels outside one border to 2 outside the other, clear of pixel centres. */
-function randomGrid(
+export function randomGrid(
   random: RandomStream,
   shape: Shape,
   [, , height, width]: Shape,

@@ -108,6 +108,8 @@ function reductionRow(
       attributes: undefined,
       reduction,
       skipGradcheck,
+      // The mean of values around 0 is small beside them.
+      cancels: 'output',
     };
   }
 }

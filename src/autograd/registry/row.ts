@@ -27,6 +27,8 @@ export interface Tolerance {
   readonly rtol: number;
 }
 
+export type Cancelling = 'output' | 'gradients' | 'both';
+
 /** One set of arguments to try an op with. */
 export interface Sample<Attributes> {
   readonly label: string;
@@ -38,8 +40,8 @@ export interface Sample<Attributes> {
   readonly reduction?: { readonly forward: number; readonly backward: number };
   /** Too large for finite differences; only device against reference. */
   readonly skipGradcheck?: boolean;
-  /** Gradients are small differences of terms around 1: their absolute bound is not scaled down. */
-  readonly cancels?: boolean;
+  /** What is a small difference of terms around 1, so that its absolute bound is not scaled down. */
+  readonly cancels?: Cancelling;
 }
 
 /**
@@ -77,7 +79,7 @@ export interface OpCase {
   readonly constant: readonly number[];
   readonly reduction: { readonly forward: number; readonly backward: number };
   readonly skipGradcheck: boolean;
-  readonly cancels: boolean;
+  readonly cancels: Cancelling | undefined;
   run(inputs: readonly Tensor[]): Tensor;
   forward(inputs: readonly HostArray[]): HostArray;
   backward(inputs: readonly HostArray[], cotangent: HostArray): readonly (HostArray | undefined)[];
@@ -96,7 +98,7 @@ export function opRow<Attributes>(row: OpRow<Attributes>): AnyOpRow {
         constant: sample.constant ?? [],
         reduction: sample.reduction ?? { forward: 1, backward: 1 },
         skipGradcheck: sample.skipGradcheck ?? false,
-        cancels: sample.cancels ?? false,
+        cancels: sample.cancels,
         run: (inputs) => row.run(inputs, sample.attributes),
         forward: (inputs) => row.forward(inputs, sample.attributes),
         backward: (inputs, cotangent) => row.backward(inputs, sample.attributes, cotangent),
