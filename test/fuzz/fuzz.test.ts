@@ -12,9 +12,9 @@ suite.after(() => gpu.close());
 
 const SEED = 20261125;
 
-for (const one of QUICK_CONVOLUTIONS) one.add(suite, gpu, { seed: SEED, runs: 60, limit: 30 });
+for (const one of QUICK_CONVOLUTIONS) one.add(suite, gpu, { seed: SEED, runs: 40, limit: 14 });
 for (const one of [...STRUCTURE, ...REDUCTIONS, ...RESAMPLING]) {
-  one.add(suite, gpu, { seed: SEED, runs: 30, limit: 10 });
+  one.add(suite, gpu, { seed: SEED, runs: 25, limit: 5 });
 }
 
 suite.run();

@@ -80,10 +80,7 @@ export function property<Case>(definition: Property<Case>): AnyProperty {
           includeErrorInReport: true,
         });
         const late = drawn.late ? `, ${drawn.late} not tried within ${limit} s` : '';
-        console.log(
-          `${name}: ${drawn.valid} agreed, ${drawn.refused} were refused${late}`,
-          gpu.pipelines.size,
-        );
+        console.log(`${name}: ${drawn.valid} agreed, ${drawn.refused} were refused${late}`);
         assert.ok(drawn.valid > 0, 'no valid case was drawn');
       });
     },

@@ -63,7 +63,7 @@ const sampling = property<{
   columns: number;
   alignCorners: boolean;
   paddingMode: 'border' | 'zeros';
-  batch: number;
+  extraBatch: number;
 }>({
   name: 'grid_sample',
   arbitrary: fc.record({
@@ -72,15 +72,16 @@ const sampling = property<{
     columns: extent,
     alignCorners: fc.boolean(),
     paddingMode: fc.constantFrom('border', 'zeros'),
-    batch: fc.integer({ min: 1, max: 2 }),
+    extraBatch: fc.constantFrom(0, 0, 0, 0, 1),
   }),
-  make: ({ shape, rows, columns, alignCorners, paddingMode, batch }, random) => {
+  make: ({ shape, rows, columns, alignCorners, paddingMode, extraBatch }, random) => {
+    const batch = shape[0] + extraBatch;
     const options = { alignCorners, paddingMode };
     const grid = randomGrid(random, [batch, rows, columns, 2], shape, alignCorners);
     return {
       row: 'grid_sample',
       inputs: [...draw(random, shape), grid],
-      isValid: batch === shape[0],
+      isValid: extraBatch === 0,
       run: ([x, positions]) => gridSample(x, positions, options),
       forward: ([x, positions]) => gridSampleReference(x, positions, options),
       backward: ([x, positions], dy) => gridSampleGradientReference(x, positions, options, dy),
@@ -100,9 +101,9 @@ const pooling = property<{
   name: 'max_pool2d',
   arbitrary: fc.record({
     shape: image,
-    kernel: fc.integer({ min: 0, max: 4 }),
-    stride: fc.integer({ min: 0, max: 4 }),
-    padding: fc.integer({ min: 0, max: 3 }),
+    kernel: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 4 }) }, fc.constant(0)),
+    stride: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 4 }) }, fc.constant(0)),
+    padding: fc.constantFrom(0, 0, 1, 1, 2, 3),
     ceilMode: fc.boolean(),
   }),
   make: ({ shape, kernel, stride, padding, ceilMode }, random) => {
