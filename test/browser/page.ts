@@ -1,0 +1,36 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+export interface ServedPage {
+  /** On localhost, since WebGPU exists in secure contexts only. */
+  readonly url: string;
+  close(): void;
+}
+
+/** Bundles a script of this folder for browsers and serves an empty page that runs it. */
+export async function servePage(script: string): Promise<ServedPage> {
+  // A `node:` import in what should be browser-safe fails the build.
+  const bundle = await build({
+    entryPoints: [fileURLToPath(new URL(script, import.meta.url))],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    logLevel: 'silent',
+  });
+  const code = bundle.outputFiles[0].text;
+  const html =
+    '<!doctype html><title>op suite</title><script type="module" src="/script.js"></script>';
+  const server = createServer(({ url }, response) => {
+    const [type, body] =
+      url === '/script.js' ? ['text/javascript', code] : ['text/html; charset=utf-8', html];
+    response.writeHead(200, { 'content-type': type });
+    response.end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://localhost:${port}/`, close: () => server.close() };
+}
