@@ -45,16 +45,17 @@ export class Adam {
 
   /**
    * Records one update from the collected gradients, which are then forgotten.
+   * @param gradientScale what gradients are multiplied by first (`GradientScaler.inverseScale`)
    * @throws ShapeError naming a parameter without a gradient
    */
-  step(learningRate: number): void {
+  step(learningRate: number, gradientScale = 1): void {
     this.stepCount++;
     const hyper = this.gpu.upload(
       adamHyper({
         ...this.options,
         learningRate,
         step: this.stepCount,
-        gradientScale: 1,
+        gradientScale,
       }),
     );
     for (const { parameters, first, second, prefix } of this.groups) {
