@@ -98,7 +98,8 @@ export interface Tensorlike {
 
 /**
  * Replaces a network's state. Names and shapes must agree exactly.
- * @throws CheckpointError naming the first tensor that is missing, extra or of another shape.
+ * @throws CheckpointError naming the first tensor that is missing, extra, of another shape, or holds
+ *   NaN or infinity.
  */
 export function writeState(
   network: Network,
@@ -121,7 +122,15 @@ export function writeState(
     if (!expected.has(name)) throw new CheckpointError(`${source}: unexpected tensor ${name}`);
   }
   const values = new Map<string, Float32Array>();
-  for (const [name, { data }] of state) values.set(name, data);
+  for (const [name, { data }] of state) {
+    const bad = data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      throw new CheckpointError(
+        `${source}: tensor ${name}: expected finite values, found ${data[bad]} at ${bad}`,
+      );
+    }
+    values.set(name, data);
+  }
   network.parameters.write(values);
   for (const [name, tensor] of network.buffers) {
     const data = values.get(name);

@@ -21,6 +21,7 @@ import {
   restoreNetworks,
   restoreOptimisers,
 } from '../run/method-state.ts';
+import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
 import type { TrainConfiguration } from './configuration.ts';
 import { runIdentity, trainArchitecture } from './identity.ts';
 import { LossLog } from './loss-log.ts';
@@ -184,6 +185,7 @@ export class Trainer {
     );
     for await (const batch of this.loader.epoch(position.epoch, position.batchIndex)) {
       if (this.isDone()) return;
+      assertFiniteBatch(batch, position.step + 1);
       const learningRate = schedule(position.epoch);
       this.recordStep(batch, learningRate);
       this.waiting.push({ epoch: position.epoch, learningRate });
@@ -314,10 +316,13 @@ export class Trainer {
     log.sync();
     const pausedAt = performance.now();
     const { step, epoch, batchIndex } = this.position;
+    const tensors = await methodTensors(this.method);
+    // Losses tell of a step's beginning; what its update made of the weights shows here.
+    assertFiniteTensors(tensors, step);
     const folder = await saveCheckpoint(
       this.runFolder,
       step,
-      await methodTensors(this.method),
+      tensors,
       {
         step,
         epoch,

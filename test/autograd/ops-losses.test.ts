@@ -2,6 +2,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { reduceRows } from '../../kernels/reduce.ts';
+import { scale } from '../../src/autograd/ops/arithmetic.ts';
 import { bceWithLogits, l1Loss, mseToScalar } from '../../src/autograd/ops/losses.ts';
 import { mean } from '../../src/autograd/ops/reduce.ts';
 import { weightedSum } from '../../src/autograd/ops/weighted-sum.ts';
@@ -93,6 +94,12 @@ suite('cross-entropy stays finite at logits of ±100', async () => {
   assert.is((await loss.read())[0], 50);
   const gradient = await (found.get(x) as Tensor).read();
   assert.ok(Math.abs(gradient[0]) < 1e-7 && Math.abs(gradient[1] + 0.5) < 1e-7);
+});
+
+suite('weights that f32 cannot hold are refused', () => {
+  const x = tensorFrom(gpu, [1], []);
+  assert.throws(() => weightedSum([x], [1e39]), /32-bit floats can hold, found 1e\+39/);
+  assert.throws(() => scale(x, Number.NaN), /found NaN/);
 });
 
 suite('wrong shapes are named', () => {

@@ -5,7 +5,7 @@ import {
 } from '../../../kernels/elementwise.ts';
 import { attach } from '../tape.ts';
 import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
-import { requireSameShape } from './check.ts';
+import { requireFactor, requireSameShape } from './check.ts';
 
 function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
   requireSameShape(name, a, b);
@@ -41,7 +41,11 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
   ]);
 }
 
-/** y = factor·x. The factor is compiled into the kernel: it should not change from step to step. */
+/**
+ * y = factor·x. The factor is compiled into the kernel: it should not change from step to step.
+ * @throws UsageError if 32-bit floats cannot hold the factor
+ */
 export function scale(x: Tensor, factor: number): Tensor {
+  requireFactor('scale', factor);
   return attach(scaled(x, factor), 'scale', [x], (dy) => [() => scaled(dy, factor)]);
 }

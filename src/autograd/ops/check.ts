@@ -1,4 +1,4 @@
-import { ShapeError } from '../../errors.ts';
+import { ShapeError, UsageError } from '../../errors.ts';
 import { formatShape, sameShape, type Tensor } from '../tensor.ts';
 
 /** Extents of an image batch `[N,C,H,W]`. */
@@ -25,6 +25,13 @@ export function requireImage(op: string, x: Tensor): ImageShape {
   }
   const [batch, channels, height, width] = x.shape;
   return { batch, channels, height, width };
+}
+
+/** @throws UsageError unless a factor that is compiled into a kernel is finite in f32. */
+export function requireFactor(op: string, factor: number): void {
+  if (!Number.isFinite(Math.fround(factor))) {
+    throw new UsageError(`${op}: expected factors that 32-bit floats can hold, found ${factor}`);
+  }
 }
 
 /** @throws ShapeError if `x` has no elements. */

@@ -3,11 +3,13 @@ import { MAX_SCALARS, weightedSumKernel } from '../../../kernels/weighted-sum.ts
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { requireFactor } from './check.ts';
 
 /**
  * Σ weight·scalar, a scalar `[]`: the total of a loss's terms. Up to 7 terms take one dispatch, each
  * further 6 one more. The weights are compiled into the kernel.
- * @throws ShapeError if the numbers of scalars and weights differ, there are none, or one is no scalar
+ * @throws ShapeError if the numbers of scalars and weights differ, there are none, or one is no scalar;
+ *   UsageError if 32-bit floats cannot hold a weight
  */
 export function weightedSum(scalars: readonly Tensor[], weights: readonly number[]): Tensor {
   if (!scalars.length || scalars.length !== weights.length) {
@@ -15,6 +17,7 @@ export function weightedSum(scalars: readonly Tensor[], weights: readonly number
       `weightedSum needs as many weights as scalars, found ${scalars.length} scalars and ${weights.length} weights`,
     );
   }
+  for (const weight of weights) requireFactor('weightedSum', weight);
   for (const scalar of scalars) {
     if (scalar.size !== 1) {
       throw new ShapeError(`weightedSum needs scalars, found ${formatShape(scalar.shape)}`);
