@@ -11,6 +11,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openNodeAdapter } from '../src/gpu/node-adapter.ts';
+import { swiftShaderRunsHere } from '../src/gpu/swiftshader.ts';
 import { endAll, runNode } from './runner/child.ts';
 import {
   formatCounts,
@@ -24,7 +25,8 @@ import {
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const USAGE = `usage: npx tsx test/run.ts [--full] [--list] [--jobs N] [part of a name …]
 
-  --full     the slow tests too (*.slow.test.ts)
+  --full     the slow tests too (*.slow.test.ts), and those that compute on a device once more on the
+             bundled SwiftShader
   --list     print the names and run nothing
   --jobs N   so many files at once (default: 2 at most; slow ones always run alone)
   NAME …     only what has one of these in its name, e.g. gpu/ or check:`;
@@ -33,10 +35,18 @@ const USAGE = `usage: npx tsx test/run.ts [--full] [--list] [--jobs N] [part of 
 const LIMIT = 600;
 const SLOW_LIMIT = 1800;
 
+/**
+ * What runs on a second adapter: everything whose result a device computes. Other subgroup sizes, no
+ * half floats and another compiler are what it is for.
+ */
+const ON_SECOND_ADAPTER = /^test\/(autograd|fuzz|gpu\/(leak|concurrent)|methods|nn|train)/;
+const SECOND_ADAPTER = { SONOLIFT_DEVICE: 'swiftshader' };
+
 interface Job {
   name: string;
   slow: boolean;
   args: string[];
+  environment?: Readonly<Record<string, string>>;
   read: typeof outcomeOfTestFile;
 }
 
@@ -66,10 +76,29 @@ function allJobs(full: boolean): Job[] {
   return [...checks, ...tests];
 }
 
+/** The jobs that compute, for the bundled SwiftShader; none where that is the first adapter already. */
+function secondAdapterJobs(jobs: readonly Job[], adapter: string): Job[] {
+  if (!swiftShaderRunsHere || /swiftshader/i.test(adapter)) {
+    console.log('second adapter: skipped, there is no other than the first');
+    return [];
+  }
+  return jobs
+    .filter(({ name, slow }) => !slow && ON_SECOND_ADAPTER.test(name))
+    .map((job) => ({
+      ...job,
+      name: `${job.name} on SwiftShader`,
+      environment: SECOND_ADAPTER,
+    }));
+}
+
 const indent = (text: string) => text.trimEnd().replace(/^(?=.)/gm, '    ');
 
 async function runJob(job: Job): Promise<Outcome> {
-  const { output, ending, seconds } = await runNode(job.args, job.slow ? SLOW_LIMIT : LIMIT);
+  const { output, ending, seconds } = await runNode(
+    job.args,
+    job.slow ? SLOW_LIMIT : LIMIT,
+    job.environment,
+  );
   const outcome = job.read(output, ending);
   const mark = outcome.failed > 0 ? 'FAIL' : 'ok  ';
   const said = outcome.fault ?? formatCounts(outcome);
@@ -143,7 +172,8 @@ async function main(): Promise<number> {
     return 0;
   }
   process.chdir(root);
-  console.log(`adapter: ${await describeAdapter()}`);
+  const adapter = await describeAdapter();
+  console.log(`adapter: ${adapter}`);
   process.once('SIGINT', () => {
     endAll();
     process.exit(130);
@@ -156,7 +186,8 @@ async function main(): Promise<number> {
     jobs.filter((job) => job.slow),
     1,
   );
-  const sum = sumOutcomes([...fast, ...slow]);
+  const second = full ? await runJobs(secondAdapterJobs(jobs, adapter), width) : [];
+  const sum = sumOutcomes([...fast, ...slow, ...second]);
   console.log(`\n${formatCounts(sum)}`);
   return sum.failed > 0 ? 1 : 0;
 }

@@ -24,15 +24,17 @@ export function endAll() {
  * Runs Node with `args`, without standard input or colours, and collects what it prints.
  *
  * @param limit seconds after which it is ended
+ * @param environment variables beside those of this process
  */
 export function runNode(
   args: readonly string[],
   limit: number,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<{ output: string; ending: Ending; seconds: number }> {
   const started = performance.now();
   const { FORCE_COLOR: _, ...env } = process.env;
   const child = spawn(process.execPath, args, {
-    env: { ...env, NO_COLOR: '1' },
+    env: { ...env, NO_COLOR: '1', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: ownGroup,
   });
