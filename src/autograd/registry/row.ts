@@ -41,7 +41,7 @@ export interface Sample<Attributes> {
   /** Too large for finite differences; only device against reference. */
   readonly skipGradcheck?: boolean;
   /** What is a small difference of terms around 1, so that its absolute bound is not scaled down. */
-  readonly cancels?: Cancelling;
+  readonly cancels?: Cancelling | undefined;
 }
 
 /**
