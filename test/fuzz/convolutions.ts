@@ -46,6 +46,8 @@ const FEW = [
   window(2, [4, 4], 1),
   window(1, [3, 3], 1),
   window(1, [4, 4], 1, 'reflect'),
+  // Images no larger than the padding, though the kernel fits.
+  window(1, [3, 3], 2, 'reflect'),
   window(3, [5, 2], 4),
 ];
 const FEW_TRANSPOSED = [window(2, [4, 4], 1), window(3, [2, 5], 2, 'zeros', 2)];
@@ -85,6 +87,37 @@ const anyWindow = fc.record({
   outputPadding: fc.integer({ min: 0, max: 4 }),
 });
 
+const edge = (size: readonly [number, number], one: Window): Case => ({
+  batch: 1,
+  channels: 2,
+  outChannels: 3,
+  height: size[0],
+  width: size[1],
+  bias: true,
+  activation: 'none',
+  extraChannels: 0,
+  ...one,
+});
+
+/** On either side of what is refused. */
+const EDGES = [
+  // Reflection reaches past an image of two rows, not past one of three.
+  edge([2, 7], window(1, [3, 3], 2, 'reflect')),
+  edge([7, 2], window(1, [3, 3], 2, 'reflect')),
+  edge([3, 3], window(1, [3, 3], 2, 'reflect')),
+  // A kernel as large as the padded image, and larger.
+  edge([1, 2], window(2, [3, 4], 1)),
+  edge([1, 2], window(2, [4, 4], 1)),
+  edge([1, 1], window(2, [4, 4], 1)),
+];
+
+/** One pixel of output, and none. */
+const TRANSPOSED_EDGES = [
+  edge([1, 1], window(2, [3, 4], 1)),
+  edge([1, 1], window(2, [2, 4], 1)),
+  edge([1, 2], window(3, [2, 5], 2, 'zeros', 3)),
+];
+
 const attributesOf = ({ stride, padding, paddingMode, outputPadding, activation }: Case) => ({
   stride,
   padding,
@@ -96,6 +129,7 @@ const attributesOf = ({ stride, padding, paddingMode, outputPadding, activation 
 function convolution(windows: fc.Arbitrary<Window>): AnyProperty {
   return property<Case>({
     name: 'conv2d',
+    always: EDGES,
     arbitrary: cases(windows),
     make: (one, random) => {
       const { stride, padding, kernelHeight, kernelWidth, height, width, extraChannels } = one;
@@ -128,6 +162,7 @@ function convolution(windows: fc.Arbitrary<Window>): AnyProperty {
 function transposed(windows: fc.Arbitrary<Window>): AnyProperty {
   return property<Case>({
     name: 'convTranspose2d',
+    always: TRANSPOSED_EDGES,
     arbitrary: cases(windows).map((one): Case => ({ ...one, paddingMode: 'zeros' })),
     make: (one, random) => {
       const { stride, padding, kernelHeight, kernelWidth, height, width, extraChannels } = one;

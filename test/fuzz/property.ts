@@ -34,8 +34,8 @@ export interface Property<Case> {
   readonly name: string;
   readonly arbitrary: fc.Arbitrary<Case>;
   readonly make: (one: Case, random: RandomStream) => Drawn;
-  /** Shrunk cases of old failures, tried first, always. */
-  readonly once?: readonly Case[];
+  /** Tried first, always: cases at an edge, and shrunk cases of old failures. */
+  readonly always?: readonly Case[];
 }
 
 /** A property whose type of cases is hidden. */
@@ -52,7 +52,7 @@ export interface Effort {
 }
 
 export function property<Case>(definition: Property<Case>): AnyProperty {
-  const { name, arbitrary, make, once = [] } = definition;
+  const { name, arbitrary, make, always = [] } = definition;
   return {
     name,
     add: (suite, gpu, { seed, runs, limit }) => {
@@ -75,8 +75,8 @@ export function property<Case>(definition: Property<Case>): AnyProperty {
         };
         await fc.assert(fc.asyncProperty(arbitrary, check), {
           seed,
-          numRuns: runs + once.length,
-          examples: once.map((one): [Case] => [one]),
+          numRuns: runs + always.length,
+          examples: always.map((one): [Case] => [one]),
           includeErrorInReport: true,
         });
         const late = drawn.late ? `, ${drawn.late} not tried within ${limit} s` : '';
