@@ -75,8 +75,10 @@ export function backward(
   const targets = new Set(wrt);
   const { nodes, needed } = findPath(output, targets);
   const cotangents = new Map<Tensor, Tensor>();
-  const sums = new Set<Tensor>();
-  cotangents.set(output, cotangent ?? tensorFrom(output.gpu, [1], output.shape));
+  const holders = new Map<Tensor, number>();
+  const seed = cotangent ?? tensorFrom(output.gpu, [1], output.shape);
+  cotangents.set(output, seed);
+  holders.set(seed, 1);
   for (const tensor of nodes) {
     const incoming = cotangents.get(tensor);
     const { node } = tensor;
@@ -87,7 +89,7 @@ export function backward(
       if (!needed.has(input)) return;
       const thunk = thunks[index];
       if (!thunk) throw new ShapeError(`${node.op} has no gradient for its input ${index}`);
-      collect({ cotangents, sums, incoming }, input, thunk, node.op);
+      collect({ cotangents, holders }, input, thunk, node.op);
     });
   }
   const result = new Map<Tensor, Tensor>();
@@ -100,14 +102,15 @@ export function backward(
 
 interface Collection {
   readonly cotangents: Map<Tensor, Tensor>;
-  /** Cotangents that were made for their tensor alone, so that they may be added to in place. */
-  readonly sums: Set<Tensor>;
-  /** The cotangent that the op at hand was given. */
-  readonly incoming: Tensor;
+  /**
+   * How many tensors a cotangent was given to: an op may pass its own on, and to several inputs (`add`
+   * does). Only one that has a single holder may be added to in place.
+   */
+  readonly holders: Map<Tensor, number>;
 }
 
 function collect(
-  { cotangents, sums, incoming }: Collection,
+  { cotangents, holders }: Collection,
   input: Tensor,
   thunk: GradientThunk,
   op: string,
@@ -124,7 +127,7 @@ function collect(
     return;
   }
   const before = cotangents.get(input);
-  if (before && sums.has(before)) {
+  if (before && holders.get(before) === 1) {
     const gradient = thunk({ tensor: before, filled: true });
     assertShape(gradient, input, op);
     if (gradient !== before) accumulateInto(before, gradient);
@@ -138,7 +141,7 @@ function collect(
     runKernel(elementwiseBinary('add', input.size), [before, gradient, total]);
   }
   cotangents.set(input, total);
-  if (total !== incoming) sums.add(total);
+  holders.set(total, (holders.get(total) ?? 0) + 1);
 }
 
 function accumulateInto(target: Tensor, gradient: Tensor): void {
