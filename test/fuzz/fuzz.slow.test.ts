@@ -25,9 +25,9 @@ function setting(name: string, otherwise: number): number {
 const seed = setting('SONOLIFT_FUZZ_SEED', 1);
 const runs = setting('SONOLIFT_FUZZ_RUNS', 400);
 
-for (const one of ALL_CONVOLUTIONS) one.add(suite, gpu, { seed, runs, limit: 300 });
+for (const one of ALL_CONVOLUTIONS) one.add(suite, gpu, { seed, runs, limit: 300, reuse: true });
 for (const one of [...STRUCTURE, ...REDUCTIONS, ...RESAMPLING]) {
-  one.add(suite, gpu, { seed, runs, limit: 40 });
+  one.add(suite, gpu, { seed, runs, limit: 40, reuse: true });
 }
 
 suite.run();

@@ -10,6 +10,7 @@ import { checkDevice, formatMismatch } from '../../src/autograd/gradcheck.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
 import { type HostArray, type OpCase, randomArray } from '../../src/autograd/registry/row.ts';
+import { checkReuse } from '../../src/autograd/reuse-check.ts';
 import { type Shape, type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import { ShapeError } from '../../src/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
@@ -49,13 +50,15 @@ export interface Effort {
   readonly runs: number;
   /** Seconds after which no further case is begun. */
   readonly limit: number;
+  /** Also what happens when op and inputs are used more than once: other kernels, so dear. */
+  readonly reuse?: boolean;
 }
 
 export function property<Case>(definition: Property<Case>): AnyProperty {
   const { name, arbitrary, make, always = [] } = definition;
   return {
     name,
-    add: (suite, gpu, { seed, runs, limit }) => {
+    add: (suite, gpu, { seed, runs, limit, reuse = false }) => {
       suite(`${name}: device and reference agree, or the op refuses`, async () => {
         const drawn = { valid: 0, refused: 0, late: 0 };
         // Not fast-check's own limit, which leaves the running case to run on beside the next test.
@@ -68,7 +71,7 @@ export function property<Case>(definition: Property<Case>): AnyProperty {
           }
           const random = new RandomStream(seed, `${name} ${JSON.stringify(one)}`);
           const made = make(one, random);
-          if (made.isValid) await assertAgreement(gpu, made, random);
+          if (made.isValid) await assertAgreement(gpu, made, random, reuse);
           else assertRefused(gpu, made);
           drawn[made.isValid ? 'valid' : 'refused']++;
           assert.is(gpu.memory().liveBytes, before, 'device memory is leaked');
@@ -87,7 +90,12 @@ export function property<Case>(definition: Property<Case>): AnyProperty {
   };
 }
 
-async function assertAgreement(gpu: Gpu, made: Drawn, random: RandomStream): Promise<void> {
+async function assertAgreement(
+  gpu: Gpu,
+  made: Drawn,
+  random: RandomStream,
+  reuse: boolean,
+): Promise<void> {
   const row = OPS.find(({ name }) => name === made.row);
   if (!row) throw new Error(`no op ${made.row}`);
   const op: OpCase = {
@@ -101,7 +109,9 @@ async function assertAgreement(gpu: Gpu, made: Drawn, random: RandomStream): Pro
     forward: made.forward,
     backward: made.backward,
   };
-  const mismatch = await checkDevice(gpu, op, row.tolerance, random);
+  const mismatch =
+    (await checkDevice(gpu, op, row.tolerance, random)) ??
+    (reuse ? await checkReuse(gpu, op, row.tolerance.backward, random) : undefined);
   assert.not(mismatch, mismatch && formatMismatch(mismatch));
 }
 
