@@ -20,6 +20,13 @@ export function testRows(suite: Test, gpu: Gpu, rows: readonly AnyOpRow[]): void
         assert.not(mismatch, mismatch && `${sample.label}: ${formatMismatch(mismatch)}`);
       }
     });
+  }
+  testKernels(suite, gpu, rows);
+}
+
+/** Adds one test per op: its kernels against the reference. */
+export function testKernels(suite: Test, gpu: Gpu, rows: readonly AnyOpRow[]): void {
+  for (const row of rows) {
     suite(`${row.name}: kernels agree with the reference`, async () => {
       const random = new RandomStream(8, row.name);
       const before = gpu.memory().liveBytes;

@@ -9,6 +9,8 @@ import {
   type ConvGeometry,
   geometryKey,
 } from '../../../kernels/conv2d/geometry.ts';
+import { gpuDataGradient, gpuForward } from '../../../kernels/conv2d/gpu/plans.ts';
+import { gpuWeightGradient } from '../../../kernels/conv2d/gpu/weight-gradient.ts';
 import { conv2dWeightGradient } from '../../../kernels/conv2d/weight-gradient.ts';
 import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
 import type { AdapterProfile, Plan } from '../../../kernels/kernel.ts';
@@ -83,7 +85,11 @@ export function runForward(
   const epilogue = epilogueOf(bias, activation);
   const key = `forward${epilogue.bias ? '+' : ''}${activationKey(activation)}${geometryKey(geometry)}`;
   const y = emptyTensor(x.gpu, shape);
-  const plan = remembered(profile, key, () => conv2dForward(geometry, epilogue, profile));
+  const plan = remembered(profile, key, () =>
+    profile.kind === 'gpu'
+      ? gpuForward(geometry, epilogue)
+      : conv2dForward(geometry, epilogue, profile),
+  );
   runPlan(plan, bias ? [x, weight, bias] : [x, weight], [y]);
   return y;
 }
@@ -105,7 +111,9 @@ export function runInputGradient(
   const key = `input${accumulate ? '+' : ''}${sliceKey(slice)}${geometryKey(geometry)}`;
   const dx = target && accumulate ? target.tensor : emptyTensor(weight.gpu, shape);
   const plan = remembered(profile, key, () =>
-    conv2dDataGradient(geometry, NO_EPILOGUE, profile, { slice, accumulate }),
+    profile.kind === 'gpu' && !slice
+      ? gpuDataGradient(geometry, NO_EPILOGUE)
+      : conv2dDataGradient(geometry, NO_EPILOGUE, profile, { slice, accumulate }),
   );
   runPlan(plan, [dy instanceof Tensor ? dy : dy.tensor, weight], [dx]);
   return dx;
@@ -124,7 +132,11 @@ export function runDataGradient(
   const epilogue = epilogueOf(bias, activation);
   const key = `data${epilogue.bias ? '+' : ''}${activationKey(activation)}${geometryKey(geometry)}`;
   const dx = emptyTensor(dy.gpu, shape);
-  const plan = remembered(profile, key, () => conv2dDataGradient(geometry, epilogue, profile));
+  const plan = remembered(profile, key, () =>
+    profile.kind === 'gpu'
+      ? gpuDataGradient(geometry, epilogue)
+      : conv2dDataGradient(geometry, epilogue, profile),
+  );
   runPlan(plan, bias ? [dy, weight, bias] : [dy, weight], [dx]);
   return dx;
 }
@@ -141,7 +153,11 @@ export function runWeightGradient(
   const accumulate = target?.filled ?? false;
   const dw = target?.tensor ?? emptyTensor(x.gpu, shape);
   const key = `weight${accumulate ? '+' : ''}${geometryKey(geometry)}`;
-  const plan = remembered(profile, key, () => conv2dWeightGradient(geometry, accumulate, profile));
+  const plan = remembered(profile, key, () =>
+    profile.kind === 'gpu'
+      ? gpuWeightGradient(geometry, accumulate)
+      : conv2dWeightGradient(geometry, accumulate, profile),
+  );
   runPlan(plan, [x, dy], [dw]);
   return dw;
 }

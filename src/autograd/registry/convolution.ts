@@ -13,7 +13,7 @@ import { CONV2D_BRANCHES_OP } from './conv2d-branches.ts';
 import { type AnyOpRow, opRow, randomArray, type Sample } from './row.ts';
 
 /** Sizes of one sample: image N,C,H,W; kernel O,KH,KW; then what is not the default. */
-type Case = {
+export type ConvolutionCase = {
   readonly image: readonly [number, number, number, number];
   readonly kernel: readonly [number, number, number];
   readonly bias?: boolean;
@@ -24,7 +24,7 @@ const LEAKY: Activation = { kind: 'leaky_relu', slope: 0.2 };
 const TANH: Activation = { kind: 'tanh' };
 const SIGMOID: Activation = { kind: 'sigmoid' };
 
-const CONV: readonly Case[] = [
+const CONV: readonly ConvolutionCase[] = [
   // U-Net and PatchGAN: 4×4.
   { image: [2, 1, 8, 8], kernel: [16, 4, 4], stride: 2, padding: 1, bias: true },
   { image: [1, 3, 16, 16], kernel: [8, 4, 4], stride: 2, padding: 1, activation: LEAKY },
@@ -67,7 +67,7 @@ const CONV: readonly Case[] = [
   { image: [1, 1, 4, 20], kernel: [1, 3, 3], padding: 4 },
 ];
 
-const TRANSPOSED: readonly Case[] = [
+const TRANSPOSED: readonly ConvolutionCase[] = [
   { image: [2, 16, 4, 4], kernel: [8, 4, 4], stride: 2, padding: 1, bias: true },
   { image: [1, 20, 5, 3], kernel: [1, 4, 4], stride: 2, padding: 1, bias: true, activation: TANH },
   { image: [3, 6, 1, 1], kernel: [18, 4, 4], stride: 2, padding: 1 },
@@ -84,7 +84,7 @@ const TRANSPOSED: readonly Case[] = [
 
 function sample(
   random: RandomStream,
-  { image, kernel, bias, ...given }: Case,
+  { image, kernel, bias, ...given }: ConvolutionCase,
   isTransposed: boolean,
 ): Sample<ConvolutionAttributes> {
   const attributes: ConvolutionAttributes = {
@@ -115,24 +115,34 @@ function sample(
 /** Rounding of a sum of products; bounds grow with the root of its length. */
 const TOLERANCE = { atol: 1e-6, rtol: 2e-6 };
 
+/** The two ops with samples of given sizes; images of a transposed convolution are its input. */
+export function convolutionRows(
+  convolutions: readonly ConvolutionCase[],
+  transposed: readonly ConvolutionCase[],
+): readonly AnyOpRow[] {
+  return [
+    opRow<ConvolutionAttributes>({
+      name: 'conv2d',
+      formula: 'y[o,q] = f(b[o] + Σ_{c,k} w[o,c,k]·x̄[c,s·q+k])',
+      samples: (random) => convolutions.map((each) => sample(random, each, false)),
+      run: ([x, weight, bias], attributes) => conv2d(x, weight, bias, attributes),
+      forward: conv2dForwardReference,
+      backward: conv2dBackwardReference,
+      tolerance: { forward: TOLERANCE, backward: TOLERANCE },
+    }),
+    opRow<ConvolutionAttributes>({
+      name: 'convTranspose2d',
+      formula: 'y[o,s·q+k-p] = f(b[o] + Σ_{i,q,k} w[i,o,k]·x[i,q])',
+      samples: (random) => transposed.map((each) => sample(random, each, true)),
+      run: ([x, weight, bias], attributes) => convTranspose2d(x, weight, bias, attributes),
+      forward: convTranspose2dForwardReference,
+      backward: convTranspose2dBackwardReference,
+      tolerance: { forward: TOLERANCE, backward: TOLERANCE },
+    }),
+  ];
+}
+
 export const CONVOLUTION_OPS: readonly AnyOpRow[] = [
-  opRow<ConvolutionAttributes>({
-    name: 'conv2d',
-    formula: 'y[o,q] = f(b[o] + Σ_{c,k} w[o,c,k]·x̄[c,s·q+k])',
-    samples: (random) => CONV.map((each) => sample(random, each, false)),
-    run: ([x, weight, bias], attributes) => conv2d(x, weight, bias, attributes),
-    forward: conv2dForwardReference,
-    backward: conv2dBackwardReference,
-    tolerance: { forward: TOLERANCE, backward: TOLERANCE },
-  }),
-  opRow<ConvolutionAttributes>({
-    name: 'convTranspose2d',
-    formula: 'y[o,s·q+k-p] = f(b[o] + Σ_{i,q,k} w[i,o,k]·x[i,q])',
-    samples: (random) => TRANSPOSED.map((each) => sample(random, each, true)),
-    run: ([x, weight, bias], attributes) => convTranspose2d(x, weight, bias, attributes),
-    forward: convTranspose2dForwardReference,
-    backward: convTranspose2dBackwardReference,
-    tolerance: { forward: TOLERANCE, backward: TOLERANCE },
-  }),
+  ...convolutionRows(CONV, TRANSPOSED),
   CONV2D_BRANCHES_OP,
 ];

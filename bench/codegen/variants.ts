@@ -1,0 +1,85 @@
+import { conv2dDataGradient } from '../../kernels/conv2d/data-gradient.ts';
+import { type Epilogue, NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
+import { conv2dForward } from '../../kernels/conv2d/forward.ts';
+import { gpuDataGradient, gpuForward } from '../../kernels/conv2d/gpu/plans.ts';
+import { gpuWeightGradient } from '../../kernels/conv2d/gpu/weight-gradient.ts';
+import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
+import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
+import { CONVOLUTIONS, type NamedShape, TRANSPOSED } from './shapes.ts';
+
+/** One kernel at one shape, as a file `<kernel>.<shape>.<variant>.wgsl` would hold it. */
+export interface KernelFile {
+  readonly kernel: string;
+  readonly shape: string;
+  readonly variant: string;
+  readonly code: string;
+}
+
+/** The variants for CPU drivers, as they look without a fixed subgroup size. */
+const CPU: AdapterProfile = { kind: 'cpu', subgroupSize: 0, f16: false };
+
+/** A transposed convolution has a bias and no frozen weights; a trained convolution has a bias too. */
+const BIAS: Epilogue = { bias: true, activation: { kind: 'leaky_relu', slope: 0.2 } };
+
+interface Family {
+  readonly kernel: string;
+  readonly shape: NamedShape;
+  readonly plans: readonly (readonly [variant: 'gpu' | 'cpu', plan: Plan])[];
+}
+
+function* families(): Generator<Family> {
+  for (const shape of CONVOLUTIONS) {
+    yield forward('conv2d-forward', shape, BIAS);
+    yield dataGradient('conv2d-data-gradient', shape, NO_EPILOGUE);
+    if (shape.trained) yield weightGradient('conv2d-weight-gradient', shape);
+  }
+  for (const shape of TRANSPOSED) {
+    yield dataGradient('conv-transpose2d-forward', shape, BIAS);
+    yield forward('conv-transpose2d-data-gradient', shape, NO_EPILOGUE);
+    yield weightGradient('conv-transpose2d-weight-gradient', shape);
+  }
+}
+
+function forward(kernel: string, shape: NamedShape, epilogue: Epilogue): Family {
+  const gpu = gpuForward(shape.geometry, epilogue);
+  const cpu = conv2dForward(shape.geometry, epilogue, CPU);
+  return { kernel, shape, plans: [['gpu', gpu] as const, ['cpu', cpu] as const] };
+}
+
+function dataGradient(kernel: string, shape: NamedShape, epilogue: Epilogue): Family {
+  const gpu = gpuDataGradient(shape.geometry, epilogue);
+  const cpu = conv2dDataGradient(shape.geometry, epilogue, CPU);
+  return { kernel, shape, plans: [['gpu', gpu] as const, ['cpu', cpu] as const] };
+}
+
+function weightGradient(kernel: string, shape: NamedShape): Family {
+  const gpu = gpuWeightGradient(shape.geometry, false);
+  const cpu = conv2dWeightGradient(shape.geometry, false, CPU);
+  return { kernel, shape, plans: [['gpu', gpu] as const, ['cpu', cpu] as const] };
+}
+
+/**
+ * Every kernel of every convolution. A plan's main kernel, the one with the most bindings, is named
+ * after the op; those around it (packing, adding parts) have their own name behind it.
+ */
+export function* kernelFiles(): Generator<KernelFile> {
+  for (const { kernel, shape, plans } of families()) {
+    for (const [kind, plan] of plans) {
+      const most = Math.max(...plan.steps.map((step) => step.kernel.bindings.length));
+      const main = plan.steps.find((step) => step.kernel.bindings.length === most);
+      for (const step of plan.steps) {
+        const [family, ...tile] = step.kernel.key.replace(/^gpu\./, '').split('.');
+        yield {
+          kernel: step === main ? kernel : `${kernel}-${family.replace(/\W/g, '')}`,
+          shape: shape.name,
+          variant: [kind, ...tile].join('-').replace(/[^\w-]/g, '_'),
+          code: step.kernel.code(),
+        };
+      }
+    }
+  }
+}
+
+export function fileName({ kernel, shape, variant }: KernelFile): string {
+  return `${kernel}.${shape}.${variant}.wgsl`;
+}

@@ -1,0 +1,94 @@
+import type { Plan } from '../../kernel.ts';
+import { type Epilogue, NO_EPILOGUE } from '../epilogue.ts';
+import { foldReflection } from '../fold.ts';
+import { type ConvGeometry, flatten, outHeight, outWidth } from '../geometry.ts';
+import { correlationPlan } from './correlation.ts';
+
+/*
+ * Convolution forward and data gradient as correlations on GPUs. Borders are tested where pixels are
+ * loaded; nothing is copied into frames.
+ */
+
+/** Inputs: x, w, bias (only if `epilogue.bias`). Output: y. */
+export function gpuForward(geometry: ConvGeometry, epilogue: Epilogue): Plan {
+  const g = flatten(geometry);
+  return correlationPlan(
+    {
+      batch: g.batch,
+      channels: g.inChannels,
+      rows: g.outChannels,
+      height: g.height,
+      width: g.width,
+      mode: g.padding === 0 ? 'zeros' : g.paddingMode,
+      stride: g.stride,
+      tapsY: g.kernelHeight,
+      tapsX: g.kernelWidth,
+      parities: [{ originY: -g.padding, firstY: 0, originX: -g.padding, firstX: 0 }],
+      outHeight: outHeight(g),
+      outWidth: outWidth(g),
+      ...epilogue,
+    },
+    { kernelHeight: g.kernelHeight, kernelWidth: g.kernelWidth },
+  );
+}
+
+/**
+ * Inputs: dy, w, bias (only if `epilogue.bias`: one per channel of dx). Output: dx.
+ *
+ * Output i = P·q + a, P = s, of the image (with reflection: of the padded image, whose margins are
+ * folded back afterwards) is v = u₀ + i of the padded image. Its taps are k = v mod s + s·m, and they
+ * meet dy at ⌊v/s⌋ - m = q + ⌊(u₀+a)/s⌋ - m; tap t of a correlation is m = ⌈K/s⌉ - 1 - t.
+ */
+export function gpuDataGradient(geometry: ConvGeometry, epilogue: Epilogue): Plan {
+  const g = flatten(geometry);
+  const { stride, kernelHeight, kernelWidth, padding } = g;
+  const reflect = g.paddingMode === 'reflect' && padding > 0;
+  const margin = reflect ? 2 * padding : 0;
+  const tapsY = Math.ceil(kernelHeight / stride);
+  const tapsX = Math.ceil(kernelWidth / stride);
+  const starts = Array.from({ length: stride }, (_, a) => (reflect ? 0 : padding) + a);
+  const phases = starts.map((v) => v % stride);
+  // Taps beyond the kernel come first, as taps are met in reverse.
+  const missing = (taps: number, kernel: number, phase: number): number =>
+    taps - Math.max(0, Math.ceil((kernel - phase) / stride));
+  const plan = correlationPlan(
+    {
+      batch: g.batch,
+      channels: g.outChannels,
+      rows: g.inChannels,
+      height: outHeight(g),
+      width: outWidth(g),
+      mode: 'zeros',
+      stride: 1,
+      tapsY,
+      tapsX,
+      parities: starts.map((v, a) => ({
+        originY: Math.floor(v / stride) - (tapsY - 1),
+        firstY: missing(tapsY, kernelHeight, phases[a]),
+        originX: Math.floor(v / stride) - (tapsX - 1),
+        firstX: missing(tapsX, kernelWidth, phases[a]),
+      })),
+      outHeight: g.height + margin,
+      outWidth: g.width + margin,
+      ...(reflect ? NO_EPILOGUE : epilogue),
+    },
+    { kernelHeight, kernelWidth, adjoint: { stride, phases } },
+  );
+  return reflect ? folded(plan, g) : plan;
+}
+
+/** The plan, followed by adding the padded image's margins to the pixels they were copied from. */
+function folded(plan: Plan, { batch, inChannels, height, width, padding }: ConvGeometry): Plan {
+  const planes = batch * inChannels;
+  const length = planes * (height + 2 * padding) * (width + 2 * padding);
+  const padded = { temporary: plan.temporaries.length };
+  const steps: Plan['steps'][number][] = plan.steps.map((step) => ({
+    ...step,
+    operands: step.operands.map((operand) => ('output' in operand ? padded : operand)),
+  }));
+  steps.push({
+    kernel: foldReflection({ planes, height, width, padding, accumulate: false }),
+    operands: [padded, { output: 0 }],
+  });
+  return { temporaries: [...plan.temporaries, length], steps };
+}

@@ -1,0 +1,223 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+/*
+ * The tile loop that the GPU variants of convolution, data gradient and weight gradient share: a
+ * matrix product whose operands are computed by loaders,
+ *
+ *   sum[row, column] = Σ_k rowOperand[k, row] · columnOperand[k, column].
+ *
+ * A workgroup of TX × TY threads owns 8·TY rows and 8·TX columns; a thread owns 8 × 8 of them, as
+ * 16 vec4s. Per step of `depth` values of k the workgroup copies both operands into workgroup memory,
+ * then every thread multiplies 8 values of one with 8 of the other for each k: 64 bytes of workgroup
+ * memory for 64 multiply-adds.
+ *
+ * Both tiles are kept as two halves, of which a thread reads one vec4 each. The half is a constant
+ * index of the outermost array, so it ends up in the offset field of the load instruction and one
+ * address serves both; and neighbouring threads read neighbouring vec4s, without bank conflicts. Rows
+ * have the pitch of columns, TX, so that one product k·TX serves both addresses. The loop over k stays rolled: compilers that unroll it well do so themselves, and Intel's spills if the
+ * text is unrolled.
+ */
+
+export interface Tile {
+  /** TX, a multiple of 4 and not below TY. */
+  readonly columnThreads: number;
+  /** TY */
+  readonly rowThreads: number;
+  /** Values of k in one step. */
+  readonly depth: number;
+}
+
+/** Rows or columns of a thread. */
+const EACH = 8;
+
+export function tileRows(tile: Tile): number {
+  return EACH * tile.rowThreads;
+}
+
+export function tileColumns(tile: Tile): number {
+  return EACH * tile.columnThreads;
+}
+
+export function tileThreads(tile: Tile): number {
+  return tile.columnThreads * tile.rowThreads;
+}
+
+export function tileKey({ rowThreads, columnThreads, depth }: Tile): string {
+  return `${EACH * rowThreads}x${EACH * columnThreads}x${depth}`;
+}
+
+/** Bytes of workgroup memory. */
+export function tileBytes(tile: Tile): number {
+  return 2 * tile.columnThreads * tile.depth * 2 * 16;
+}
+
+/** Tiles for results of few rows. */
+const NARROW: readonly Tile[] = [
+  { rowThreads: 1, columnThreads: 32, depth: 2 },
+  { rowThreads: 4, columnThreads: 16, depth: 8 },
+];
+const SMALL: Tile = { rowThreads: 8, columnThreads: 8, depth: 16 };
+const HALF: Tile = { rowThreads: 8, columnThreads: 16, depth: 16 };
+const LARGE: Tile = { rowThreads: 16, columnThreads: 16, depth: 16 };
+
+/** Invocations that keep a large GPU busy. */
+const WANTED_INVOCATIONS = 32768;
+
+/** Workgroups of a product of `rows` × `columns`. */
+export function tileCount(tile: Tile, rows: number, columns: number): number {
+  return Math.ceil(rows / tileRows(tile)) * Math.ceil(columns / tileColumns(tile));
+}
+
+/**
+ * The tile for a product of `rows` × `columns`: the largest that is not mostly empty. A large tile
+ * loads less for a multiply-add; whether there are enough of them is left to `chooseSplits`.
+ */
+export function chooseTile(rows: number, columns: number): Tile {
+  const narrow = NARROW.find((tile) => rows <= tileRows(tile));
+  if (narrow) return narrow;
+  if (columns <= tileColumns(SMALL)) return SMALL;
+  const padded = Math.ceil(rows / tileRows(LARGE)) * tileRows(LARGE);
+  return padded <= 1.25 * rows ? LARGE : HALF;
+}
+
+/** Partial results may take this many elements (64 MiB), half a default binding. */
+const MOST_PARTIAL = 2 ** 24;
+
+/** Steps of k below which a part is not worth the addition of its result. */
+const FEWEST_STEPS = 8;
+
+/**
+ * Into how many parts the sum over `steps` steps is cut, so that few tiles still fill the device.
+ * @param tiles workgroups without a cut
+ * @param passes how often a workgroup goes over its steps
+ * @param length elements of the result
+ */
+export function chooseSplits(
+  tile: Tile,
+  tiles: number,
+  steps: number,
+  passes: number,
+  length: number,
+): number {
+  const wanted = Math.floor(WANTED_INVOCATIONS / (tiles * tileThreads(tile)));
+  const most = Math.min(
+    steps,
+    Math.floor((steps * passes) / FEWEST_STEPS),
+    Math.floor(MOST_PARTIAL / length),
+  );
+  const splits = Math.max(1, Math.min(wanted, most));
+  // No part without work.
+  return Math.ceil(steps / Math.ceil(steps / splits));
+}
+
+/**
+ * WGSL that opens a loop of `count` passes. WebGPU compilers guard loops whose end they cannot see
+ * with a second counter; the constant bound, never reached, spares that.
+ */
+export function openSteps(count: string): string {
+  return `
+  for (var step = 0u; step < 0x7fffffffu; step++) {
+    if (step >= ${count}) { break; }`;
+}
+
+/** What a kernel adds to the tile loop; WGSL throughout. */
+export interface TileParts {
+  /** Structs, bindings, constants and functions. */
+  readonly declarations: string;
+  /**
+   * Statements before the loop. They see `group`, `groups` (workgroup ids), `thread` (vec2u: tx, ty)
+   * and `lane` (the linear index of the thread).
+   */
+  readonly setup: string;
+  /** Opens the loops over steps of k, possibly several. */
+  readonly open: string;
+  /** Reads the step's operands into local values. */
+  readonly load: string;
+  /**
+   * Writes them into the tiles: `rowTile[half][TX·k + i]` holds rows 4·TY·half + 4·i + (0, 1, 2, 3),
+   * `columnTile[half][TX·k + i]` columns 4·TX·half + 4·i + (0, 1, 2, 3).
+   */
+  readonly store: string;
+  /** Goes to the next step. */
+  readonly advance: string;
+  /** Closes the loops of `open`. */
+  readonly close: string;
+  /** Stores results: `sum{r}_{h}` holds row r of 8 and columns 4·h … 4·h+3 of 8; see `eachResult`. */
+  readonly finish: string;
+}
+
+/** The code of a kernel. */
+export function tileCode(tile: Tile, parts: TileParts): string {
+  const { columnThreads, rowThreads, depth } = tile;
+  return wgsl`
+${parts.declarations}
+var<workgroup> rowTile: array<array<vec4f, ${depth * columnThreads}>, 2>;
+var<workgroup> columnTile: array<array<vec4f, ${depth * columnThreads}>, 2>;
+
+@compute @workgroup_size(${columnThreads}, ${rowThreads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_id) thread: vec3u, @builtin(local_invocation_index) lane: u32) {
+${accumulators()}
+${parts.setup}
+${parts.open}
+${parts.load}
+  workgroupBarrier();
+${parts.store}
+  workgroupBarrier();
+  for (var k = 0u; k < ${depth}u; k++) {
+    let r0 = rowTile[0][k * ${columnThreads}u + thread.y];
+    let r1 = rowTile[1][k * ${columnThreads}u + thread.y];
+    let c0 = columnTile[0][k * ${columnThreads}u + thread.x];
+    let c1 = columnTile[1][k * ${columnThreads}u + thread.x];
+${products()}
+  }
+${parts.advance}
+${parts.close}
+${parts.finish}
+}
+`;
+}
+
+function accumulators(): string {
+  return eachSum((sum) => `  var ${sum} = vec4f(0.0);`);
+}
+
+function products(): string {
+  return eachSum((sum, r, h) => `    ${sum} = ${sum} + r${r >> 2}.${'xyzw'[r & 3]} * c${h};`);
+}
+
+function eachSum(line: (sum: string, r: number, h: number) => string): string {
+  const lines: string[] = [];
+  for (let r = 0; r < EACH; r++) {
+    for (let h = 0; h < 2; h++) lines.push(line(`sum${r}_${h}`, r, h));
+  }
+  return lines.join('\n');
+}
+
+/** What `sizes.results` must hold, for `eachResult`. */
+export const RESULTS = 2 * EACH;
+
+/**
+ * WGSL that runs `body` for each of the 16 vec4s of results: `value` is the vec4, `row` the tile's
+ * row, `half` which four of the thread's columns. A loop that picks the vec4 keeps code small and quick
+ * to compile, as compilers do not see its bound and cannot unroll it; the vec4s stay in registers.
+ */
+export function eachResult(tile: Tile, body: string): string {
+  const cases: string[] = [];
+  for (let r = 0; r < EACH; r++) {
+    for (let h = 0; h < 2; h++) {
+      const label = r === EACH - 1 && h === 1 ? 'default' : `case ${2 * r + h}u`;
+      cases.push(`      ${label}: { value = sum${r}_${h}; }`);
+    }
+  }
+  return `
+  for (var which = 0u; which < sizes.results; which++) {
+    var value: vec4f;
+    switch (which) {
+${cases.join('\n')}
+    }
+    let row = which / 8u * ${4 * tile.rowThreads}u + 4u * thread.y + which / 2u % 4u;
+    let half = which % 2u;
+${body}
+  }`;
+}
