@@ -45,7 +45,7 @@ const PROGRAM: ProgramSpec = {
     repeats: { description: 'timed steps of each size', default: 5, integer: true, min: 1 },
     'leak-steps': {
       description: 'steps of the leak check; 0 for none',
-      default: 20,
+      default: 100,
       integer: true,
       min: 0,
     },
