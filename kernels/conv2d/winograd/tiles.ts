@@ -1,0 +1,115 @@
+import type { AdapterProfile } from '../../kernel.ts';
+import type { Correlation } from '../correlation.ts';
+import { PATCH, PRODUCTS, TILE } from './transforms.ts';
+
+/*
+ * How a Winograd convolution is cut up.
+ *
+ * Tiles of 4×4 outputs are numbered across the batch, row by row. A subgroup takes a *block* of
+ * 4 · lanes tiles, each lane every `lanes`-th of them. What is kept between the stages is
+ *
+ *   V [block][k][channels/4][tile of the block][4 channels]       transformed pixels
+ *   U [k][row block][channels/4][16 rows][4 channels]             transformed weights
+ *   M [block][k][rows/4][tile of the block][4 rows]               products
+ *
+ * k < 36 counts the elements of a transformed patch. So every lane loads and stores vec4s, and lanes
+ * side by side stand side by side in memory. Between one k and the next is a gap of one vec4 a lane:
+ * without it the 36 elements of a tile would be a power of two apart and meet in the same set of a cache.
+ *
+ * Blocks are worked on in chunks, so that V and M of a chunk stay in cache, and below what a binding may hold.
+ */
+
+/** Rows (output channels) of a lane. */
+export const ROWS = 16;
+/** Tiles of a lane. */
+export const LANE_TILES = 4;
+
+/** Bytes that V and M of a chunk may take together. */
+const CHUNK_BYTES = Number(process.env.WG_CHUNK ?? 8 * 2 ** 20);
+
+export interface WinogradTiles {
+  readonly lanes: number;
+  readonly tilesX: number;
+  readonly tilesY: number;
+  /** Tiles of all images. */
+  readonly tiles: number;
+  readonly blockTiles: number;
+  readonly blocks: number;
+  readonly blocksPerChunk: number;
+  readonly channelQuads: number;
+  readonly rowQuads: number;
+  readonly rowBlocks: number;
+  /** vec4s from one k to the next in V and M. */
+  readonly inputPitch: number;
+  readonly productPitch: number;
+}
+
+/** @param profile with subgroups of 4, 8 or 16 lanes */
+export function winogradTiles(spec: Correlation, { subgroupSize }: AdapterProfile): WinogradTiles {
+  const lanes = subgroupSize;
+  const tilesX = Math.ceil(spec.outWidth / TILE);
+  const tilesY = Math.ceil(spec.outHeight / TILE);
+  const tiles = spec.batch * tilesX * tilesY;
+  const blockTiles = LANE_TILES * lanes;
+  const blocks = Math.ceil(tiles / blockTiles);
+  const channelQuads = spec.channels / 4;
+  const rowQuads = spec.rows / 4;
+  const inputPitch = channelQuads * blockTiles + lanes;
+  const productPitch = rowQuads * blockTiles + lanes;
+  const bytesPerBlock = PRODUCTS * (inputPitch + productPitch) * 16;
+  const chunks = Math.ceil(blocks / Math.max(1, Math.floor(CHUNK_BYTES / bytesPerBlock)));
+  return {
+    lanes,
+    tilesX,
+    tilesY,
+    tiles,
+    blockTiles,
+    blocks,
+    blocksPerChunk: Math.ceil(blocks / chunks),
+    channelQuads,
+    rowQuads,
+    rowBlocks: Math.ceil(spec.rows / ROWS),
+    inputPitch,
+    productPitch,
+  };
+}
+
+/** Blocks that one pass through the stages works on. */
+export interface Chunk {
+  readonly first: number;
+  readonly blocks: number;
+}
+
+export function chunksOf({ blocks, blocksPerChunk }: WinogradTiles): Chunk[] {
+  const chunks: Chunk[] = [];
+  for (let first = 0; first < blocks; first += blocksPerChunk) {
+    chunks.push({ first, blocks: Math.min(blocksPerChunk, blocks - first) });
+  }
+  return chunks;
+}
+
+/** Lengths of U, V and M in elements. */
+export function winogradLengths(tiles: WinogradTiles): {
+  readonly weights: number;
+  readonly input: number;
+  readonly products: number;
+} {
+  const { rowBlocks, channelQuads, blocksPerChunk, inputPitch, productPitch } = tiles;
+  return {
+    weights: PRODUCTS * rowBlocks * channelQuads * ROWS * 4,
+    input: blocksPerChunk * PRODUCTS * inputPitch * 4,
+    products: blocksPerChunk * PRODUCTS * productPitch * 4,
+  };
+}
+
+/** WGSL that defines `item`, `tileY` and `tileX` of tile `tile`. */
+export const TILE_PLACE = `
+  let tileX = tile % sizes.tilesX;
+  let tileY = (tile / sizes.tilesX) % sizes.tilesY;
+  let item = tile / (sizes.tilesX * sizes.tilesY);`;
+
+/** Names `${name}${y}_${x}` of a patch's elements. */
+export const patchName = (name: string, y: number, x: number): string => `${name}${y}_${x}`;
+
+/** 0 … 5. */
+export const PATCH_INDICES = Array.from({ length: PATCH }, (_, i) => i);

@@ -1,0 +1,90 @@
+/*
+ * Minimal filtering F(4×4, 3×3) of Winograd (Lavin & Gray, arXiv 1509.09308): a tile of 4×4 outputs of
+ * a 3×3 correlation costs 36 products instead of 144.
+ *
+ *   Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A        d: 6×6 pixels, g: 3×3 weights, Y: 4×4 outputs
+ *
+ * The matrices follow from the six points at which polynomials are evaluated. The usual ones, 0, ±1, ±2
+ * and ∞, lose two bits more than a direct sum; 0, ±1/√2, ±√2 and ∞ lose one: their powers are closer to
+ * 1, and the square root costs nothing since only its products with differences of pixels appear.
+ *
+ *        1    0   -5/2   0    1  0             1     0     0
+ *        0  -√2    -2  1/√2   1  0           -2/3  -√2/3 -1/3           1    1     1    1   1   0
+ *   Bᵀ = 0   √2    -2 -1/√2   1  0      G =  -2/3   √2/3 -1/3     Aᵀ =  0  1/√2 -1/√2   √2 -√2  0
+ *        0 -1/√2 -1/2   √2    1  0            1/6   √2/6  1/3           0   1/2   1/2   2   2   0
+ *        0  1/√2 -1/2  -√2    1  0            1/6  -√2/6  1/3           0  √2/4 -√2/4  2√2 -2√2 1
+ *        0    1     0  -5/2   0  1             0     0     1
+ *
+ * The functions here make WGSL of the product of a matrix with a vector, whose elements are the given
+ * expressions. They define values that start with `name`, and tell the names of the results.
+ */
+
+/** Outputs a side of a tile, pixels a side that they need, and products a tile. */
+export const TILE = 4;
+export const PATCH = 6;
+export const PRODUCTS = PATCH * PATCH;
+
+const ROOT = 'f32(1.4142135623730951)';
+const HALF_ROOT = 'f32(0.7071067811865476)';
+
+export interface Transformed {
+  readonly lines: readonly string[];
+  readonly results: readonly string[];
+}
+
+function defined(name: string, helpers: readonly string[], values: readonly string[]): Transformed {
+  const results = values.map((_, i) => `${name}${i}`);
+  return { lines: [...helpers, ...values.map((value, i) => `let ${results[i]} = ${value};`)], results };
+}
+
+/** Bᵀx, x of 6 elements. */
+export function transformInput(name: string, x: readonly string[]): Transformed {
+  const helpers = [
+    `let ${name}p = ${x[4]} - 2.0 * ${x[2]};`,
+    `let ${name}q = ${HALF_ROOT} * (${x[3]} - 2.0 * ${x[1]});`,
+    `let ${name}r = ${x[4]} - 0.5 * ${x[2]};`,
+    `let ${name}s = ${ROOT} * (${x[3]} - 0.5 * ${x[1]});`,
+  ];
+  return defined(name, helpers, [
+    `${x[0]} - 2.5 * ${x[2]} + ${x[4]}`,
+    `${name}p + ${name}q`,
+    `${name}p - ${name}q`,
+    `${name}r + ${name}s`,
+    `${name}r - ${name}s`,
+    `${x[1]} - 2.5 * ${x[3]} + ${x[5]}`,
+  ]);
+}
+
+/** G g, g of 3 elements. */
+export function transformWeights(name: string, g: readonly string[]): Transformed {
+  const helpers = [
+    `let ${name}p = f32(${-2 / 3}) * ${g[0]} - f32(${1 / 3}) * ${g[2]};`,
+    `let ${name}q = f32(${-Math.SQRT2 / 3}) * ${g[1]};`,
+    `let ${name}r = f32(${1 / 6}) * ${g[0]} + f32(${1 / 3}) * ${g[2]};`,
+    `let ${name}s = f32(${Math.SQRT2 / 6}) * ${g[1]};`,
+  ];
+  return defined(name, helpers, [
+    g[0],
+    `${name}p + ${name}q`,
+    `${name}p - ${name}q`,
+    `${name}r + ${name}s`,
+    `${name}r - ${name}s`,
+    g[2],
+  ]);
+}
+
+/** Aᵀm, m of 6 elements. */
+export function transformOutput(name: string, m: readonly string[]): Transformed {
+  const helpers = [
+    `let ${name}p = ${m[1]} + ${m[2]};`,
+    `let ${name}q = ${HALF_ROOT} * (${m[1]} - ${m[2]});`,
+    `let ${name}r = ${m[3]} + ${m[4]};`,
+    `let ${name}s = ${ROOT} * (${m[3]} - ${m[4]});`,
+  ];
+  return defined(name, helpers, [
+    `${m[0]} + ${name}p + ${name}r`,
+    `${name}q + ${name}s`,
+    `0.5 * ${name}p + 2.0 * ${name}r`,
+    `0.5 * ${name}q + 2.0 * ${name}s + ${m[5]}`,
+  ]);
+}
