@@ -25,7 +25,7 @@ export const ROWS = 16;
 export const LANE_TILES = 4;
 
 /** Bytes that V and M of a chunk may take together. */
-const CHUNK_BYTES = Number(process.env.WG_CHUNK ?? 8 * 2 ** 20);
+const CHUNK_BYTES = 4 * 2 ** 20;
 
 export interface WinogradTiles {
   readonly lanes: number;
