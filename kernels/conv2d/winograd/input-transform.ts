@@ -12,7 +12,15 @@ import {
   windowRow,
 } from '../window.ts';
 import { type Chunk, LANE_TILES, PATCH_INDICES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
-import { PATCH, PRODUCTS, TILE, transformInput } from './transforms.ts';
+import {
+  INPUT_MATRIX,
+  matrixColumns,
+  PATCH,
+  PRODUCTS,
+  storeAll,
+  TILE,
+  transformInput,
+} from './transforms.ts';
 
 /*
  * V = Bᵀ d B for every tile and channel, in the order of `tiles.ts`; d are the 6×6 pixels that a tile
@@ -54,16 +62,19 @@ export function transformWinogradInput(
       width,
       imageSlice.channels * height * width,
       imageSlice.first * height * width,
+      PATCH,
+      PRODUCTS,
     ],
     code: () => wgsl`
 struct Sizes {
   firstBlock: u32, blocks: u32, channelQuads: u32, pitch: u32, tiles: u32, tilesX: u32, tilesY: u32,
-  height: i32, width: i32, imagePitch: u32, imageStart: u32,
+  height: i32, width: i32, imagePitch: u32, imageStart: u32, patchSize: u32, stores: u32,
 }
 @group(0) @binding(0) var<storage, read> imageVectors: array<vec4f>;
 @group(0) @binding(1) var<storage, read> imagePixels: array<f32>;
 @group(0) @binding(2) var<storage, read_write> transformed: array<vec4f>;
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
+${matrixColumns(INPUT_MATRIX)}
 ${windowFunctions(window.mode)}
 
 @compute @workgroup_size(${lanes})
@@ -87,35 +98,31 @@ ${body(window).join('\n')}
   };
 }
 
+/** WGSL of all elements of the transformed patch, called `v{y}_{x}`, and their stores. */
 function body(window: Window): string[] {
-  const lines: string[] = [];
-  const rows = PATCH_INDICES.map((y) => {
-    const row = `i32(${TILE}u * tileY) + ${window.first + y}`;
-    lines.push('', `// Row ${y}.`);
-    const scoped = windowRow(window, `image`, row, 'sizes.height');
-    // Names of `windowRow` are the same for every row: a block each.
-    const pixels = PATCH_INDICES.map((x) => `d${y}_${x}`);
-    lines.push(...pixels.map((pixel) => `var ${pixel}: vec4f;`), '{', ...scoped);
-    lines.push('let origin = plane + imageRow * u32(sizes.width);');
-    for (let c = 0; c < 4; c++) {
-      lines.push(...windowLoads(window, 'image', `c${c}`, `origin + ${c}u * planePitch`));
-    }
-    pixels.forEach((pixel, x) => {
-      const parts = [0, 1, 2, 3].map((c) => windowPixel(window, `c${c}`, window.first + x));
-      lines.push(`${pixel} = vec4f(${parts.join(', ')});`);
-    });
-    lines.push('}');
-    const { lines: made, results } = transformInput(`b${y}_`, pixels);
-    lines.push(...made);
-    return results;
-  });
-  for (const x of PATCH_INDICES) {
-    const column = rows.map((row) => row[x]);
-    const { lines: made, results } = transformInput(`v${x}_`, column);
-    lines.push(...made);
-    results.forEach((value, y) => {
-      lines.push(`transformed[to + ${PATCH * y + x}u * sizes.pitch] = ${value};`);
-    });
+  const names = PATCH_INDICES.map((y) => PATCH_INDICES.map((x) => `v${y}_${x}`));
+  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
+  const row = `i32(${TILE}u * tileY + i) + ${window.first}`;
+  lines.push(...windowRow(window, 'image', row, 'sizes.height'));
+  lines.push('let origin = plane + imageRow * u32(sizes.width);');
+  for (let c = 0; c < 4; c++) {
+    lines.push(...windowLoads(window, 'image', `c${c}`, `origin + ${c}u * planePitch`));
   }
+  const pixels = PATCH_INDICES.map((x) => {
+    const parts = [0, 1, 2, 3].map((c) => windowPixel(window, `c${c}`, window.first + x));
+    lines.push(`let d${x} = vec4f(${parts.join(', ')});`);
+    return `d${x}`;
+  });
+  const { lines: made, results } = transformInput('b', pixels);
+  lines.push(...made);
+  names.forEach((elements, y) => {
+    lines.push(`let w${y} = MATRIX[i][${y}];`);
+    elements.forEach((name, x) => {
+      lines.push(`${name} += w${y} * ${results[x]};`);
+    });
+  });
+  lines.push('}');
+  lines.push(...storeAll('transformed', names.flat(), 'to', 'sizes.pitch'));
   return lines.map((line) => `  ${line}`);
 }

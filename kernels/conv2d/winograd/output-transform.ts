@@ -3,7 +3,14 @@ import { floatBits, type Kernel, spreadWorkgroups } from '../../kernel.ts';
 import type { Correlation } from '../correlation.ts';
 import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from '../epilogue.ts';
 import { type Chunk, LANE_TILES, PATCH_INDICES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
-import { PATCH, PRODUCTS, TILE, transformOutput } from './transforms.ts';
+import {
+  matrixColumns,
+  OUTPUT_MATRIX,
+  PATCH,
+  PRODUCTS,
+  TILE,
+  transformOutput,
+} from './transforms.ts';
 
 /*
  * y = f(Aᵀ M A + bias) for every tile and row, M in the order of `tiles.ts`. One invocation makes four
@@ -42,17 +49,19 @@ export function transformWinogradOutput(
       epilogueCode(activation),
       floatBits(epilogueSlope(activation)),
       accumulate ? 1 : 0,
+      PATCH,
     ],
     code: () => wgsl`
 struct Sizes {
   firstBlock: u32, blocks: u32, rowQuads: u32, pitch: u32, tiles: u32, tilesX: u32, tilesY: u32,
   outputRows: u32, outputFirst: u32, outHeight: u32, outWidth: u32,
-  biased: u32, activation: u32, slope: u32, accumulate: u32,
+  biased: u32, activation: u32, slope: u32, accumulate: u32, patchSize: u32,
 }
 @group(0) @binding(0) var<storage, read> products: array<vec4f>;
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
 @group(0) @binding(2) var<storage, read_write> result: array<${aligned ? 'vec4f' : 'f32'}>;
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
+${matrixColumns(OUTPUT_MATRIX)}
 ${EPILOGUE_ACTIVATION}
 
 @compute @workgroup_size(${lanes})
@@ -99,28 +108,24 @@ ${body().join('\n')}
 
 /** WGSL that defines `outputs`: row y of channel j of the four at 4j + y. */
 function body(): string[] {
-  const lines: string[] = [];
-  const columns = PATCH_INDICES.map((x) => {
-    const elements = PATCH_INDICES.map((y) => {
-      lines.push(`let m${x}_${y} = products[start + ${PATCH * y + x}u * sizes.pitch];`);
-      return `m${x}_${y}`;
-    });
-    const { lines: made, results } = transformOutput(`a${x}_`, elements);
-    lines.push(...made);
-    return results;
+  const indices = [0, 1, 2, 3];
+  const names = indices.map((y) => indices.map((x) => `y${y}_${x}`));
+  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
+  const elements = PATCH_INDICES.map((y) => {
+    lines.push(`let m${y} = products[start + (${PATCH * y}u + i) * sizes.pitch];`);
+    return `m${y}`;
   });
-  const rows = [0, 1, 2, 3].map((y) => {
-    const row = columns.map((column) => column[y]);
-    const { lines: made, results } = transformOutput(`y${y}_`, row);
-    lines.push(...made);
-    return results;
-  });
-  const vectors: string[] = [];
-  for (let j = 0; j < 4; j++) {
-    for (let y = 0; y < TILE; y++) {
-      vectors.push(`vec4f(${rows[y].map((value) => `${value}.${COMPONENTS[j]}`).join(', ')})`);
-    }
+  const { lines: made, results } = transformOutput('column', elements);
+  lines.push(...made);
+  for (const x of indices) {
+    lines.push(`let w${x} = MATRIX[i][${x}];`);
+    for (const y of indices) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
   }
+  lines.push('}');
+  const vectors = indices.flatMap((j) =>
+    names.map((row) => `vec4f(${row.map((name) => `${name}.${COMPONENTS[j]}`).join(', ')})`),
+  );
   lines.push(`var outputs = array<vec4f, 16>(${vectors.join(', ')});`);
   return lines.map((line) => `  ${line}`);
 }

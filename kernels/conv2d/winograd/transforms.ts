@@ -15,8 +15,10 @@
  *        0  1/√2 -1/2  -√2    1  0            1/6  -√2/6  1/3           0  √2/4 -√2/4  2√2 -2√2 1
  *        0    1     0  -5/2   0  1             0     0     1
  *
- * The functions here make WGSL of the product of a matrix with a vector, whose elements are the given
- * expressions. They define values that start with `name`, and tell the names of the results.
+ * A transform goes along one axis in straight code (the functions here make WGSL of the product of a
+ * matrix with a vector, whose elements are the given expressions) and along the other in a loop, that adds
+ * what each row or column contributes to all elements. Straight code for both is no faster, and takes a
+ * CPU driver ten seconds to compile.
  */
 
 /** Outputs a side of a tile, pixels a side that they need, and products a tile. */
@@ -26,6 +28,42 @@ export const PRODUCTS = PATCH * PATCH;
 
 const ROOT = 'f32(1.4142135623730951)';
 const HALF_ROOT = 'f32(0.7071067811865476)';
+const R = Math.SQRT2;
+
+/** Bᵀ, G and Aᵀ. */
+export const INPUT_MATRIX = [
+  [1, 0, -2.5, 0, 1, 0],
+  [0, -R, -2, R / 2, 1, 0],
+  [0, R, -2, -R / 2, 1, 0],
+  [0, -R / 2, -0.5, R, 1, 0],
+  [0, R / 2, -0.5, -R, 1, 0],
+  [0, 1, 0, -2.5, 0, 1],
+] as const;
+export const WEIGHT_MATRIX = [
+  [1, 0, 0],
+  [-2 / 3, -R / 3, -1 / 3],
+  [-2 / 3, R / 3, -1 / 3],
+  [1 / 6, R / 6, 1 / 3],
+  [1 / 6, -R / 6, 1 / 3],
+  [0, 0, 1],
+] as const;
+export const OUTPUT_MATRIX = [
+  [1, 1, 1, 1, 1, 0],
+  [0, R / 2, -R / 2, R, -R, 0],
+  [0, 0.5, 0.5, 2, 2, 0],
+  [0, R / 4, -R / 4, 2 * R, -2 * R, 1],
+] as const;
+
+type Matrix = readonly (readonly number[])[];
+
+/** WGSL of a constant `MATRIX`, the columns of a matrix. */
+export function matrixColumns(matrix: Matrix): string {
+  const columns = matrix[0].map((_, j) => {
+    const column = matrix.map((row) => `f32(${Math.fround(row[j])})`);
+    return `array<f32, ${matrix.length}>(${column.join(', ')})`;
+  });
+  return `const MATRIX = array<array<f32, ${matrix.length}>, ${columns.length}>(\n  ${columns.join(',\n  ')});`;
+}
 
 export interface Transformed {
   readonly lines: readonly string[];
@@ -34,7 +72,10 @@ export interface Transformed {
 
 function defined(name: string, helpers: readonly string[], values: readonly string[]): Transformed {
   const results = values.map((_, i) => `${name}${i}`);
-  return { lines: [...helpers, ...values.map((value, i) => `let ${results[i]} = ${value};`)], results };
+  return {
+    lines: [...helpers, ...values.map((value, i) => `let ${results[i]} = ${value};`)],
+    results,
+  };
 }
 
 /** Bᵀx, x of 6 elements. */
@@ -87,4 +128,20 @@ export function transformOutput(name: string, m: readonly string[]): Transformed
     `0.5 * ${name}p + 2.0 * ${name}r`,
     `0.5 * ${name}q + 2.0 * ${name}s + ${m[5]}`,
   ]);
+}
+
+/**
+ * WGSL that stores values `pitch` apart from `first` on. In a loop whose bound the driver cannot see: in
+ * straight code the stores would take it longer to compile than everything else.
+ */
+export function storeAll(
+  storage: string,
+  values: readonly string[],
+  first: string,
+  pitch: string,
+): string[] {
+  return [
+    `var values = array<vec4f, ${values.length}>(${values.join(', ')});`,
+    `for (var k = 0u; k < sizes.stores; k++) { ${storage}[${first} + k * ${pitch}] = values[k]; }`,
+  ];
 }
