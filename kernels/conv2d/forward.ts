@@ -4,6 +4,8 @@ import type { Epilogue } from './epilogue.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { hasSmallMaps, smallForward } from './small-maps.ts';
 import { directWeights, packWeights, type WeightOrder } from './weights.ts';
+import { winogradPlan } from './winograd/plan.ts';
+import { prefersWinograd } from './winograd/prefers.ts';
 
 /* Convolution forward: y = f(w ⋆ x̄ + bias), x̄ the image extended by `padding` on each side. */
 
@@ -38,8 +40,19 @@ export function conv2dForward(
   return correlationPlan(spec, { kernelHeight, kernelWidth }, profile);
 }
 
-/** Correlate input 0 with weights input 1, packed if need be, and input 2 as bias, into output 0. */
+/** Correlate input 0 with weights input 1 and input 2 as bias, into output 0, in the way that is faster. */
 export function correlationPlan(
+  spec: Correlation,
+  order: WeightOrder,
+  profile: AdapterProfile,
+): Plan {
+  return prefersWinograd(spec, profile)
+    ? winogradPlan(spec, order.adjoint !== undefined, profile)
+    : directPlan(spec, order, profile);
+}
+
+/** As `correlationPlan`, sum by sum; the weights are packed first if need be. */
+export function directPlan(
   spec: Correlation,
   order: WeightOrder,
   profile: AdapterProfile,

@@ -5,7 +5,6 @@ import type { Correlation } from '../../kernels/conv2d/correlation.ts';
 import type { ChannelSlice, PaddingMode } from '../../kernels/conv2d/geometry.ts';
 import { winogradPlan } from '../../kernels/conv2d/winograd/plan.ts';
 import { allowsWinograd } from '../../kernels/conv2d/winograd/prefers.ts';
-import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { conv2dForwardReference } from '../../src/autograd/reference/conv2d.ts';
 import { type HostArray, hostArray, randomArray } from '../../src/autograd/registry/row.ts';
@@ -75,13 +74,23 @@ function adjointWeights(weight: HostArray): HostArray {
   return result;
 }
 
-/** Copies channels between `[N,C,H,W]` and a slice of `[N,slice.channels,H,W]`. */
+/** Copies `[N,C,H,W]` to channels of `[N,slice.channels,H,W]`. */
 function intoSlice(part: HostArray, whole: HostArray, slice: ChannelSlice): void {
   const [batch, channels, height, width] = part.shape;
   const length = channels * height * width;
   for (let n = 0; n < batch; n++) {
     const to = (n * slice.channels + slice.first) * height * width;
     whole.data.set(part.data.subarray(n * length, (n + 1) * length), to);
+  }
+}
+
+/** Copies channels of `[N,slice.channels,H,W]` to `[N,C,H,W]`. */
+function outOfSlice(whole: HostArray, part: HostArray, slice: ChannelSlice): void {
+  const [batch, channels, height, width] = part.shape;
+  const length = channels * height * width;
+  for (let n = 0; n < batch; n++) {
+    const start = (n * slice.channels + slice.first) * height * width;
+    part.data.set(whole.data.subarray(start, start + length), n * length);
   }
 }
 
@@ -105,11 +114,13 @@ async function outcome(each: Case, random: RandomStream): Promise<Outcome> {
   if (imageSlice) intoSlice(image, seen, imageSlice);
   const before = randomArray(random, [batch, outputSlice?.channels ?? rows, outHeight, outWidth]);
   const expected = hostArray(before.shape, before.data);
-  if (each.accumulate)
-    y.data.forEach((value, i) => {
-      y.data[i] = value + before.data[i];
-    });
-  intoSlice(y, expected, outputSlice ?? { first: 0, channels: rows });
+  const outSlice = outputSlice ?? { first: 0, channels: rows };
+  if (each.accumulate) {
+    const held = hostArray(y.shape);
+    outOfSlice(before, held, outSlice);
+    for (let i = 0; i < held.data.length; i++) y.data[i] += held.data[i];
+  }
+  intoSlice(y, expected, outSlice);
   const inputs = [seen, each.isAdjoint ? adjointWeights(weight) : weight, bias];
   const storages = inputs.map(({ data }) => gpu.upload(Float32Array.from(data)));
   const output = gpu.upload(Float32Array.from(before.data));

@@ -1,6 +1,8 @@
 import type { AdapterProfile } from '../../kernel.ts';
 import type { Correlation } from '../correlation.ts';
+import { roundUp } from '../geometry.ts';
 import { ROWS, winogradLengths, winogradTiles } from './tiles.ts';
+import { PRODUCTS } from './transforms.ts';
 
 /** Bytes that a storage binding may hold under WebGPU's default limits. */
 const MAX_BINDING = 128 * 2 ** 20;
@@ -15,4 +17,44 @@ export function allowsWinograd(spec: Correlation, profile: AdapterProfile): bool
   if (!isDense || tapsX !== 3 || tapsY !== 3 || rows % 4 !== 0 || channels % 4 !== 0) return false;
   const { weights, input, products } = winogradLengths(winogradTiles(spec, profile));
   return Math.max(weights, input, products) * 4 <= MAX_BINDING;
+}
+
+/*
+ * What the stages cost, in nanoseconds of two Zen 4 cores under lavapipe: fitted to 80 shapes of 4 … 64
+ * pixels and 8 … 512 channels. Only their proportions matter.
+ */
+const COSTS = {
+  /** Launching the stages, and waiting between them. */
+  start: 1e5,
+  /** Transforming the weights of one row and channel. */
+  weights: 55,
+  /** Transforming one tile of one channel, or of one row. */
+  input: 40,
+  output: 30,
+  /** A multiplication and an addition, of Winograd's products and of the direct kernel. */
+  product: 0.04,
+  direct: 0.048,
+} as const;
+
+/** The part of the direct kernel's time that Winograd must save to be worth its memory and rounding. */
+const MARGIN = 0.15;
+
+/**
+ * Whether a correlation is done faster by Winograd's minimal filtering: 3×3 taps at stride 1, with
+ * enough channels and tiles to repay the transforms.
+ */
+export function prefersWinograd(spec: Correlation, profile: AdapterProfile): boolean {
+  if (!allowsWinograd(spec, profile)) return false;
+  const { batch, rows, channels, outHeight, outWidth } = spec;
+  const { blocks, blockTiles } = winogradTiles(spec, profile);
+  const tiles = blocks * blockTiles;
+  const paddedRows = roundUp(rows, ROWS);
+  const winograd =
+    COSTS.start +
+    COSTS.weights * rows * channels +
+    (COSTS.input * channels + COSTS.output * rows) * tiles +
+    COSTS.product * PRODUCTS * paddedRows * channels * tiles;
+  const outputs = batch * outHeight * roundUp(outWidth, 4);
+  const direct = COSTS.direct * 9 * paddedRows * channels * outputs;
+  return winograd < (1 - MARGIN) * direct;
 }
