@@ -52,11 +52,7 @@ export function correlationPlan(
 }
 
 /** As `correlationPlan`, sum by sum; the weights are packed first if need be. */
-export function directPlan(
-  spec: Correlation,
-  order: WeightOrder,
-  profile: AdapterProfile,
-): Plan {
+export function directPlan(spec: Correlation, order: WeightOrder, profile: AdapterProfile): Plan {
   const direct = directWeights(spec, order);
   const kernel = correlate(spec, direct, profile);
   const bias: Operand = { input: spec.bias ? 2 : 1 };
