@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
 import type { Correlation } from '../correlation.ts';
+import type { ChannelSlice, PaddingMode } from '../geometry.ts';
 import {
   type Window,
   windowColumns,
@@ -15,17 +16,35 @@ import { type Chunk, LANE_TILES, PATCH_INDICES, TILE_PLACE, type WinogradTiles }
 import {
   INPUT_MATRIX,
   matrixColumns,
+  OUTPUT_MATRIX,
   PATCH,
   PRODUCTS,
   storeAll,
   TILE,
+  transformCotangent,
   transformInput,
+  transposed,
 } from './transforms.ts';
 
 /*
  * V = Bᵀ d B for every tile and channel, in the order of `tiles.ts`; d are the 6×6 pixels that a tile
- * needs of the image extended by zeros or reflection. One invocation transforms four channels of a tile.
+ * needs of the image extended by zeros or reflection. For the weight gradient, likewise, D = A y Aᵀ; y are
+ * a tile's 4×4 pixels of the output's cotangent. One invocation transforms four channels of a tile.
  */
+
+/** Planes cut into tiles. */
+interface TiledImage {
+  readonly height: number;
+  readonly width: number;
+  readonly mode: PaddingMode;
+  /** Where, relative to a tile's outputs, its pixels start; and how many they are a side. */
+  readonly first: number;
+  readonly size: 4 | 6;
+  readonly slice: ChannelSlice;
+  readonly channelQuads: number;
+  /** vec4s from one k to the next in the result. */
+  readonly pitch: number;
+}
 
 /** Bindings: image, image, V, sizes. */
 export function transformWinogradInput(
@@ -33,36 +52,69 @@ export function transformWinogradInput(
   tiles: WinogradTiles,
   chunk: Chunk,
 ): Kernel {
-  const { height, width, channels } = spec;
-  const { imageSlice = { first: 0, channels } } = spec;
-  const { lanes, tilesX, tilesY, channelQuads, blockTiles, inputPitch } = tiles;
-  const [first] = spec.offsetsX;
+  const { height, width, channels, mode } = spec;
+  const image: TiledImage = {
+    height,
+    width,
+    mode,
+    first: spec.offsetsX[0],
+    size: 6,
+    slice: spec.imageSlice ?? { first: 0, channels },
+    channelQuads: tiles.channelQuads,
+    pitch: tiles.inputPitch,
+  };
+  return transformTiles(image, tiles, chunk);
+}
+
+/** Bindings: cotangent of the correlation's output, the same, D, sizes. */
+export function transformWinogradCotangent(
+  { outHeight, outWidth, rows }: Correlation,
+  tiles: WinogradTiles,
+  chunk: Chunk,
+): Kernel {
+  const image: TiledImage = {
+    height: outHeight,
+    width: outWidth,
+    mode: 'zeros',
+    first: 0,
+    size: 4,
+    slice: { first: 0, channels: rows },
+    channelQuads: tiles.rowQuads,
+    pitch: tiles.productPitch,
+  };
+  return transformTiles(image, tiles, chunk);
+}
+
+function transformTiles(image: TiledImage, tiles: WinogradTiles, chunk: Chunk): Kernel {
+  const { height, width, mode, first, size, slice, channelQuads, pitch } = image;
+  const { lanes, tilesX, tilesY, blockTiles } = tiles;
   const window = windowOf({
     stride: 1,
     first,
-    end: first + PATCH,
+    end: first + size,
     width,
     quads: tilesX,
-    mode: spec.mode,
-    rowsInside: first >= 0 && TILE * (tilesY - 1) + first + PATCH <= height,
+    mode,
+    rowsInside: first >= 0 && TILE * (tilesY - 1) + first + size <= height,
   });
+  const isInput = size === PATCH;
   return {
-    key: `winogradinput.${windowKey(window)}.${lanes}`,
+    key: `winogradtiles.${windowKey(window)}.${lanes}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(chunk.blocks * channelQuads * LANE_TILES),
     constants: [
       chunk.first,
       chunk.blocks,
       channelQuads,
-      inputPitch,
+      pitch,
       tiles.tiles,
       tilesX,
       tilesY,
       height,
       width,
-      imageSlice.channels * height * width,
-      imageSlice.first * height * width,
-      PATCH,
+      slice.channels * height * width,
+      slice.first * height * width,
+      size,
       PRODUCTS,
     ],
     code: () => wgsl`
@@ -74,7 +126,7 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read> imagePixels: array<f32>;
 @group(0) @binding(2) var<storage, read_write> transformed: array<vec4f>;
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
-${matrixColumns(INPUT_MATRIX)}
+${matrixColumns(isInput ? INPUT_MATRIX : transposed(OUTPUT_MATRIX))}
 ${windowFunctions(window.mode)}
 
 @compute @workgroup_size(${lanes})
@@ -85,21 +137,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let place = (index % ${LANE_TILES}u) * ${lanes}u + lane;
   let quad = (index / ${LANE_TILES}u) % sizes.channelQuads;
   let block = index / (${LANE_TILES}u * sizes.channelQuads);
-  // Tiles beyond the end repeat the last one: their products are not stored as outputs.
-  let tile = min((sizes.firstBlock + block) * ${blockTiles}u + place, sizes.tiles - 1u);
+  // Tiles beyond the end repeat the last one, whose outputs are not stored; but their cotangents are zeros.
+  let mine = (sizes.firstBlock + block) * ${blockTiles}u + place;
+  let tile = min(mine, sizes.tiles - 1u);
 ${TILE_PLACE}
   ${windowColumns(window, 'image', 'tileX', 'sizes.width').join('\n  ')}
   let planePitch = u32(sizes.height) * u32(sizes.width);
   let plane = item * sizes.imagePitch + sizes.imageStart + 4u * quad * planePitch;
   let to = block * ${PRODUCTS}u * sizes.pitch + quad * ${blockTiles}u + place;
-${body(window).join('\n')}
+${body(window, isInput).join('\n')}
 }
 `,
   };
 }
 
 /** WGSL of all elements of the transformed patch, called `v{y}_{x}`, and their stores. */
-function body(window: Window): string[] {
+function body(window: Window, isInput: boolean): string[] {
   const names = PATCH_INDICES.map((y) => PATCH_INDICES.map((x) => `v${y}_${x}`));
   const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
@@ -109,12 +162,14 @@ function body(window: Window): string[] {
   for (let c = 0; c < 4; c++) {
     lines.push(...windowLoads(window, 'image', `c${c}`, `origin + ${c}u * planePitch`));
   }
-  const pixels = PATCH_INDICES.map((x) => {
+  const pixels = Array.from({ length: window.end - window.first }, (_, x) => {
     const parts = [0, 1, 2, 3].map((c) => windowPixel(window, `c${c}`, window.first + x));
-    lines.push(`let d${x} = vec4f(${parts.join(', ')});`);
+    const pixel = `vec4f(${parts.join(', ')})`;
+    lines.push(`let d${x} = ${isInput ? pixel : `select(vec4f(0.0), ${pixel}, mine == tile)`};`);
     return `d${x}`;
   });
-  const { lines: made, results } = transformInput('b', pixels);
+  const transform = isInput ? transformInput : transformCotangent;
+  const { lines: made, results } = transform('b', pixels);
   lines.push(...made);
   names.forEach((elements, y) => {
     lines.push(`let w${y} = MATRIX[i][${y}];`);

@@ -24,7 +24,6 @@ export const ROWS = 16;
 /** Tiles of a lane. */
 export const LANE_TILES = 4;
 
-/** Bytes that V and M of a chunk may take together. */
 const CHUNK_BYTES = 4 * 2 ** 20;
 
 export interface WinogradTiles {
@@ -44,8 +43,15 @@ export interface WinogradTiles {
   readonly productPitch: number;
 }
 
-/** @param profile with subgroups of 4, 8 or 16 lanes */
-export function winogradTiles(spec: Correlation, { subgroupSize }: AdapterProfile): WinogradTiles {
+/**
+ * @param profile with subgroups of 4, 8 or 16 lanes
+ * @param chunkBytes what V and M of a chunk may take together; default what caches hold
+ */
+export function winogradTiles(
+  spec: Correlation,
+  { subgroupSize }: AdapterProfile,
+  chunkBytes = CHUNK_BYTES,
+): WinogradTiles {
   const lanes = subgroupSize;
   const tilesX = Math.ceil(spec.outWidth / TILE);
   const tilesY = Math.ceil(spec.outHeight / TILE);
@@ -57,7 +63,7 @@ export function winogradTiles(spec: Correlation, { subgroupSize }: AdapterProfil
   const inputPitch = channelQuads * blockTiles + lanes;
   const productPitch = rowQuads * blockTiles + lanes;
   const bytesPerBlock = PRODUCTS * (inputPitch + productPitch) * 16;
-  const chunks = Math.ceil(blocks / Math.max(1, Math.floor(CHUNK_BYTES / bytesPerBlock)));
+  const chunks = Math.ceil(blocks / Math.max(1, Math.floor(chunkBytes / bytesPerBlock)));
   return {
     lanes,
     tilesX,

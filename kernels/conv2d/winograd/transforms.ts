@@ -56,6 +56,10 @@ export const OUTPUT_MATRIX = [
 
 type Matrix = readonly (readonly number[])[];
 
+export function transposed(matrix: Matrix): Matrix {
+  return matrix[0].map((_, j) => matrix.map((row) => row[j]));
+}
+
 /** WGSL of a constant `MATRIX`, the columns of a matrix. */
 export function matrixColumns(matrix: Matrix): string {
   const columns = matrix[0].map((_, j) => {
@@ -127,6 +131,39 @@ export function transformOutput(name: string, m: readonly string[]): Transformed
     `${name}q + ${name}s`,
     `0.5 * ${name}p + 2.0 * ${name}r`,
     `0.5 * ${name}q + 2.0 * ${name}s + ${m[5]}`,
+  ]);
+}
+
+/** A y, y of 4 elements: adjoint of `transformOutput`. */
+export function transformCotangent(name: string, y: readonly string[]): Transformed {
+  const helpers = [
+    `let ${name}p = ${y[0]} + 0.5 * ${y[2]};`,
+    `let ${name}q = ${HALF_ROOT} * (${y[1]} + 0.5 * ${y[3]});`,
+    `let ${name}r = ${y[0]} + 2.0 * ${y[2]};`,
+    `let ${name}s = ${ROOT} * (${y[1]} + 2.0 * ${y[3]});`,
+  ];
+  return defined(name, helpers, [
+    y[0],
+    `${name}p + ${name}q`,
+    `${name}p - ${name}q`,
+    `${name}r + ${name}s`,
+    `${name}r - ${name}s`,
+    y[3],
+  ]);
+}
+
+/** Gᵀu, u of 6 elements: adjoint of `transformWeights`. */
+export function transformWeightCotangent(name: string, u: readonly string[]): Transformed {
+  const helpers = [
+    `let ${name}p = ${u[1]} + ${u[2]};`,
+    `let ${name}q = ${u[2]} - ${u[1]};`,
+    `let ${name}r = ${u[3]} + ${u[4]};`,
+    `let ${name}s = ${u[3]} - ${u[4]};`,
+  ];
+  return defined(name, helpers, [
+    `${u[0]} - f32(${2 / 3}) * ${name}p + f32(${1 / 6}) * ${name}r`,
+    `f32(${R / 3}) * ${name}q + f32(${R / 6}) * ${name}s`,
+    `f32(${1 / 3}) * (${name}r - ${name}p) + ${u[5]}`,
   ]);
 }
 

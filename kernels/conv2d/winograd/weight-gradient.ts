@@ -1,0 +1,124 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernel.ts';
+import { linearMain, linearWorkgroups } from '../../linear.ts';
+import type { Correlation } from '../correlation.ts';
+import { transformWinogradCotangent, transformWinogradInput } from './input-transform.ts';
+import { multiplyWinogradTiles } from './outer-products.ts';
+import {
+  chunksOf,
+  PATCH_INDICES,
+  type WinogradTiles,
+  winogradLengths,
+  winogradTiles,
+} from './tiles.ts';
+import {
+  matrixColumns,
+  PATCH,
+  PRODUCTS,
+  transformWeightCotangent,
+  transposed,
+  WEIGHT_MATRIX,
+} from './transforms.ts';
+
+/*
+ * Weight gradient by the adjoint of minimal filtering. Since <dy, y> = <(A dy Aᵀ) ⊙ V, U>, with U = G g Gᵀ,
+ *
+ *   dg = Gᵀ [ Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ d B) ] G
+ */
+
+/** dw = Gᵀ dU G of every row and channel. Bindings: dU [k][row][channel], dw [O,C,3,3], sizes. */
+function foldWinogradWeights(
+  { rowQuads, channelQuads }: WinogradTiles,
+  accumulate: boolean,
+): Kernel {
+  const quads = rowQuads * 4 * channelQuads;
+  return {
+    key: 'winogradweightfold',
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(quads),
+    constants: [quads, accumulate ? 1 : 0, PATCH, 9],
+    code: () => wgsl`
+struct Sizes { quads: u32, accumulate: u32, patchSize: u32, stores: u32 }
+@group(0) @binding(0) var<storage, read> products: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
+${matrixColumns(transposed(WEIGHT_MATRIX))}
+
+${linearMain('sizes.quads')}
+${body().join('\n')}
+  for (var k = 0u; k < sizes.stores; k++) {
+    var value = values[k];
+    if (sizes.accumulate != 0u) { value += result[index * 9u + k]; }
+    result[index * 9u + k] = value;
+  }
+}
+`,
+  };
+}
+
+/** WGSL that defines `values`: the 36 weights of four channels, one channel after the other. */
+function body(): string[] {
+  const indices = [0, 1, 2];
+  const names = indices.map((y) => indices.map((x) => `g${y}_${x}`));
+  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
+  const elements = PATCH_INDICES.map((y) => {
+    lines.push(`let u${y} = products[index + (${PATCH * y}u + i) * sizes.quads];`);
+    return `u${y}`;
+  });
+  const { lines: made, results } = transformWeightCotangent('column', elements);
+  lines.push(...made);
+  for (const x of indices) {
+    lines.push(`let w${x} = MATRIX[i][${x}];`);
+    for (const y of indices) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
+  }
+  lines.push('}');
+  const weights = [...'xyzw'].flatMap((c) => names.flat().map((name) => `${name}.${c}`));
+  const vectors = Array.from({ length: 9 }, (_, v) => {
+    return `vec4f(${weights.slice(4 * v, 4 * v + 4).join(', ')})`;
+  });
+  lines.push(`var values = array<vec4f, 9>(${vectors.join(', ')});`);
+  return lines.map((line) => `  ${line}`);
+}
+
+/** Adding a chunk to dU costs as much as reading its V and D, so chunks are larger than in `plan.ts`. */
+const CHUNK_BYTES = 24 * 2 ** 20;
+
+/**
+ * dw of the convolution that `spec` is the forward pass of. Inputs: x, dy. Output: dw [O,C,3,3],
+ * overwritten, or added to if `accumulate`.
+ */
+export function winogradWeightGradient(
+  spec: Correlation,
+  accumulate: boolean,
+  profile: AdapterProfile,
+): Plan {
+  const tiles = winogradTiles(spec, profile, CHUNK_BYTES);
+  const lengths = winogradLengths(tiles);
+  const [input, cotangents, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
+  const steps: Plan['steps'][number][] = [];
+  for (const chunk of chunksOf(tiles)) {
+    steps.push(
+      {
+        kernel: transformWinogradInput(spec, tiles, chunk),
+        operands: [{ input: 0 }, { input: 0 }, input],
+      },
+      {
+        kernel: transformWinogradCotangent(spec, tiles, chunk),
+        operands: [{ input: 1 }, { input: 1 }, cotangents],
+      },
+      {
+        kernel: multiplyWinogradTiles(tiles, chunk),
+        operands: [cotangents, input, products],
+      },
+    );
+  }
+  steps.push({
+    kernel: foldWinogradWeights(tiles, accumulate),
+    operands: [products, { output: 0 }],
+  });
+  return {
+    temporaries: [lengths.input, lengths.products, PRODUCTS * spec.rows * spec.channels],
+    steps,
+  };
+}
