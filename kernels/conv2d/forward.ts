@@ -18,8 +18,19 @@ export function conv2dForward(
 ): Plan {
   if (!slice && hasSmallMaps(geometry, 'forward', profile))
     return smallForward(geometry, epilogue, profile);
+  const spec = forwardCorrelation(geometry, epilogue, slice);
+  const { kernelHeight, kernelWidth } = geometry;
+  return correlationPlan(spec, { kernelHeight, kernelWidth }, profile);
+}
+
+/** The correlation that a convolution is. */
+export function forwardCorrelation(
+  geometry: ConvGeometry,
+  epilogue: Epilogue,
+  slice?: ChannelSlice,
+): Correlation {
   const g = flatten(geometry);
-  const spec: Correlation = {
+  return {
     batch: g.batch,
     channels: g.inChannels,
     rows: g.outChannels,
@@ -36,8 +47,6 @@ export function conv2dForward(
     outputSlice: slice,
     ...epilogue,
   };
-  const { kernelHeight, kernelWidth } = geometry;
-  return correlationPlan(spec, { kernelHeight, kernelWidth }, profile);
 }
 
 /** Correlate input 0 with weights input 1 and input 2 as bias, into output 0, in the way that is faster. */

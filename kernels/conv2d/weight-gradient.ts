@@ -1,6 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, type Kernel, type Plan, spreadWorkgroups } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
+import { NO_EPILOGUE } from './epilogue.ts';
+import { forwardCorrelation } from './forward.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth, roundUp } from './geometry.ts';
 import { hasSmallMaps, smallWeightGradient } from './small-maps.ts';
 import {
@@ -14,6 +16,8 @@ import {
   windowRow,
   windowVector,
 } from './window.ts';
+import { prefersWinogradWeightGradient } from './winograd/prefers.ts';
+import { winogradWeightGradient } from './winograd/weight-gradient.ts';
 
 /*
  * Weight gradient:
@@ -311,6 +315,18 @@ export function conv2dWeightGradient(
 ): Plan {
   if (hasSmallMaps(geometry, 'gradients', profile))
     return smallWeightGradient(geometry, accumulate, profile);
+  const spec = forwardCorrelation(geometry, NO_EPILOGUE);
+  return prefersWinogradWeightGradient(spec, profile)
+    ? winogradWeightGradient(spec, accumulate, profile)
+    : directWeightGradient(geometry, accumulate, profile);
+}
+
+/** As `conv2dWeightGradient`, sum by sum. */
+export function directWeightGradient(
+  geometry: ConvGeometry,
+  accumulate: boolean,
+  profile: AdapterProfile,
+): Plan {
   const g = flatten(geometry);
   const { rowsPerLane, combinations } = weightGradientTiles(g);
   const tiles =

@@ -5,8 +5,12 @@ import type { Correlation } from '../../kernels/conv2d/correlation.ts';
 import type { ChannelSlice, PaddingMode } from '../../kernels/conv2d/geometry.ts';
 import { winogradPlan } from '../../kernels/conv2d/winograd/plan.ts';
 import { allowsWinograd } from '../../kernels/conv2d/winograd/prefers.ts';
+import { winogradWeightGradient } from '../../kernels/conv2d/winograd/weight-gradient.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
-import { conv2dForwardReference } from '../../src/autograd/reference/conv2d.ts';
+import {
+  conv2dBackwardReference,
+  conv2dForwardReference,
+} from '../../src/autograd/reference/conv2d.ts';
 import { type HostArray, hostArray, randomArray } from '../../src/autograd/registry/row.ts';
 import { sizeOf } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
@@ -26,6 +30,8 @@ interface Case {
   readonly imageSlice?: ChannelSlice;
   readonly outputSlice?: ChannelSlice;
   readonly accumulate?: boolean;
+  /** Of tiles worked on together; default as for layers. */
+  readonly chunkBytes?: number;
 }
 
 function specOf({
@@ -124,7 +130,9 @@ async function outcome(each: Case, random: RandomStream): Promise<Outcome> {
   const inputs = [seen, each.isAdjoint ? adjointWeights(weight) : weight, bias];
   const storages = inputs.map(({ data }) => gpu.upload(Float32Array.from(data)));
   const output = gpu.upload(Float32Array.from(before.data));
-  gpu.runPlan(winogradPlan(spec, each.isAdjoint ?? false, gpu.profile), storages, [output]);
+  gpu.runPlan(winogradPlan(spec, each.isAdjoint ?? false, gpu.profile, each.chunkBytes), storages, [
+    output,
+  ]);
   const found = new Float32Array(await gpu.read(output, sizeOf(before.shape)));
   for (const storage of [...storages, output]) gpu.dispose(storage);
   return { found, expected: expected.data };
@@ -171,7 +179,7 @@ const CASES: readonly Case[] = [
     bias: true,
   },
   // More than one chunk of tiles.
-  { image: [3, 64, 40, 36], rows: 32, padding: 1 },
+  { image: [3, 16, 20, 24], rows: 8, padding: 1, chunkBytes: 2e5 },
 ];
 
 suite('every way of padding, slicing and finishing agrees with the reference', async () => {
@@ -184,6 +192,55 @@ suite('every way of padding, slicing and finishing agrees with the reference', a
       continue;
     }
     const { largest } = relativeErrors(await outcome(each, random));
+    assert.ok(largest < 2e-5, `${JSON.stringify(each)}: error ${largest}`);
+  }
+});
+
+interface GradientCase extends Case {
+  /** Whether the gradient is added to what its tensor holds. */
+  readonly isAdded?: boolean;
+}
+
+async function weightGradient(each: GradientCase, random: RandomStream): Promise<Outcome> {
+  const spec = specOf(each);
+  const { batch, channels, rows, outHeight, outWidth, activation } = spec;
+  const { mode, padding, isAdded = false } = { mode: 'zeros' as const, ...each };
+  const attributes = { stride: 1, padding, paddingMode: mode, outputPadding: 0, activation };
+  const image = randomArray(random, each.image);
+  const cotangent = randomArray(random, [batch, rows, outHeight, outWidth]);
+  const before = randomArray(random, [rows, channels, 3, 3]);
+  const weight = hostArray(before.shape);
+  const [, expected] = conv2dBackwardReference([image, weight], attributes, cotangent);
+  if (isAdded)
+    before.data.forEach((value, i) => {
+      expected.data[i] += value;
+    });
+  const storages = [image, cotangent].map(({ data }) => gpu.upload(Float32Array.from(data)));
+  const output = gpu.upload(Float32Array.from(before.data));
+  gpu.runPlan(winogradWeightGradient(spec, isAdded, gpu.profile, each.chunkBytes), storages, [
+    output,
+  ]);
+  const found = new Float32Array(await gpu.read(output, sizeOf(before.shape)));
+  for (const storage of [...storages, output]) gpu.dispose(storage);
+  return { found, expected: expected.data };
+}
+
+const GRADIENTS: readonly GradientCase[] = [
+  { image: [1, 4, 4, 4], rows: 4, padding: 1 },
+  { image: [2, 20, 12, 20], rows: 16, padding: 1 },
+  { image: [3, 12, 7, 9], rows: 36, padding: 1, isAdded: true },
+  { image: [1, 8, 10, 9], rows: 12, padding: 0 },
+  { image: [1, 8, 5, 6], rows: 4, padding: 2, isAdded: true },
+  { image: [2, 8, 13, 16], rows: 8, padding: 1, mode: 'reflect' },
+  // More than one chunk of tiles.
+  { image: [3, 16, 20, 24], rows: 8, padding: 1, chunkBytes: 2e5 },
+];
+
+suite('weight gradients agree with the reference', async () => {
+  const random = new RandomStream(7, 'winograd');
+  for (const each of GRADIENTS) {
+    if (!allowsWinograd(specOf(each), gpu.profile)) continue;
+    const { largest } = relativeErrors(await weightGradient(each, random));
     assert.ok(largest < 2e-5, `${JSON.stringify(each)}: error ${largest}`);
   }
 });

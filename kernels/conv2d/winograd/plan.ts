@@ -10,10 +10,16 @@ import { transformWinogradWeights } from './weight-transform.ts';
  * Correlates input 0 with weights input 1 and input 2 as bias, into output 0, by Winograd's minimal
  * filtering. `spec` must be one that `allowsWinograd`.
  * @param isAdjoint whether the weights are those of the convolution of which this is the data gradient
+ * @param chunkBytes what V and M of tiles worked on together may take; default what caches hold
  */
-export function winogradPlan(spec: Correlation, isAdjoint: boolean, profile: AdapterProfile): Plan {
+export function winogradPlan(
+  spec: Correlation,
+  isAdjoint: boolean,
+  profile: AdapterProfile,
+  chunkBytes?: number,
+): Plan {
   const { rows, channels } = spec;
-  const tiles = winogradTiles(spec, profile);
+  const tiles = winogradTiles(spec, profile, chunkBytes);
   const lengths = winogradLengths(tiles);
   const [weights, input, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
   const steps: Plan['steps'][number][] = [

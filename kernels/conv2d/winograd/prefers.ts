@@ -3,6 +3,7 @@ import type { Correlation } from '../correlation.ts';
 import { roundUp } from '../geometry.ts';
 import { ROWS, winogradLengths, winogradTiles } from './tiles.ts';
 import { PRODUCTS } from './transforms.ts';
+import { GRADIENT_CHUNK_BYTES } from './weight-gradient.ts';
 
 /** Bytes that a storage binding may hold under WebGPU's default limits. */
 const MAX_BINDING = 128 * 2 ** 20;
@@ -34,6 +35,11 @@ const COSTS = {
   /** A multiplication and an addition, of Winograd's products and of the direct kernel. */
   product: 0.04,
   direct: 0.048,
+  /** The same of the weight gradient's products. */
+  outerProduct: 0.05,
+  /** Folding the gradient of one row and channel; adding a chunk of tiles to it. */
+  fold: 26,
+  chunk: 30,
 } as const;
 
 /** The part of the direct kernel's time that Winograd must save to be worth its memory and rounding. */
@@ -45,7 +51,7 @@ const MARGIN = 0.15;
  */
 export function prefersWinograd(spec: Correlation, profile: AdapterProfile): boolean {
   if (!allowsWinograd(spec, profile)) return false;
-  const { batch, rows, channels, outHeight, outWidth } = spec;
+  const { rows, channels } = spec;
   const { blocks, blockTiles } = winogradTiles(spec, profile);
   const tiles = blocks * blockTiles;
   const paddedRows = roundUp(rows, ROWS);
@@ -54,7 +60,30 @@ export function prefersWinograd(spec: Correlation, profile: AdapterProfile): boo
     COSTS.weights * rows * channels +
     (COSTS.input * channels + COSTS.output * rows) * tiles +
     COSTS.product * PRODUCTS * paddedRows * channels * tiles;
+  return winograd < (1 - MARGIN) * directCost(spec);
+}
+
+function directCost({ batch, rows, channels, outHeight, outWidth }: Correlation): number {
   const outputs = batch * outHeight * roundUp(outWidth, 4);
-  const direct = COSTS.direct * 9 * paddedRows * channels * outputs;
-  return winograd < (1 - MARGIN) * direct;
+  return COSTS.direct * 9 * roundUp(rows, ROWS) * channels * outputs;
+}
+
+/** Whether the weight gradient of the convolution that `spec` is the forward pass of is faster so. */
+export function prefersWinogradWeightGradient(spec: Correlation, profile: AdapterProfile): boolean {
+  if (!allowsWinograd(spec, profile)) return false;
+  const { rows, channels } = spec;
+  const { blocks, blockTiles, blocksPerChunk, lanes } = winogradTiles(
+    spec,
+    profile,
+    GRADIENT_CHUNK_BYTES,
+  );
+  const tiles = blocks * blockTiles;
+  const chunks = Math.ceil(blocks / blocksPerChunk);
+  const paddedChannels = roundUp(channels, 4 * lanes);
+  const winograd =
+    COSTS.start +
+    (COSTS.fold + (chunks - 1) * COSTS.chunk) * rows * channels +
+    (COSTS.input * channels + COSTS.output * rows) * tiles +
+    COSTS.outerProduct * PRODUCTS * roundUp(rows, ROWS) * paddedChannels * tiles;
+  return winograd < (1 - MARGIN) * directCost(spec);
 }

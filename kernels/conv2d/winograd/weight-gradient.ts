@@ -82,18 +82,20 @@ function body(): string[] {
 }
 
 /** Adding a chunk to dU costs as much as reading its V and D, so chunks are larger than in `plan.ts`. */
-const CHUNK_BYTES = 24 * 2 ** 20;
+export const GRADIENT_CHUNK_BYTES = 24 * 2 ** 20;
 
 /**
  * dw of the convolution that `spec` is the forward pass of. Inputs: x, dy. Output: dw [O,C,3,3],
  * overwritten, or added to if `accumulate`.
+ * @param chunkBytes what V and D of tiles worked on together may take
  */
 export function winogradWeightGradient(
   spec: Correlation,
   accumulate: boolean,
   profile: AdapterProfile,
+  chunkBytes = GRADIENT_CHUNK_BYTES,
 ): Plan {
-  const tiles = winogradTiles(spec, profile, CHUNK_BYTES);
+  const tiles = winogradTiles(spec, profile, chunkBytes);
   const lengths = winogradLengths(tiles);
   const [input, cotangents, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
   const steps: Plan['steps'][number][] = [];
