@@ -38,7 +38,7 @@ const COSTS = {
   /** The same of the weight gradient's products. */
   outerProduct: 0.05,
   /** Folding the gradient of one row and channel; adding a chunk of tiles to it. */
-  fold: 26,
+  fold: 45,
   chunk: 30,
 } as const;
 

@@ -114,8 +114,5 @@ export const TILE_PLACE = `
   let tileY = (tile / sizes.tilesX) % sizes.tilesY;
   let item = tile / (sizes.tilesX * sizes.tilesY);`;
 
-/** Names `${name}${y}_${x}` of a patch's elements. */
-export const patchName = (name: string, y: number, x: number): string => `${name}${y}_${x}`;
-
 /** 0 … 5. */
 export const PATCH_INDICES = Array.from({ length: PATCH }, (_, i) => i);
