@@ -3,17 +3,21 @@ import { concat } from '../autograd/ops/concat.ts';
 import { convTranspose2d } from '../autograd/ops/conv-transpose2d.ts';
 import { conv2d } from '../autograd/ops/conv2d.ts';
 import { dropout } from '../autograd/ops/dropout.ts';
-import { instanceNorm } from '../autograd/ops/instance-norm.ts';
 import type { RandomStream } from '../autograd/philox.ts';
 import { formatShape, type Tensor } from '../autograd/tensor.ts';
 import { ShapeError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type InitialiserName, initialiser } from './initialisers.ts';
 import { declareConvolution, type ForwardContext, type Network } from './network.ts';
+import { declareNorm, type NormName, normalise, normBuffers } from './norm.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
 
 /** Where dropout acts: after the norm of the deeper encoder levels (the paper), of the matching decoder levels (Isola), or nowhere. */
-export type DropoutSite = 'encoder' | 'decoder' | 'none';
+export const DROPOUT_SITES = ['encoder', 'decoder', 'none'] as const;
+export type DropoutSite = (typeof DROPOUT_SITES)[number];
+
+/** Borders that the strided convolutions may have. */
+export const PADDING_MODES = ['zeros', 'reflect'] as const;
 
 export interface UNetOptions {
   readonly inChannels: number;
@@ -28,6 +32,8 @@ export interface UNetOptions {
   /** Border of the strided convolutions. */
   readonly paddingMode: 'zeros' | 'reflect';
   readonly initialiser: InitialiserName;
+  /** Default instance norm. In front of batch norm, no convolution has a bias (d1, dn neither). */
+  readonly norm?: NormName;
 }
 
 const SLOPE = 0.2;
@@ -37,7 +43,7 @@ const LEAKY = { kind: 'leaky_relu', slope: SLOPE } as const;
 const FIRST_DROPOUT_LEVEL = 5;
 
 /**
- * The U-Net generator after Isola et al., with instance norm:
+ * The U-Net generator after Isola et al., with instance norm or batch norm:
  *
  *     d1          conv 4×4 s2            (no norm)
  *     d2 … dn-1   LReLU → conv 4×4 s2 → norm
@@ -52,7 +58,8 @@ const FIRST_DROPOUT_LEVEL = 5;
 export class UNet implements Network {
   readonly options: UNetOptions;
   readonly parameters: ParameterSet;
-  readonly buffers: ReadonlyMap<string, Tensor> = new Map();
+  readonly buffers: ReadonlyMap<string, Tensor>;
+  private readonly norm: NormName;
 
   /** @throws UsageError if an option is out of range */
   constructor(gpu: Gpu, options: UNetOptions, random: RandomStream) {
@@ -65,7 +72,19 @@ export class UNet implements Network {
       throw new UsageError(`dropout must be in [0, 1), found ${options.dropout}`);
     }
     this.options = options;
+    this.norm = options.norm ?? 'instance';
     this.parameters = new ParameterSet(gpu, declareUNet(options, random));
+    this.buffers = normBuffers(
+      gpu,
+      this.norm,
+      layersOf(options).flatMap(({ name, to, normalised }) =>
+        normalised ? [[normOf(name), to] as const] : [],
+      ),
+    );
+  }
+
+  get sizeMultiple(): number {
+    return 2 ** this.options.levels;
   }
 
   /** Whether a training pass draws random numbers. */
@@ -81,7 +100,7 @@ export class UNet implements Network {
    */
   forward(x: Tensor, context: ForwardContext): Tensor {
     const { inChannels, levels } = this.options;
-    const multiple = 2 ** levels;
+    const multiple = this.sizeMultiple;
     if (x.shape.length !== 4 || x.shape[1] !== inChannels) {
       throw new ShapeError(`U-Net expects [N,${inChannels},H,W], found ${formatShape(x.shape)}`);
     }
@@ -94,6 +113,11 @@ export class UNet implements Network {
     return this.decode(skips, context);
   }
 
+  private bias(layer: string): Tensor | undefined {
+    const hasBias = this.norm === 'instance' || layer === 'up1';
+    return hasBias ? this.parameters.get(`${layer}.bias`) : undefined;
+  }
+
   /** Outputs of d1 … dn, the leaky ReLU that follows each (except dn) already applied. */
   private encode(x: Tensor, context: ForwardContext): Tensor[] {
     const { levels, paddingMode } = this.options;
@@ -104,7 +128,7 @@ export class UNet implements Network {
       current = conv2d(
         current,
         this.parameters.get(`down${level}.weight`),
-        this.parameters.get(`down${level}.bias`),
+        this.bias(`down${level}`),
         {
           stride: 2,
           padding: 1,
@@ -114,7 +138,7 @@ export class UNet implements Network {
         },
       );
       if (normalised) {
-        current = instanceNorm(current, { activation: LEAKY });
+        current = normalise(this, this.norm, normOf(`down${level}`), current, context, SLOPE);
         // Dropout scales by 0 or a positive factor, so it commutes with the activation.
         current = this.drop(current, 'encoder', level, context);
       }
@@ -130,11 +154,11 @@ export class UNet implements Network {
       current = convTranspose2d(
         current,
         this.parameters.get(`up${level}.weight`),
-        this.parameters.get(`up${level}.bias`),
+        this.bias(`up${level}`),
         { stride: 2, padding: 1, activation: { kind: level === 1 ? 'tanh' : 'none' } },
       );
       if (level === 1) break;
-      current = instanceNorm(current, {});
+      current = normalise(this, this.norm, normOf(`up${level}`), current, context);
       current = this.drop(current, 'decoder', level, context);
       current = concat([skips[level - 2], current], 1, { kind: 'relu' });
     }
@@ -158,30 +182,50 @@ function channelsAt(level: number, ngf: number): number {
   return ngf * Math.min(2 ** (level - 1), 8);
 }
 
-/** The parameters that a U-Net of these options has. */
-export function declareUNet(options: UNetOptions, random: RandomStream): ParameterDeclaration[] {
-  const { inChannels, outChannels, ngf, levels } = options;
-  const initialise = initialiser(options.initialiser, random);
-  const declarations: ParameterDeclaration[] = [];
+/** `norm_down2` behind `down2`. */
+const normOf = (layer: string): string => `norm_${layer}`;
+
+interface Layer {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+  readonly normalised: boolean;
+}
+
+/** d1 … dn, un … u1. */
+function layersOf({ inChannels, outChannels, ngf, levels }: UNetOptions): Layer[] {
+  const layers: Layer[] = [];
   for (let level = 1; level <= levels; level++) {
-    const from = level === 1 ? inChannels : channelsAt(level - 1, ngf);
-    const to = channelsAt(level, ngf);
-    declarations.push(
-      ...declareConvolution(`down${level}`, [to, from, 4, 4], initialise, {
-        bias: true,
-        biasLength: to,
-      }),
-    );
+    layers.push({
+      name: `down${level}`,
+      from: level === 1 ? inChannels : channelsAt(level - 1, ngf),
+      to: channelsAt(level, ngf),
+      normalised: level > 1 && level < levels,
+    });
   }
   for (let level = levels; level >= 1; level--) {
-    const from = channelsAt(level, ngf) * (level === levels ? 1 : 2);
-    const to = level === 1 ? outChannels : channelsAt(level - 1, ngf);
-    declarations.push(
-      ...declareConvolution(`up${level}`, [from, to, 4, 4], initialise, {
-        bias: true,
-        biasLength: to,
-      }),
-    );
+    layers.push({
+      name: `up${level}`,
+      from: channelsAt(level, ngf) * (level === levels ? 1 : 2),
+      to: level === 1 ? outChannels : channelsAt(level - 1, ngf),
+      normalised: level > 1,
+    });
   }
-  return declarations;
+  return layers;
+}
+
+/** The parameters that a U-Net of these options has. */
+export function declareUNet(options: UNetOptions, random: RandomStream): ParameterDeclaration[] {
+  const { norm = 'instance' } = options;
+  const initialise = initialiser(options.initialiser, random);
+  return layersOf(options).flatMap(({ name, from, to, normalised }) => {
+    const shape = name.startsWith('down')
+      ? ([to, from, 4, 4] as const)
+      : ([from, to, 4, 4] as const);
+    const bias = norm === 'instance' || name === 'up1';
+    return [
+      ...declareConvolution(name, shape, initialise, { bias, biasLength: to }),
+      ...(normalised ? declareNorm(norm, normOf(name), to, options.initialiser, random) : []),
+    ];
+  });
 }

@@ -1,5 +1,6 @@
 import { ACTIVATION_OPS } from './activations.ts';
 import { ARITHMETIC_OPS } from './arithmetic.ts';
+import { BATCH_NORM } from './batch-norm.ts';
 import { ADD_BIAS } from './bias.ts';
 import { CHANNEL_AFFINE } from './channel-affine.ts';
 import { CONCAT_OPS } from './concat.ts';
@@ -20,6 +21,7 @@ export const OPS: readonly AnyOpRow[] = [
   ...ACTIVATION_OPS,
   ...ARITHMETIC_OPS,
   ADD_BIAS,
+  BATCH_NORM,
   CHANNEL_AFFINE,
   ...CONCAT_OPS,
   ...CONVOLUTION_OPS,
