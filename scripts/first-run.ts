@@ -26,6 +26,7 @@ import { numberOption, type ProgramSpec, parseOptions, stringOption } from '../s
 import { openPerceptual } from '../src/run/perceptual.ts';
 import { runProgram } from '../src/run/program.ts';
 import {
+  describeConfiguration,
   TRAIN_PROGRAM,
   type TrainConfiguration,
   trainConfiguration,
@@ -211,7 +212,10 @@ function firstReport(
       subtitle: `The proposed method, small, ${subject.step} of at most ${training.steps ?? '?'} steps on simulated pairs`,
       command: 'npm start',
       scoredOn: `${summary.count} held-out simulated pairs`,
-      configuration: { ...subject, training: JSON.parse(JSON.stringify(training)) },
+      configuration: {
+        ...subject,
+        training: JSON.parse(JSON.stringify(describeConfiguration(training))),
+      },
       adapter: subject.adapter,
       curves: trainingCurves(runFolder),
       scores: summary.comparisons,

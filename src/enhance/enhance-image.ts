@@ -1,7 +1,7 @@
 import { tensorFrom } from '../autograd/tensor.ts';
 import type { GrayImage } from '../data/image.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Method } from '../methods/method.ts';
+import type { Enhancer } from '../methods/method.ts';
 
 export interface EnhanceOptions {
   /**
@@ -20,7 +20,7 @@ export interface EnhanceOptions {
  */
 export async function enhanceImage(
   gpu: Gpu,
-  method: Method,
+  method: Enhancer,
   image: GrayImage,
   options: EnhanceOptions = {},
 ): Promise<GrayImage> {
@@ -50,7 +50,7 @@ export async function enhanceImage(
   return { width: image.width, height: image.height, data };
 }
 
-async function enhanceWhole(gpu: Gpu, method: Method, image: GrayImage): Promise<GrayImage> {
+async function enhanceWhole(gpu: Gpu, method: Enhancer, image: GrayImage): Promise<GrayImage> {
   const { width, height } = image;
   const paddedWidth = roundUp(width, method.sizeMultiple);
   const paddedHeight = roundUp(height, method.sizeMultiple);

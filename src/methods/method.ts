@@ -1,6 +1,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Adam } from '../nn/adam.ts';
-import type { Network } from '../nn/network.ts';
+import type { ImagePool } from '../nn/image-pool.ts';
+import type { ForwardContext, Network } from '../nn/network.ts';
 
 /** A batch on the device: `[N,1,H,W]` in [-1,1]. */
 export interface Batch {
@@ -15,25 +16,51 @@ export interface StepContext {
   readonly learningRate: number;
 }
 
-/** One system of the paper's Table 2: its networks, its training step, and what it logs and saves. */
-export interface Method {
-  readonly name: string;
-  /** By state-dict prefix: `G_H.`, `G_L.`, `D_H.`, `D_L.`. */
-  readonly networks: ReadonlyMap<string, Network>;
-  /** By name: `G`, `D`. */
-  readonly optimisers: ReadonlyMap<string, Adam>;
-  /** Names of the scalars that `trainStep` returns, in order. */
-  readonly lossNames: readonly string[];
+/** A network from images to images of the same size. */
+export interface Generator extends Network {
   /** Sides of an image must be multiples of this. */
   readonly sizeMultiple: number;
-  /** What identifies the architecture in a checkpoint. */
-  readonly architecture: Readonly<Record<string, string | number | boolean>>;
+  /** @param x `[N,C,H,W]` in [-1,1] */
+  forward(x: Tensor, context: ForwardContext): Tensor;
+}
 
-  /** Records one training step; returns one scalar tensor per loss name. Call within a scope. */
-  trainStep(batch: Batch, context: StepContext): Tensor[];
+/** Prefix of the network that lifts low to high quality: every method's, so that any can enhance. */
+export const ENHANCER_PREFIX = 'G_H.';
+
+/** What lifts images from low to high quality. */
+export interface Enhancer {
+  /** Sides of an image must be multiples of this. */
+  readonly sizeMultiple: number;
 
   /** Records lifting `[N,1,H,W]` in [-1,1] from low to high quality, in evaluation mode. */
   enhance(low: Tensor): Tensor;
 
   dispose(): void;
+}
+
+/** What identifies an architecture in a checkpoint: the method and whatever shapes its tensors. */
+export interface MethodArchitecture {
+  readonly method: string;
+  readonly [option: string]: string | number | boolean;
+}
+
+/** One system of the paper's Table 2: its networks, its training step, and what it logs and saves. */
+export interface Method extends Enhancer {
+  readonly name: string;
+  /** By state-dict prefix: `G_H.`, `G_L.`, `D_H.`, `D_L.`. */
+  readonly networks: ReadonlyMap<string, Network>;
+  /** By name: `G`, `D`. */
+  readonly optimisers: ReadonlyMap<string, Adam>;
+  /** Earlier fakes that later steps look at, by domain; part of a checkpoint. */
+  readonly pools: ReadonlyMap<string, ImagePool>;
+  /** Names of the scalars that `trainStep` returns, in order. */
+  readonly lossNames: readonly string[];
+
+  /** Records one training step; returns one scalar tensor per loss name. Call within a scope. */
+  trainStep(batch: Batch, context: StepContext): Tensor[];
+}
+
+/** The context of the training passes of one step, by number of the pass. */
+export function trainingPasses(seed: number, step: number): (pass: number) => ForwardContext {
+  return (pass) => ({ training: true, seed, step, pass });
 }

@@ -7,13 +7,22 @@ import { backward, noGrad } from '../autograd/tape.ts';
 import { emptyTensor, runKernel, type Tensor, tensorFrom } from '../autograd/tensor.ts';
 import { UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { Adam } from '../nn/adam.ts';
-import type { InitialiserName } from '../nn/initialisers.ts';
-import { EVALUATION, type ForwardContext, type Network } from '../nn/network.ts';
+import type { Adam } from '../nn/adam.ts';
+import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
+import type { ForwardContext, Network } from '../nn/network.ts';
 import { SpectralPatchGan } from '../nn/patchgan.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
-import { type DropoutSite, UNet } from '../nn/unet.ts';
-import type { Batch, Method, StepContext } from './method.ts';
+import { DROPOUT_SITES, type DropoutSite, PADDING_MODES, UNet } from '../nn/unet.ts';
+import {
+  type Batch,
+  ENHANCER_PREFIX,
+  type Method,
+  type MethodArchitecture,
+  type StepContext,
+  trainingPasses,
+} from './method.ts';
+import { defaultLevels, methodKind, PAPER_TRAINING } from './method-kind.ts';
+import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
 
 export interface ProposedOptions {
   readonly ngf: number;
@@ -62,10 +71,7 @@ export const PROPOSED_DEFAULTS: ProposedOptions = {
 };
 
 /** What identifies the architecture that options give, in a checkpoint. */
-export function proposedArchitecture(options: ProposedOptions): {
-  readonly method: 'proposed';
-  readonly [option: string]: string | number;
-} {
+export function proposedArchitecture(options: ProposedOptions): MethodArchitecture {
   const { ngf, ndf, levels, paddingMode, spectralLayers } = options;
   return { method: 'proposed', channels: 1, ngf, ndf, levels, paddingMode, spectralLayers };
 }
@@ -110,6 +116,7 @@ export class ProposedMethod implements Method {
   readonly options: ProposedOptions;
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly pools = new Map<string, never>();
   private readonly gpu: Gpu;
   private readonly perceptual: PerceptualDistance | undefined;
   private readonly generatorH: UNet;
@@ -149,23 +156,13 @@ export class ProposedMethod implements Method {
     this.discriminatorH = discriminator('D_H');
     this.discriminatorL = discriminator('D_L');
     this.networks = new Map<string, Network>([
-      ['G_H.', this.generatorH],
+      [ENHANCER_PREFIX, this.generatorH],
       ['G_L.', this.generatorL],
       ['D_H.', this.discriminatorH],
       ['D_L.', this.discriminatorL],
     ]);
-    const optimiser = (...prefixes: string[]): Adam =>
-      new Adam(
-        gpu,
-        new Map(
-          [...this.networks]
-            .filter(([prefix]) => prefixes.includes(prefix))
-            .map(([prefix, network]) => [prefix, network.parameters]),
-        ),
-        options,
-      );
-    this.generatorOptimiser = optimiser('G_H.', 'G_L.');
-    this.discriminatorOptimiser = optimiser('D_H.', 'D_L.');
+    this.generatorOptimiser = adamOver(gpu, this.networks, ['G_H.', 'G_L.'], options);
+    this.discriminatorOptimiser = adamOver(gpu, this.networks, ['D_H.', 'D_L.'], options);
     this.optimisers = new Map([
       ['G', this.generatorOptimiser],
       ['D', this.discriminatorOptimiser],
@@ -173,20 +170,11 @@ export class ProposedMethod implements Method {
   }
 
   get sizeMultiple(): number {
-    return 2 ** this.options.levels;
-  }
-
-  get architecture(): Readonly<Record<string, string | number | boolean>> {
-    return proposedArchitecture(this.options);
+    return this.generatorH.sizeMultiple;
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
-    const pass = (index: number): ForwardContext => ({
-      training: true,
-      seed: this.options.seed,
-      step: context.step,
-      pass: index,
-    });
+    const pass = trainingPasses(this.options.seed, context.step);
     const reuse = this.reusesFakes();
     const makeFakes = (first: number): { high: Tensor; low: Tensor } => ({
       high: this.generatorH.forward(batch.low, pass(first)),
@@ -200,15 +188,11 @@ export class ProposedMethod implements Method {
   }
 
   enhance(low: Tensor): Tensor {
-    return noGrad(() => this.generatorH.forward(low, EVALUATION));
+    return enhanceWith(this.generatorH, low);
   }
 
   dispose(): void {
-    for (const network of this.networks.values()) {
-      network.parameters.dispose();
-      for (const buffer of network.buffers.values()) buffer.dispose();
-    }
-    for (const optimiser of this.optimisers.values()) optimiser.dispose();
+    disposeParts(this);
   }
 
   private reusesFakes(): boolean {
@@ -301,6 +285,60 @@ export class ProposedMethod implements Method {
   }
 }
 
-function parametersOf(...networks: readonly Network[]): Tensor[] {
-  return networks.flatMap((network) => network.parameters.all());
-}
+export const PROPOSED = methodKind<ProposedOptions>({
+  name: 'proposed',
+  defaults: (_protocol, size) => ({
+    ...PAPER_TRAINING,
+    ngf: PROPOSED_DEFAULTS.ngf,
+    ndf: PROPOSED_DEFAULTS.ndf,
+    levels: defaultLevels(size),
+    perceptual: 'vgg',
+    dropout: PROPOSED_DEFAULTS.dropout,
+    'dropout-site': PROPOSED_DEFAULTS.dropoutSite,
+    padding: PROPOSED_DEFAULTS.paddingMode,
+    'spectral-layers': String(PROPOSED_DEFAULTS.spectralLayers),
+    smoothing: PROPOSED_DEFAULTS.smoothing,
+    fakes: PROPOSED_DEFAULTS.fakes,
+    'lambda-adversarial': PROPOSED_DEFAULTS.lambdaAdversarial,
+    'lambda-cycle': PROPOSED_DEFAULTS.lambdaCycle,
+    'lambda-l1': PROPOSED_DEFAULTS.lambdaL1,
+    'lambda-perceptual': PROPOSED_DEFAULTS.lambdaPerceptual,
+  }),
+  read: (options) => ({
+    ngf: options.number('ngf'),
+    ndf: options.number('ndf'),
+    levels: options.number('levels'),
+    dropout: options.number('dropout'),
+    dropoutSite: options.choice('dropout-site', DROPOUT_SITES),
+    paddingMode: options.choice('padding', PADDING_MODES),
+    spectralLayers: options.choice('spectral-layers', ['4', '5']) === '5' ? 5 : 4,
+    initialiser: options.choice('init', INITIALISERS),
+    smoothing: options.choice('smoothing', ['paper', 'authors-bug']),
+    fakes: options.choice('fakes', ['auto', 'reuse', 'recompute']),
+    lambdaAdversarial: options.number('lambda-adversarial'),
+    lambdaCycle: options.number('lambda-cycle'),
+    lambdaL1: options.number('lambda-l1'),
+    lambdaPerceptual: options.number('lambda-perceptual'),
+    beta1: options.number('beta1'),
+    beta2: options.number('beta2'),
+    seed: options.number('seed'),
+  }),
+  sizeMultiple: ({ levels }) => 2 ** levels,
+  architecture: proposedArchitecture,
+  create: (gpu, options, perceptual) => new ProposedMethod(gpu, options, perceptual),
+  generator: (architecture) => {
+    const levels = architecture.whole('levels', 8);
+    const options = {
+      ...PROPOSED_DEFAULTS,
+      inChannels: 1,
+      outChannels: 1,
+      ngf: architecture.whole('ngf', 4096),
+      levels,
+      paddingMode: architecture.choice('paddingMode', PADDING_MODES),
+    };
+    return {
+      sizeMultiple: 2 ** levels,
+      make: (gpu) => new UNet(gpu, options, new RandomStream(0, 'overwritten')),
+    };
+  },
+});

@@ -2,7 +2,7 @@ import { noGrad } from '../autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../autograd/tensor.ts';
 import type { PairLoader } from '../data/loader.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Method } from '../methods/method.ts';
+import type { Enhancer } from '../methods/method.ts';
 import type { HostMetric } from '../metrics/metrics.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 
@@ -41,7 +41,7 @@ export interface EvaluatedImages {
  */
 export async function evaluatePairs(
   gpu: Gpu,
-  method: Method,
+  method: Enhancer,
   loader: PairLoader,
   options: EvaluationOptions,
 ): Promise<PairScores[]> {

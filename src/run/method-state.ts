@@ -1,18 +1,16 @@
 /** Methods and their states as checkpoints hold them. Browser-safe: nothing here reads files. */
-import { CheckpointError, UsageError } from '../errors.ts';
+import { CheckpointError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Method } from '../methods/method.ts';
-import { PROPOSED_DEFAULTS, ProposedMethod, type ProposedOptions } from '../methods/proposed.ts';
+import { ENHANCER_PREFIX, type Enhancer, type Method } from '../methods/method.ts';
+import type { ArchitectureReader, GeneratorPlan } from '../methods/method-kind.ts';
+import { findMethod, METHOD_NAMES } from '../methods/methods.ts';
+import { disposeNetwork, enhancerOf } from '../methods/parts.ts';
 import type { HostTensor } from '../nn/host-tensor.ts';
-import { readState, type Tensorlike, writeState } from '../nn/network.ts';
-import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
+import { type Network, readState, type Tensorlike, writeState } from '../nn/network.ts';
 import type { Architecture } from './checkpoint-state.ts';
 
 /** Tensors by name, as one `.safetensors` file holds them. */
 export type TensorMap = ReadonlyMap<string, HostTensor>;
-
-/** Methods that can be trained, by name. */
-export const METHOD_NAMES = ['proposed'] as const;
 
 /** File of a checkpoint that holds an optimiser's moments. */
 const optimiserFile = (name: string): string => `optimizer_${name}`;
@@ -20,20 +18,13 @@ const optimiserFile = (name: string): string => `optimizer_${name}`;
 /** File of a checkpoint that holds a network: its prefix without the dot. */
 const networkFile = (prefix: string): string => prefix.replace(/\.$/, '');
 
-/** @throws UsageError for an unknown method */
-export function createMethod(
-  gpu: Gpu,
-  name: string,
-  options: Partial<ProposedOptions>,
-  perceptual?: PerceptualDistance,
-): Method {
-  if (name !== 'proposed') {
-    throw new UsageError(`method must be ${METHOD_NAMES.join(' or ')}, found ${name}`);
-  }
-  return new ProposedMethod(gpu, { ...PROPOSED_DEFAULTS, ...options }, perceptual);
-}
+/** File of a checkpoint that holds the enhancing generator, without its extension. */
+export const ENHANCER_FILE = networkFile(ENHANCER_PREFIX);
 
-/** All tensors of a method, by checkpoint file: one file a network, one an optimiser. */
+/** File of a checkpoint that holds a method's image pools. */
+const POOL_FILE = 'pools';
+
+/** All tensors of a method, by checkpoint file: one a network, one an optimiser, one for all pools. */
 export async function methodTensors(method: Method): Promise<Record<string, TensorMap>> {
   const files: Record<string, TensorMap> = {};
   for (const [prefix, network] of method.networks) {
@@ -47,6 +38,14 @@ export async function methodTensors(method: Method): Promise<Record<string, Tens
     files[optimiserFile(name)] = new Map(
       [...state].map(([key, data]) => [key, hostTensor([data.length], data)]),
     );
+  }
+  if (method.pools.size) {
+    const pools = new Map<string, HostTensor>();
+    for (const [name, pool] of method.pools) {
+      const { shape, data } = await pool.readState();
+      pools.set(name, hostTensor(shape, data));
+    }
+    files[POOL_FILE] = pools;
   }
   return files;
 }
@@ -68,27 +67,48 @@ export function restoreNetworks(
   method: Method,
   files: Readonly<Record<string, TensorMap>>,
   source: string,
-  prefixes: readonly string[] = [...method.networks.keys()],
 ): void {
-  for (const prefix of prefixes) {
-    const network = method.networks.get(prefix);
-    const tensors = files[networkFile(prefix)];
-    if (!network || !tensors) {
+  for (const [prefix, network] of method.networks) {
+    restoreNetwork(network, prefix, files[networkFile(prefix)], source);
+  }
+}
+
+function restoreNetwork(
+  network: Network,
+  prefix: string,
+  tensors: TensorMap | undefined,
+  source: string,
+): void {
+  const file = `${networkFile(prefix)}.safetensors`;
+  if (!tensors) throw new CheckpointError(`${source}: expected ${file}, found none`);
+  const state = new Map<string, Tensorlike>();
+  for (const [name, tensor] of tensors) {
+    const { shape, data } = tensor;
+    if (!name.startsWith(prefix) || !(data instanceof Float32Array)) {
+      throw new CheckpointError(`${source}: ${file}: unexpected tensor ${name} of ${tensor.dtype}`);
+    }
+    state.set(name.slice(prefix.length), { shape, data });
+  }
+  writeState(network, state, source);
+}
+
+/**
+ * Puts a checkpoint's image pools into a method; one without pools needs none.
+ * @throws CheckpointError naming a pool that is missing or does not fit
+ */
+export function restorePools(
+  method: Method,
+  files: Readonly<Record<string, TensorMap>>,
+  source: string,
+): void {
+  for (const [name, pool] of method.pools) {
+    const tensor = files[POOL_FILE]?.get(name);
+    if (!tensor || !(tensor.data instanceof Float32Array)) {
       throw new CheckpointError(
-        `${source}: expected ${networkFile(prefix)}.safetensors, found none`,
+        `${source}: expected the image pool ${name} in ${POOL_FILE}.safetensors, found ${tensor?.dtype ?? 'none'}`,
       );
     }
-    const state = new Map<string, Tensorlike>();
-    for (const [name, tensor] of tensors) {
-      const { shape, data } = tensor;
-      if (!name.startsWith(prefix) || !(data instanceof Float32Array)) {
-        throw new CheckpointError(
-          `${source}: ${networkFile(prefix)}.safetensors: unexpected tensor ${name} of ${tensor.dtype}`,
-        );
-      }
-      state.set(name.slice(prefix.length), { shape, data });
-    }
-    writeState(network, state, source);
+    pool.writeState({ shape: tensor.shape, data: tensor.data }, source);
   }
 }
 
@@ -128,48 +148,45 @@ export function enhancerFrom(
   architecture: Architecture,
   tensors: TensorMap,
   source: string,
-): Method {
-  const { ngf, levels } = enhancerShape(architecture, source);
-  // The other networks are not needed to enhance: they are made as small as they can be.
-  const method = createMethod(gpu, architecture.method, {
-    ngf,
-    ndf: 1,
-    levels,
-    paddingMode: architecture.paddingMode === 'reflect' ? 'reflect' : 'zeros',
-    lambdaPerceptual: 0,
-  });
+): Enhancer {
+  const generator = generatorPlan(architecture, source).make(gpu);
   try {
-    restoreNetworks(method, { G_H: tensors }, source, ['G_H.']);
+    restoreNetwork(generator, ENHANCER_PREFIX, tensors, source);
   } catch (error) {
-    method.dispose();
+    disposeNetwork(generator);
     throw error;
   }
-  return method;
+  return enhancerOf(generator);
 }
 
 /**
- * Width and depth of a checkpoint's generator.
- * @throws CheckpointError if the method is unknown or a number is not one
+ * The enhancing generator that a checkpoint's architecture describes, not made yet.
+ * @throws CheckpointError if the method is unknown or a field is missing or out of range
  */
-export function enhancerShape(
-  architecture: Architecture,
-  source: string,
-): { ngf: number; levels: number } {
-  if (!METHOD_NAMES.some((name) => name === architecture.method)) {
-    throw new CheckpointError(
-      `${source}: field architecture.method: expected ${METHOD_NAMES.join(' or ')}, found ${architecture.method}`,
-    );
-  }
-  const whole = (name: string, most: number): number => {
+export function generatorPlan(architecture: Architecture, source: string): GeneratorPlan {
+  const kind = findMethod(architecture.method);
+  const wrong = (name: string, expected: string): CheckpointError => {
     const value = architecture[name];
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) {
-      return value;
-    }
-    throw new CheckpointError(
-      `${source}: field architecture.${name}: expected a whole number from 1 to ${most}, found ${JSON.stringify(value) ?? 'none'}`,
+    const found = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'none');
+    return new CheckpointError(
+      `${source}: field architecture.${name}: expected ${expected}, found ${found}`,
     );
   };
-  return { ngf: whole('ngf', 4096), levels: whole('levels', 8) };
+  if (!kind) throw wrong('method', METHOD_NAMES.join(' or '));
+  const reader: ArchitectureReader = {
+    whole(name, most) {
+      const value = architecture[name];
+      const fits = typeof value === 'number' && Number.isInteger(value);
+      if (fits && value >= 1 && value <= most) return value;
+      throw wrong(name, `a whole number from 1 to ${most}`);
+    },
+    choice(name, choices) {
+      const found = choices.find((choice) => choice === architecture[name]);
+      if (found === undefined) throw wrong(name, choices.join(' or '));
+      return found;
+    },
+  };
+  return kind.generator(reader);
 }
 
 function hostTensor(shape: readonly number[], data: Float32Array): HostTensor {

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Method } from '../methods/method.ts';
+import type { Enhancer } from '../methods/method.ts';
 import {
   type Architecture,
   type LoadedCheckpoint,
   loadCheckpoint,
   stepFolderName,
 } from './checkpoint.ts';
-import { enhancerFrom, enhancerShape, type TensorMap } from './method-state.ts';
+import { ENHANCER_FILE, enhancerFrom, generatorPlan, type TensorMap } from './method-state.ts';
 
 /** What a checkpoint holds of a trained generator, on the host. */
 export interface ModelFile {
@@ -27,7 +27,7 @@ export interface ModelFile {
 
 /** A trained generator, ready to enhance. */
 export interface LoadedModel extends Omit<ModelFile, 'tensors'> {
-  readonly method: Method;
+  readonly method: Enhancer;
 }
 
 /** Which checkpoint of a run folder: `best` on validation, or `latest`. */
@@ -38,14 +38,14 @@ export type ModelChoice = 'best' | 'latest';
  * `latest` is the newest, `best` the one selected on validation (the newest if none was).
  */
 async function chooseCheckpoint(path: string, select: ModelChoice): Promise<LoadedCheckpoint> {
-  const newest = await loadCheckpoint(path, { only: ['G_H'] });
+  const newest = await loadCheckpoint(path, { only: [ENHANCER_FILE] });
   const best = Object.values(newest.state.best)[0]?.step;
   const isRun = existsSync(join(path, 'checkpoints'));
   if (!isRun || select === 'latest' || best === undefined || best === newest.state.step) {
     return newest;
   }
   const folder = join(path, 'checkpoints', stepFolderName(best));
-  const chosen = await loadCheckpoint(folder, { only: ['G_H'] });
+  const chosen = await loadCheckpoint(folder, { only: [ENHANCER_FILE] });
   return { ...chosen, skipped: newest.skipped };
 }
 
@@ -56,14 +56,14 @@ async function chooseCheckpoint(path: string, select: ModelChoice): Promise<Load
 export async function readModel(path: string, select: ModelChoice = 'best'): Promise<ModelFile> {
   const { folder, state, files, skipped } = await chooseCheckpoint(path, select);
   const { architecture, step, extra = {} } = state;
-  const { levels } = enhancerShape(architecture, folder);
+  const { sizeMultiple } = generatorPlan(architecture, folder);
   return {
     folder,
     step,
     architecture,
     extra,
-    sizeMultiple: 2 ** levels,
-    tensors: files.G_H,
+    sizeMultiple,
+    tensors: files[ENHANCER_FILE],
     skipped,
   };
 }

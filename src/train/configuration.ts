@@ -1,22 +1,32 @@
-import { FIT_MODES, type FitMode } from '../data/fit.ts';
+import type { FitMode } from '../data/fit.ts';
 import { UsageError } from '../errors.ts';
-import { PROPOSED_DEFAULTS, type ProposedOptions } from '../methods/proposed.ts';
-import { METHOD_NAMES } from '../run/method-state.ts';
+import type { AnyMethodKind, ConfiguredMethod, OptionReader } from '../methods/method-kind.ts';
+import { findMethod, METHOD_NAMES } from '../methods/methods.ts';
+import { linearDecaySchedule, type Schedule, stepSchedule } from '../nn/schedules.ts';
 import {
   booleanOption,
   numberOption,
-  type OptionSpecs,
+  type OptionValue,
   optionalNumber,
   optionalString,
   type ParsedOptions,
-  type ProgramSpec,
   stringOption,
 } from '../run/options.ts';
+import { TRAIN_OPTIONS } from './options.ts';
+
+export { TRAIN_PROGRAM } from './options.ts';
+
+/** How the learning rate falls. */
+export type ScheduleOptions =
+  /** StepLR: times `gamma` every `every` epochs. */
+  | { readonly name: 'step'; readonly every: number; readonly gamma: number }
+  /** Constant, then linear decay over the last `decay` epochs. */
+  | { readonly name: 'linear'; readonly decay: number };
 
 /** Everything that determines a training run, resolved. */
 export interface TrainConfiguration {
-  readonly method: string;
-  readonly methodOptions: ProposedOptions;
+  readonly method: ConfiguredMethod;
+  readonly protocol: string;
   readonly size: number;
   readonly fit: FitMode;
   readonly batch: number;
@@ -24,9 +34,7 @@ export interface TrainConfiguration {
   readonly epochs: number;
   readonly steps: number | undefined;
   readonly learningRate: number;
-  /** StepLR: multiply the learning rate by `lrGamma` every `lrEvery` epochs. */
-  readonly lrEvery: number;
-  readonly lrGamma: number;
+  readonly schedule: ScheduleOptions;
   readonly seed: number;
   readonly splitSeed: number;
   readonly shuffle: boolean;
@@ -41,222 +49,136 @@ export interface TrainConfiguration {
   readonly readEvery: number;
 }
 
-/** Three halvings and two 4x4 convolutions of the discriminator leave one value of this. */
-const SMALLEST_SIZE = 24;
+/**
+ * All options with the defaults of the method and protocol filled in. Options that only other methods
+ * or schedules have stay undefined.
+ * @throws UsageError if one of those is given
+ */
+export function resolveOptions(values: ParsedOptions['values']): ParsedOptions['values'] {
+  const kind = methodOf(values);
+  const protocol = stringOption(values, 'protocol') === 'native' ? 'native' : 'paper';
+  const defaults: Record<string, OptionValue> = {
+    ...kind.defaults(protocol, numberOption(values, 'size')),
+  };
+  const schedule = values.schedule ?? defaults.schedule;
+  if (schedule === 'linear') {
+    const epochs = Number(values.epochs ?? defaults.epochs);
+    defaults['lr-decay'] = Math.max(1, Math.floor(epochs / 2));
+  } else {
+    Object.assign(defaults, { 'lr-every': 100, 'lr-gamma': 0.5 });
+  }
+  for (const [name, value] of Object.entries(values)) {
+    const isByMethod = TRAIN_OPTIONS[name].default === undefined && !ALWAYS_OPTIONAL.has(name);
+    if (value !== undefined && isByMethod && !Object.hasOwn(defaults, name)) {
+      const owner = name.startsWith('lr-') ? `--schedule ${schedule}` : `--method ${kind.name}`;
+      throw new UsageError(`--${name}: is not an option of ${owner}`);
+    }
+  }
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  const order = Object.keys(TRAIN_OPTIONS);
+  const resolved = Object.entries({ ...defaults, ...Object.fromEntries(given) });
+  return Object.fromEntries(resolved.sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)));
+}
 
-const on = ['on', 'off'] as const;
-const defaults = PROPOSED_DEFAULTS;
+/** Options of every method that have no value unless one is given. */
+const ALWAYS_OPTIONAL = new Set(['data', 'out', 'steps', 'weights', 'config', 'device']);
 
-const OPTIONS: OptionSpecs = {
-  data: {
-    description: 'folder of image pairs in the USEnhance layout',
-    what: 'DIR',
-    required: true,
-  },
-  out: { description: 'run folder to write', what: 'RUN', required: true },
-  method: { description: 'system to train', default: 'proposed', choices: METHOD_NAMES },
-  size: {
-    description: 'side of the training images in pixels',
-    default: 256,
-    integer: true,
-    min: SMALLEST_SIZE,
-    max: 4096,
-  },
-  fit: {
-    description: 'bring images to size by cropping or resizing',
-    default: 'crop',
-    choices: FIT_MODES,
-  },
-  ngf: { description: 'generator width', default: defaults.ngf, integer: true, min: 1, max: 512 },
-  ndf: {
-    description: 'discriminator width',
-    default: defaults.ndf,
-    integer: true,
-    min: 1,
-    max: 512,
-  },
-  levels: {
-    description: 'U-Net depth; default log2 of size, at most 8',
-    type: 'number',
-    integer: true,
-    min: 2,
-    max: 8,
-  },
-  batch: { description: 'images a step', default: 4, integer: true, min: 1, max: 1024 },
-  epochs: { description: 'epochs to train', default: 300, integer: true, min: 1 },
-  steps: { description: 'stop after this many steps', type: 'number', integer: true, min: 1 },
-  lr: { description: 'learning rate of Adam', default: 3e-4, min: 0, max: 1 },
-  'lr-every': {
-    description: 'epochs between two decays of the learning rate',
-    default: 100,
-    integer: true,
-    min: 1,
-  },
-  'lr-gamma': { description: 'factor of a decay', default: 0.5, min: 0, max: 1 },
-  beta1: { description: 'Adam, first moment', default: defaults.beta1, min: 0, max: 0.999999 },
-  beta2: { description: 'Adam, second moment', default: defaults.beta2, min: 0, max: 0.999999 },
-  seed: {
-    description: 'seed of initialisation, order, crops and dropout',
-    default: 0,
-    integer: true,
-    min: 0,
-    max: 2 ** 32 - 1,
-  },
-  'split-seed': {
-    description: 'seed of the train/val/test split',
-    default: 0,
-    integer: true,
-    min: 0,
-    max: 2 ** 32 - 1,
-  },
-  perceptual: {
-    description:
-      'perceptual loss: LPIPS squeeze, alex or vgg (need --weights), random-features, none',
-    default: 'vgg',
-    choices: ['squeeze', 'alex', 'vgg', 'random-features', 'none'],
-  },
-  weights: { description: 'folder of perceptual weights (safetensors or .pth)', what: 'DIR' },
-  dropout: { description: 'dropout probability', default: defaults.dropout, min: 0, max: 0.99 },
-  'dropout-site': {
-    description: 'where dropout acts',
-    default: defaults.dropoutSite,
-    choices: ['encoder', 'decoder', 'none'],
-  },
-  padding: {
-    description: "border of the generators' convolutions",
-    default: defaults.paddingMode,
-    choices: ['zeros', 'reflect'],
-  },
-  'spectral-layers': {
-    description: 'discriminator layers under spectral norm',
-    default: '4',
-    choices: ['4', '5'],
-  },
-  init: {
-    description: 'initialiser: PyTorch default, or N(0, 0.02)',
-    default: defaults.initialiser,
-    choices: ['default', 'normal'],
-  },
-  smoothing: {
-    description: 'label smoothing rule',
-    default: defaults.smoothing,
-    choices: ['paper', 'authors-bug'],
-  },
-  fakes: {
-    description: "fakes of the generator's step",
-    default: defaults.fakes,
-    choices: ['auto', 'reuse', 'recompute'],
-  },
-  'lambda-adversarial': { description: 'loss weight', default: defaults.lambdaAdversarial, min: 0 },
-  'lambda-cycle': { description: 'loss weight', default: defaults.lambdaCycle, min: 0 },
-  'lambda-l1': { description: 'loss weight', default: defaults.lambdaL1, min: 0 },
-  'lambda-perceptual': { description: 'loss weight', default: defaults.lambdaPerceptual, min: 0 },
-  shuffle: { description: 'new order of the pairs every epoch', default: 'on', choices: on },
-  flip: { description: 'mirror pairs at random', default: 'off', choices: on },
-  'validate-every': {
-    description: 'epochs between validations',
-    default: 1,
-    integer: true,
-    min: 1,
-  },
-  'checkpoint-every': {
-    description: 'epochs between checkpoints',
-    default: 5,
-    integer: true,
-    min: 1,
-  },
-  keep: {
-    description: 'newest checkpoints to keep, besides the first and the best',
-    default: 2,
-    integer: true,
-    min: 1,
-  },
-  'read-every': {
-    description: 'steps between two readings of the losses',
-    default: 4,
-    integer: true,
-    min: 1,
-    max: 1000,
-  },
-  config: { description: 'JSON file of options; flags override it', what: 'FILE' },
-  'print-config': { description: 'print the resolved options as JSON and exit', default: false },
-  resume: { description: 'go on from the newest checkpoint in --out', default: false },
-  device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
-};
-
-export const TRAIN_PROGRAM: ProgramSpec = {
-  command: 'npx tsx src/train',
-  summary:
-    'Trains an ultrasound enhancement model on pairs of low- and high-quality images.\nDefaults are those of the paper (Athreya et al. 2024).',
-  options: OPTIONS,
-};
-
-/** Largest U-Net depth that a size allows: halvings until odd, at most 8. */
-export function defaultLevels(size: number): number {
-  let levels = 0;
-  while (levels < 8 && size % 2 ** (levels + 1) === 0) levels++;
-  return levels;
+function methodOf(values: ParsedOptions['values']): AnyMethodKind {
+  const name = stringOption(values, 'method');
+  const kind = findMethod(name);
+  if (!kind) {
+    throw new UsageError(`--method: expected ${METHOD_NAMES.join(' or ')}, found ${name}`);
+  }
+  return kind;
 }
 
 /**
  * Resolves parsed options.
  * @throws UsageError if options contradict each other
  */
-export function trainConfiguration(values: ParsedOptions['values']): TrainConfiguration {
+export function trainConfiguration(parsed: ParsedOptions['values']): TrainConfiguration {
+  const values = resolveOptions(parsed);
   const size = numberOption(values, 'size');
-  const levels = optionalNumber(values, 'levels') ?? defaultLevels(size);
-  if (levels < 2) {
+  const method = configureMethod(values);
+  if (size % method.sizeMultiple) {
+    const { levels } = method.options;
+    const why = levels === undefined ? '' : ` with ${levels} U-Net levels`;
     throw new UsageError(
-      `--size ${size}: expected a multiple of 4, since the U-Net halves it at least twice`,
+      `--size ${size}: expected a multiple of ${method.sizeMultiple} for --method ${method.name}${why}`,
     );
   }
-  if (size % 2 ** levels) {
-    throw new UsageError(
-      `--size ${size}: expected a multiple of ${2 ** levels} for ${levels} U-Net levels`,
-    );
-  }
-  const perceptual = stringOption(values, 'perceptual');
-  const seed = numberOption(values, 'seed');
-  const pick = <T extends string>(name: string): T => stringOption(values, name) as T;
   return {
-    method: stringOption(values, 'method'),
-    methodOptions: {
-      ngf: numberOption(values, 'ngf'),
-      ndf: numberOption(values, 'ndf'),
-      levels,
-      dropout: numberOption(values, 'dropout'),
-      dropoutSite: pick<ProposedOptions['dropoutSite']>('dropout-site'),
-      paddingMode: pick<ProposedOptions['paddingMode']>('padding'),
-      spectralLayers: stringOption(values, 'spectral-layers') === '5' ? 5 : 4,
-      initialiser: pick<ProposedOptions['initialiser']>('init'),
-      smoothing: pick<ProposedOptions['smoothing']>('smoothing'),
-      fakes: pick<ProposedOptions['fakes']>('fakes'),
-      lambdaAdversarial: numberOption(values, 'lambda-adversarial'),
-      lambdaCycle: numberOption(values, 'lambda-cycle'),
-      lambdaL1: numberOption(values, 'lambda-l1'),
-      lambdaPerceptual: perceptual === 'none' ? 0 : numberOption(values, 'lambda-perceptual'),
-      beta1: numberOption(values, 'beta1'),
-      beta2: numberOption(values, 'beta2'),
-      seed,
-    },
+    method,
+    protocol: stringOption(values, 'protocol'),
     size,
-    fit: pick<FitMode>('fit'),
+    fit: stringOption(values, 'fit') as FitMode,
     batch: numberOption(values, 'batch'),
     epochs: numberOption(values, 'epochs'),
     steps: optionalNumber(values, 'steps'),
     learningRate: numberOption(values, 'lr'),
-    lrEvery: numberOption(values, 'lr-every'),
-    lrGamma: numberOption(values, 'lr-gamma'),
-    seed,
+    schedule: scheduleOptions(values),
+    seed: numberOption(values, 'seed'),
     splitSeed: numberOption(values, 'split-seed'),
     shuffle: booleanOption(values, 'shuffle'),
     flip: booleanOption(values, 'flip'),
-    perceptual,
+    perceptual: stringOption(values, 'perceptual'),
     validateEvery: numberOption(values, 'validate-every'),
     checkpointEvery: numberOption(values, 'checkpoint-every'),
     keep: numberOption(values, 'keep'),
     readEvery: numberOption(values, 'read-every'),
   };
+}
+
+/** The method with its options from resolved values. */
+function configureMethod(values: ParsedOptions['values']): ConfiguredMethod {
+  const perceptual = stringOption(values, 'perceptual');
+  if (perceptual !== 'none' && values['lambda-perceptual'] === undefined) {
+    throw new UsageError(
+      `--perceptual ${perceptual}: --method ${stringOption(values, 'method')} has no perceptual loss`,
+    );
+  }
+  const reader: OptionReader = {
+    number: (name) =>
+      name === 'lambda-perceptual' && perceptual === 'none' ? 0 : numberOption(values, name),
+    choice: (name, choices) => {
+      const text = stringOption(values, name);
+      const found = choices.find((choice) => choice === text);
+      if (found === undefined) {
+        throw new UsageError(`--${name}: expected ${choices.join(' or ')}, found ${text}`);
+      }
+      return found;
+    },
+  };
+  return methodOf(values).configure(reader);
+}
+
+/** @throws UsageError if the decay is longer than the training */
+function scheduleOptions(values: ParsedOptions['values']): ScheduleOptions {
+  if (stringOption(values, 'schedule') === 'step') {
+    const every = numberOption(values, 'lr-every');
+    return { name: 'step', every, gamma: numberOption(values, 'lr-gamma') };
+  }
+  const decay = numberOption(values, 'lr-decay');
+  const epochs = numberOption(values, 'epochs');
+  if (decay > epochs) {
+    throw new UsageError(`--lr-decay: expected at most --epochs ${epochs}, found ${decay}`);
+  }
+  return { name: 'linear', decay };
+}
+
+/** Learning rate by epoch. */
+export function learningRateOf({ learningRate, schedule, epochs }: TrainConfiguration): Schedule {
+  return schedule.name === 'step'
+    ? stepSchedule(learningRate, schedule.every, schedule.gamma)
+    : linearDecaySchedule(learningRate, epochs - schedule.decay, schedule.decay);
+}
+
+/** A configuration as plain JSON, for a run folder and its report. */
+export function describeConfiguration(configuration: TrainConfiguration): {
+  readonly [name: string]: unknown;
+} {
+  const { method, ...rest } = configuration;
+  return { method: method.name, methodOptions: method.options, ...rest };
 }
 
 /** Folders and switches that do not change what is computed. */

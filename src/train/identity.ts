@@ -1,12 +1,6 @@
 import { CheckpointError } from '../errors.ts';
-import { proposedArchitecture } from '../methods/proposed.ts';
-import { type Architecture, expectArchitecture, type LoadedCheckpoint } from '../run/checkpoint.ts';
+import { expectArchitecture, type LoadedCheckpoint } from '../run/checkpoint.ts';
 import type { TrainConfiguration } from './configuration.ts';
-
-/** The architecture that a configuration trains, known before any network is made. */
-export function trainArchitecture(configuration: TrainConfiguration): Architecture {
-  return proposedArchitecture(configuration.methodOptions);
-}
 
 /** Options that must not change on resume, or the run would not be the same. */
 export function runIdentity(
@@ -14,15 +8,19 @@ export function runIdentity(
   pairs: number,
 ): Record<string, string | number | boolean> {
   const { size, fit, batch, seed, splitSeed, shuffle, flip, perceptual } = configuration;
-  const { learningRate, lrEvery, lrGamma } = configuration;
-  const { dropout, dropoutSite, smoothing, fakes, beta1, beta2 } = configuration.methodOptions;
-  const { lambdaAdversarial, lambdaCycle, lambdaL1, lambdaPerceptual } =
-    configuration.methodOptions;
+  const { learningRate, schedule, epochs, method } = configuration;
+  const decay: Record<string, number> =
+    schedule.name === 'step'
+      ? { lrEvery: schedule.every, lrGamma: schedule.gamma }
+      : { lrDecay: schedule.decay, epochs };
+  // The architecture is compared on its own; what a run starts from does not matter any more.
+  const shown = Object.entries(method.options).filter(
+    ([name]) => !(name in method.architecture) && name !== 'initialiser',
+  );
   return {
     ...{ size, fit, batch, seed, splitSeed, shuffle, flip, perceptual, pairs },
-    ...{ learningRate, lrEvery, lrGamma, beta1, beta2 },
-    ...{ dropout, dropoutSite, smoothing, fakes },
-    ...{ lambdaAdversarial, lambdaCycle, lambdaL1, lambdaPerceptual },
+    ...{ learningRate, ...decay },
+    ...Object.fromEntries(shown),
   };
 }
 
@@ -36,7 +34,7 @@ export function expectSameRun(
   configuration: TrainConfiguration,
   pairs: number,
 ): void {
-  expectArchitecture(state, trainArchitecture(configuration), folder);
+  expectArchitecture(state, configuration.method.architecture, folder);
   for (const [name, value] of Object.entries(runIdentity(configuration, pairs))) {
     if (state.extra?.[name] !== value) {
       throw new CheckpointError(

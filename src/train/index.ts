@@ -6,7 +6,7 @@ import { requireSplit, splitPairs } from '../data/split.ts';
 import { openNodeGpu } from '../node.ts';
 import { runProgram } from '../run/program.ts';
 import { checkRunFolder } from '../run/run-folder.ts';
-import { TRAIN_PROGRAM, trainConfiguration, trainPlaces } from './configuration.ts';
+import { resolveOptions, TRAIN_PROGRAM, trainConfiguration, trainPlaces } from './configuration.ts';
 import { TrainProgress } from './progress.ts';
 import { trainRun } from './train-run.ts';
 
@@ -20,8 +20,8 @@ const print = (line: string): void => {
 await runProgram(TRAIN_PROGRAM, async ({ values }) => {
   const configuration = trainConfiguration(values);
   if (values['print-config'] === true) {
-    const { config: _, 'print-config': __, ...options } = values;
-    print(JSON.stringify({ ...options, levels: configuration.methodOptions.levels }, null, 2));
+    const { config: _, 'print-config': __, ...options } = resolveOptions(values);
+    print(JSON.stringify(options, null, 2));
     return;
   }
   const places = trainPlaces(values);

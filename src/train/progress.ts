@@ -37,7 +37,7 @@ export class TrainProgress {
           epoch: number('epoch') + 1,
           G: number('G'),
           D: number('D'),
-          l1: number('G_l1_H'),
+          ...('G_l1_H' in last ? { l1: number('G_l1_H') } : { cycle: number('G_cycle_H') }),
         });
       },
       onValidation: ({ step, scores, reference, selected }) => {

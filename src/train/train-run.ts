@@ -9,7 +9,6 @@ import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { montage } from '../report/montage.ts';
 import { loadCheckpoint, stepFolderName } from '../run/checkpoint.ts';
 import type { EvaluatedImages } from '../run/evaluate.ts';
-import { createMethod } from '../run/method-state.ts';
 import { readPerceptual } from '../run/perceptual.ts';
 import {
   checkRunFolder,
@@ -18,7 +17,7 @@ import {
   versions,
   writeRunConfiguration,
 } from '../run/run-folder.ts';
-import type { TrainConfiguration } from './configuration.ts';
+import { describeConfiguration, type TrainConfiguration } from './configuration.ts';
 import { expectSameRun } from './identity.ts';
 import { type TrainEvents, Trainer, type ValidationRecord } from './trainer.ts';
 import { writeTrainingReport } from './training-report.ts';
@@ -57,7 +56,7 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
   const weights = await readPerceptual(configuration.perceptual, input.weights);
   await prepareRunFolder(runFolder);
   const perceptual = weights && new PerceptualDistance(gpu, weights.name, weights.weights);
-  const method = createMethod(gpu, configuration.method, configuration.methodOptions, perceptual);
+  const method = configuration.method.create(gpu, perceptual);
   log(describeMethod(method, perceptual?.label));
   let shown: ValidationRecord | undefined;
   const trainer = new Trainer({
@@ -81,7 +80,7 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
     adapter: gpu.description,
     versions: versions(),
     started: new Date().toISOString(),
-    options: configuration,
+    options: describeConfiguration(configuration),
   };
   try {
     if (checkpoint) {

@@ -6,7 +6,6 @@ import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
 import { HOST_METRICS } from '../metrics/metrics.ts';
-import { stepSchedule } from '../nn/schedules.ts';
 import { type LoadedCheckpoint, saveCheckpoint } from '../run/checkpoint.ts';
 import {
   averageScores,
@@ -20,10 +19,11 @@ import {
   optimiserScalars,
   restoreNetworks,
   restoreOptimisers,
+  restorePools,
 } from '../run/method-state.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
-import type { TrainConfiguration } from './configuration.ts';
-import { runIdentity, trainArchitecture } from './identity.ts';
+import { learningRateOf, type TrainConfiguration } from './configuration.ts';
+import { runIdentity } from './identity.ts';
 import { LossLog } from './loss-log.ts';
 import { type LogRecord, RunLog } from './run-log.ts';
 import { type Best, SELECTION_METRICS, selectModel } from './selection.ts';
@@ -126,6 +126,7 @@ export class Trainer {
   resume({ folder, state, files }: LoadedCheckpoint): void {
     restoreNetworks(this.method, files, folder);
     restoreOptimisers(this.method, files, state.optimizers, folder);
+    restorePools(this.method, files, folder);
     this.position.step = state.step;
     this.position.epoch = state.epoch;
     this.position.batchIndex = state.batchIndex;
@@ -178,11 +179,7 @@ export class Trainer {
   /** Trains batches until the epoch or the run ends. */
   private async trainEpoch(log: RunLog): Promise<void> {
     const { position, configuration } = this;
-    const schedule = stepSchedule(
-      configuration.learningRate,
-      configuration.lrEvery,
-      configuration.lrGamma,
-    );
+    const schedule = learningRateOf(configuration);
     for await (const batch of this.loader.epoch(position.epoch, position.batchIndex)) {
       if (this.isDone()) return;
       assertFiniteBatch(batch, position.step + 1);
@@ -327,7 +324,7 @@ export class Trainer {
         step,
         epoch,
         batchIndex,
-        architecture: trainArchitecture(this.configuration),
+        architecture: this.configuration.method.architecture,
         // Random numbers are functions of (seed, step): the step above is all their state.
         rng: { seed: this.configuration.seed },
         optimizers: optimiserScalars(this.method),

@@ -17,9 +17,9 @@ const GROUPS: readonly { title: string; hint: string; pattern: RegExp }[] = [
     pattern: /^G_(l1|perceptual)_/,
   },
   {
-    title: 'Generator: cycle terms',
-    hint: 'Distance after the way there and back: should fall.',
-    pattern: /^G_cycle_/,
+    title: 'Generator: cycle and identity terms',
+    hint: 'Distance after the way there and back, and of an image that was good already: should fall.',
+    pattern: /^G_(cycle|identity)_/,
   },
   {
     title: 'Adversarial terms',
@@ -42,7 +42,7 @@ export function trainingCurves(runFolder: string): Curve[] {
     series: Object.keys(log[0])
       .filter((name) => pattern.test(name))
       .map((name) => ({ name, values: log.map((record) => number(record[name])) })),
-  }));
+  })).filter(({ series }) => series.length > 0);
   const validation = readLog(join(runFolder, 'validation.jsonl'));
   for (const [name, label] of [
     ['psnr', 'Validation PSNR (dB)'],

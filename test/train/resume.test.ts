@@ -12,7 +12,6 @@ import type { Gpu } from '../../src/gpu/gpu.ts';
 import { UNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { loadCheckpoint } from '../../src/run/checkpoint.ts';
-import { createMethod } from '../../src/run/method-state.ts';
 import { parseOptions } from '../../src/run/options.ts';
 import {
   TRAIN_PROGRAM,
@@ -111,8 +110,7 @@ function assertIdentical(found: Remains, expected: Remains): void {
 }
 
 suite('the run that is compared draws dropout masks', () => {
-  const { method, methodOptions } = configuration({});
-  const made = createMethod(gpu, method, { ...methodOptions, lambdaPerceptual: 0 });
+  const made = configuration({ perceptual: 'none' }).method.create(gpu);
   const generator = made.networks.get('G_H.');
   assert.ok(generator instanceof UNet && generator.isStochastic);
   made.dispose();

@@ -1,0 +1,14 @@
+import { CYCLEGAN } from './cyclegan.ts';
+import type { AnyMethodKind } from './method-kind.ts';
+import { PIX2PIX } from './pix2pix.ts';
+import { PROPOSED } from './proposed.ts';
+
+/** Every method that can be trained, scored and enhanced with. */
+export const METHODS: readonly AnyMethodKind[] = [PROPOSED, PIX2PIX, CYCLEGAN];
+
+export const METHOD_NAMES: readonly string[] = METHODS.map(({ name }) => name);
+
+/** The method of a name, or undefined. */
+export function findMethod(name: string): AnyMethodKind | undefined {
+  return METHODS.find((method) => method.name === name);
+}

@@ -1,0 +1,202 @@
+import { concat } from '../autograd/ops/concat.ts';
+import { l1Loss } from '../autograd/ops/losses.ts';
+import { weightedSum } from '../autograd/ops/weighted-sum.ts';
+import { RandomStream } from '../autograd/philox.ts';
+import { backward } from '../autograd/tape.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Adam } from '../nn/adam.ts';
+import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
+import type { ForwardContext, Network } from '../nn/network.ts';
+import { NORM_NAMES, type NormName } from '../nn/norm.ts';
+import { PatchGan } from '../nn/patchgan-basic.ts';
+import { DROPOUT_SITES, type DropoutSite, UNet } from '../nn/unet.ts';
+import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
+import {
+  type Batch,
+  ENHANCER_PREFIX,
+  type Method,
+  type StepContext,
+  trainingPasses,
+} from './method.ts';
+import { defaultLevels, methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
+import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
+
+export interface Pix2PixOptions {
+  readonly ngf: number;
+  readonly ndf: number;
+  readonly levels: number;
+  readonly norm: NormName;
+  readonly dropout: number;
+  readonly dropoutSite: DropoutSite;
+  readonly initialiser: InitialiserName;
+  readonly ganMode: GanMode;
+  readonly lambdaL1: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly seed: number;
+}
+
+const LOSS_NAMES = ['G', 'G_adversarial_H', 'G_l1_H', 'D', 'D_real_H', 'D_fake_H'] as const;
+
+/**
+ * pix2pix (Isola et al. 2017): a U-Net and a PatchGAN that sees the low-quality image beside the high
+ * one. Discriminator first: ½ [GAN(D(L,H'),0) + GAN(D(L,H),1)], then the generator with D frozen:
+ * GAN(D(L,H'),1) + λ_L1 |H - H'|, with H' = G_H(L) of one and the same pass.
+ * Steps and weights after pytorch-CycleGAN-and-pix2pix, `models/pix2pix_model.py`; unlike its test
+ * script, enhancing draws no dropout and uses running statistics.
+ */
+export class Pix2PixMethod implements Method {
+  readonly name = 'pix2pix';
+  readonly lossNames: readonly string[] = LOSS_NAMES;
+  readonly options: Pix2PixOptions;
+  readonly networks: ReadonlyMap<string, Network>;
+  readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly pools = new Map<string, never>();
+  private readonly generator: UNet;
+  private readonly discriminator: PatchGan;
+  private readonly generatorOptimiser: Adam;
+  private readonly discriminatorOptimiser: Adam;
+
+  /** @throws UsageError if an option is out of range */
+  constructor(gpu: Gpu, options: Pix2PixOptions) {
+    this.options = options;
+    const { seed } = options;
+    this.generator = new UNet(
+      gpu,
+      { ...options, inChannels: 1, outChannels: 1, paddingMode: 'zeros' },
+      new RandomStream(seed, 'G_H'),
+    );
+    this.discriminator = new PatchGan(
+      gpu,
+      { ...options, inChannels: 2 },
+      new RandomStream(seed, 'D_H'),
+    );
+    this.networks = new Map<string, Network>([
+      [ENHANCER_PREFIX, this.generator],
+      ['D_H.', this.discriminator],
+    ]);
+    this.generatorOptimiser = adamOver(gpu, this.networks, [ENHANCER_PREFIX], options);
+    this.discriminatorOptimiser = adamOver(gpu, this.networks, ['D_H.'], options);
+    this.optimisers = new Map([
+      ['G', this.generatorOptimiser],
+      ['D', this.discriminatorOptimiser],
+    ]);
+  }
+
+  get sizeMultiple(): number {
+    return this.generator.sizeMultiple;
+  }
+
+  trainStep(batch: Batch, context: StepContext): Tensor[] {
+    const pass = trainingPasses(this.options.seed, context.step)(0);
+    const fake = this.generator.forward(batch.low, pass);
+    const discriminatorLosses = this.discriminatorStep(batch, fake, pass, context);
+    const generatorLosses = this.generatorStep(batch, fake, pass, context);
+    return [...generatorLosses, ...discriminatorLosses];
+  }
+
+  enhance(low: Tensor): Tensor {
+    return enhanceWith(this.generator, low);
+  }
+
+  dispose(): void {
+    disposeParts(this);
+  }
+
+  private judge(low: Tensor, high: Tensor, pass: ForwardContext): Tensor {
+    return this.discriminator.forward(concat([low, high], 1), pass);
+  }
+
+  /** Updates D; returns [D, real, fake]. */
+  private discriminatorStep(
+    batch: Batch,
+    fake: Tensor,
+    pass: ForwardContext,
+    context: StepContext,
+  ): Tensor[] {
+    const { ganMode } = this.options;
+    // The fake first, as upstream: with batch norm the order shows in the running statistics.
+    const onFake = ganLoss(ganMode, this.judge(batch.low, fake.detach(), pass), 0);
+    const onReal = ganLoss(ganMode, this.judge(batch.low, batch.high, pass), 1);
+    const total = weightedSum([onFake, onReal], [0.5, 0.5]);
+    backward(total, parametersOf(this.discriminator));
+    this.discriminatorOptimiser.step(context.learningRate);
+    return [total, onReal, onFake];
+  }
+
+  /** Updates G; returns the total and its two terms, unweighted. */
+  private generatorStep(
+    batch: Batch,
+    fake: Tensor,
+    pass: ForwardContext,
+    context: StepContext,
+  ): Tensor[] {
+    const { ganMode, lambdaL1 } = this.options;
+    const terms = [
+      ganLoss(ganMode, this.judge(batch.low, fake, pass), 1),
+      l1Loss(fake, batch.high),
+    ];
+    const total = weightedSum(terms, [1, lambdaL1]);
+    backward(total, parametersOf(this.generator));
+    this.generatorOptimiser.step(context.learningRate);
+    return [total, ...terms];
+  }
+}
+
+export const PIX2PIX = methodKind<Pix2PixOptions>({
+  name: 'pix2pix',
+  defaults: (protocol, size) => ({
+    ...(protocol === 'paper' ? PAPER_TRAINING : PIX2PIX_TRAINING),
+    ngf: 64,
+    ndf: 64,
+    levels: defaultLevels(size),
+    norm: 'batch',
+    dropout: 0.5,
+    'dropout-site': 'decoder',
+    'gan-mode': 'vanilla',
+    'lambda-l1': 100,
+  }),
+  read: (options) => ({
+    ngf: options.number('ngf'),
+    ndf: options.number('ndf'),
+    levels: options.number('levels'),
+    norm: options.choice('norm', NORM_NAMES),
+    dropout: options.number('dropout'),
+    dropoutSite: options.choice('dropout-site', DROPOUT_SITES),
+    initialiser: options.choice('init', INITIALISERS),
+    ganMode: options.choice('gan-mode', GAN_MODES),
+    lambdaL1: options.number('lambda-l1'),
+    beta1: options.number('beta1'),
+    beta2: options.number('beta2'),
+    seed: options.number('seed'),
+  }),
+  sizeMultiple: ({ levels }) => 2 ** levels,
+  architecture: ({ ngf, ndf, levels, norm }) => ({
+    method: 'pix2pix',
+    channels: 1,
+    ngf,
+    ndf,
+    levels,
+    norm,
+  }),
+  create: (gpu, options) => new Pix2PixMethod(gpu, options),
+  generator: (architecture) => {
+    const levels = architecture.whole('levels', 8);
+    const options = {
+      inChannels: 1,
+      outChannels: 1,
+      ngf: architecture.whole('ngf', 4096),
+      levels,
+      norm: architecture.choice('norm', NORM_NAMES),
+      dropout: 0,
+      dropoutSite: 'none',
+      paddingMode: 'zeros',
+      initialiser: 'default',
+    } as const;
+    return {
+      sizeMultiple: 2 ** levels,
+      make: (gpu) => new UNet(gpu, options, new RandomStream(0, 'overwritten')),
+    };
+  },
+});
