@@ -4,60 +4,19 @@
  * weights and inputs.
  */
 import { suite as createSuite } from 'uvu';
-import * as assert from 'uvu/assert';
 import { RandomStream } from '../../src/autograd/philox.ts';
-import { backward } from '../../src/autograd/tape.ts';
-import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import {
-  type ForwardContext,
-  type Network,
-  type Tensorlike,
-  writeState,
-} from '../../src/nn/network.ts';
 import { SpectralPatchGan } from '../../src/nn/patchgan.ts';
 import { UNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
-import { type FormulaEntry, formulaTensor } from '../fixtures/pytorch/formula.ts';
-import { assertDeviation, type Deviation, largest, type Rule } from '../support/deviation.ts';
+import { checkNetwork, type Forwarding, type NetworkEntry } from '../support/network-case.ts';
 import { FixtureTensors, readFixture } from '../support/pytorch-fixtures.ts';
-
-interface NetworkEntry {
-  readonly name: string;
-  readonly network: 'UNet' | 'PatchGAN' | 'LPIPS';
-  readonly attributes: Readonly<Record<string, number | boolean>>;
-  readonly weights: readonly FormulaEntry[];
-  readonly input: string;
-  readonly output: string;
-  readonly cotangent: string;
-  readonly grad_input: string;
-  readonly gradients: Readonly<Record<string, string>>;
-  readonly zero_gradient: readonly string[];
-  readonly buffers_after: Readonly<Record<string, string>>;
-  readonly float32_deviation: {
-    readonly output: Deviation;
-    readonly grad_input: Deviation;
-    readonly gradients: Readonly<Record<string, Deviation>>;
-  };
-}
-
-const RULE: Rule = { multiple: 8, floor: 2e-6 };
-
-/**
- * Biases in front of instance norm have the gradient 0, which f32 misses by rounding: at most this
- * part of the largest weight gradient of their layer.
- */
-const ZERO = 5e-6;
-
-const TRAINING: ForwardContext = { training: true, seed: 0, step: 0, pass: 0 };
 
 const suite = createSuite('networks against PyTorch');
 const gpu = await openNodeGpu();
 suite.after(() => gpu.close());
 const tensors = new FixtureTensors('networks.safetensors');
 const { networks } = readFixture<{ networks: NetworkEntry[] }>('networks.json');
-
-type Forwarding = Network & { forward(x: Tensor, context: ForwardContext): Tensor };
 
 function build(device: Gpu, { network, attributes }: NetworkEntry): Forwarding {
   const random = new RandomStream(0, 'overwritten');
@@ -90,45 +49,7 @@ function build(device: Gpu, { network, attributes }: NetworkEntry): Forwarding {
 
 for (const entry of networks) {
   if (entry.network === 'LPIPS') continue;
-  suite(entry.name, async () => {
-    const network = build(gpu, entry);
-    const state = new Map<string, Tensorlike>();
-    for (const weight of entry.weights) {
-      state.set(weight.name, { shape: weight.shape, data: formulaTensor(weight) });
-    }
-    writeState(network, state, entry.name);
-    const load = (name: string): Tensor =>
-      tensorFrom(gpu, tensors.floats(name), tensors.shape(name));
-    const x = load(entry.input);
-    x.requiresGrad = true;
-    const output = network.forward(x, TRAINING);
-    assert.equal(output.shape, tensors.shape(entry.output));
-    const wrt = [x, ...network.parameters.all()];
-    const gradX = backward(output, wrt, load(entry.cotangent)).get(x);
-    assert.ok(gradX, 'the input has a gradient');
-
-    const compare = (what: string, found: Float32Array, name: string, float32: Deviation): void =>
-      assertDeviation(`${entry.name} ${what}`, found, tensors.floats(name), float32, RULE);
-    const float32 = entry.float32_deviation;
-    compare('output', await output.read(), entry.output, float32.output);
-    if (gradX) compare('input gradient', await gradX.read(), entry.grad_input, float32.grad_input);
-
-    const gradients = await network.parameters.readGradients();
-    assert.equal([...gradients.keys()].sort(), Object.keys(entry.gradients).sort());
-    for (const [name, gradient] of gradients) {
-      if (entry.zero_gradient.includes(name)) {
-        const weight = gradients.get(name.replace('bias', 'weight')) ?? [];
-        const part = largest(gradient) / largest(weight);
-        assert.ok(part <= ZERO, `${entry.name} ${name}: ${part} of the weight gradient`);
-      } else
-        compare(`gradient of ${name}`, gradient, entry.gradients[name], float32.gradients[name]);
-    }
-
-    assert.equal([...network.buffers.keys()].sort(), Object.keys(entry.buffers_after).sort());
-    for (const [name, buffer] of network.buffers) {
-      compare(name, await buffer.read(), entry.buffers_after[name], { max: 0, norm: 0 });
-    }
-  });
+  suite(entry.name, () => checkNetwork(gpu, build(gpu, entry), entry, tensors));
 }
 
 suite.run();

@@ -1,6 +1,6 @@
 /**
  * Training is deterministic to the last bit: twice the same run, and a run that was stopped, saved and
- * resumed on a newly opened device, dropout included.
+ * resumed on a newly opened device, dropout, image pools and running statistics included.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import type { Gpu } from '../../src/gpu/gpu.ts';
 import { UNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { loadCheckpoint } from '../../src/run/checkpoint.ts';
+import { restorePools } from '../../src/run/method-state.ts';
 import { parseOptions } from '../../src/run/options.ts';
 import {
   TRAIN_PROGRAM,
@@ -38,37 +39,47 @@ suite.after(({ folder }) => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function configuration(options: Readonly<Record<string, string | number>>): TrainConfiguration {
-  const all = {
-    data: 'simulated',
-    out: 'runs',
-    size: 64,
-    levels: 6,
-    ngf: 2,
-    ndf: 2,
-    batch: 2,
-    dropout: 0.5,
-    perceptual: 'random-features',
-    epochs: 100,
-    'lr-every': 2,
-    'read-every': 3,
-    flip: 'on',
-    seed: 5,
-    ...options,
-  };
-  const argv = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
+type Options = Readonly<Record<string, string | number>>;
+
+const COMMON: Options = {
+  data: 'simulated',
+  out: 'runs',
+  size: 64,
+  ngf: 2,
+  ndf: 2,
+  batch: 2,
+  epochs: 100,
+  'read-every': 3,
+  flip: 'on',
+  seed: 5,
+};
+
+const PROPOSED: Options = {
+  ...COMMON,
+  levels: 6,
+  dropout: 0.5,
+  perceptual: 'random-features',
+  'lr-every': 2,
+};
+
+function configuration(options: Options, common: Options = PROPOSED): TrainConfiguration {
+  const argv = Object.entries({ ...common, ...options }).flatMap(([name, value]) => [
+    `--${name}`,
+    String(value),
+  ]);
   return trainConfiguration(parseOptions(TRAIN_PROGRAM, argv).values);
 }
 
 function train(
   device: Gpu,
   runFolder: string,
-  options: Readonly<Record<string, string | number>>,
+  options: Options,
   resume = false,
+  common: Options = PROPOSED,
 ) {
   return trainRun({
     gpu: device,
-    configuration: configuration(options),
+    configuration: configuration(options, common),
     train: PAIRS,
     validation: undefined,
     runFolder,
@@ -144,6 +155,74 @@ suite('two runs are identical, one of them stopped and resumed on another device
     other.close();
   }
   assertIdentical(await remains(resumed), expected);
+});
+
+/** A pool that is full long before the stop, and exchanges images before and after it. */
+const CYCLEGAN: Options = {
+  ...COMMON,
+  size: 32,
+  method: 'cyclegan',
+  protocol: 'native',
+  blocks: 1,
+  batch: 2,
+  epochs: 6,
+  'pool-size': 3,
+};
+/** Dropout in the decoder, running statistics. */
+const PIX2PIX: Options = { ...COMMON, method: 'pix2pix', protocol: 'native', levels: 6, epochs: 6 };
+
+for (const common of [CYCLEGAN, PIX2PIX]) {
+  const { method } = common;
+  suite(`${method}: a run that is stopped and resumed goes on bit for bit`, async ({ folder }) => {
+    const [straight, resumed] = ['straight', 'resumed'].map((name) =>
+      join(folder, `${method}-${name}`),
+    );
+    const steps = 14;
+    const stop = 8;
+    await train(gpu, straight, { steps }, false, common);
+    const expected = await remains(straight);
+    assert.is(expected.state.step, steps);
+    const rates = expected.log.map(({ lr }) => Number(lr));
+    assert.ok(new Set(rates).size > 2 && rates[steps - 1] < rates[0], `decays: ${rates}`);
+    await train(gpu, resumed, { steps: stop }, false, common);
+    const half = await remains(resumed);
+    assert.ok(half.state.batchIndex > 0, 'stopped within an epoch');
+    for (const name of ['pools/H', 'pools/L']) {
+      if (method !== 'cyclegan') continue;
+      const [before, after] = [half, expected].map(({ tensors }) => tensors.get(name));
+      assert.is(before?.length, 3 * 32 * 32 * 4, 'the pool is full');
+      assert.not.equal(before, after, 'it changes after the stop');
+    }
+    await train(gpu, resumed, { steps }, true, common);
+    assertIdentical(await remains(resumed), expected);
+  });
+}
+
+suite('a run is not resumed by another method, or without its pools', async ({ folder }) => {
+  const run = join(folder, 'cyclegan-straight');
+  const refusal = (common: Options, options: Options = {}) =>
+    train(gpu, run, { steps: 30, ...options }, true, common).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  const other = await refusal(PIX2PIX);
+  assert.instance(other, CheckpointError);
+  assert.match(String(other), /field method: expected "pix2pix", found "cyclegan"/);
+  const longer = await refusal(CYCLEGAN, { 'lr-decay': 6 });
+  assert.instance(longer, CheckpointError);
+  assert.match(String(longer), /lrDecay 3, found 6/);
+
+  const method = configuration({}, CYCLEGAN).method.create(gpu);
+  const { files } = await loadCheckpoint(run);
+  const { pools, ...rest } = files;
+  assert.throws(
+    () => restorePools(method, rest, 'step'),
+    /step: expected the image pool H in pools/,
+  );
+  const smaller = configuration({ 'pool-size': 2 }, CYCLEGAN).method.create(gpu);
+  assert.throws(() => restorePools(smaller, { pools }, 'step'), /at most 2 images .*found \[3,/);
+  method.dispose();
+  smaller.dispose();
 });
 
 suite('a run is not resumed with options that would change it', async ({ folder }) => {

@@ -1,0 +1,124 @@
+/** CycleGAN and pix2pix against PyTorch: their networks with all gradients, and a few steps. */
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { RandomStream, streamId } from '../../src/autograd/philox.ts';
+import { CycleGanMethod } from '../../src/methods/cyclegan.ts';
+import { Pix2PixMethod } from '../../src/methods/pix2pix.ts';
+import { poolChoice } from '../../src/nn/image-pool.ts';
+import { PatchGan } from '../../src/nn/patchgan-basic.ts';
+import { ResNet } from '../../src/nn/resnet.ts';
+import { UNet } from '../../src/nn/unet.ts';
+import { openNodeGpu } from '../../src/node.ts';
+import {
+  follow,
+  methodFixtures,
+  methodTensors,
+  trajectoryOf,
+} from '../support/method-trajectory.ts';
+import { checkNetwork, type Forwarding, type NetworkEntry } from '../support/network-case.ts';
+
+const suite = createSuite('methods against PyTorch');
+const gpu = await openNodeGpu();
+suite.after(() => gpu.close());
+
+const random = () => new RandomStream(0, 'overwritten');
+const initialiser = 'default';
+
+const BUILDERS: Readonly<Record<string, (entry: NetworkEntry['attributes']) => Forwarding>> = {
+  ResNet: ({ channels, ngf, blocks }) => {
+    const sides = { inChannels: Number(channels), outChannels: Number(channels) };
+    return new ResNet(
+      gpu,
+      { ...sides, ngf: Number(ngf), blocks: Number(blocks), initialiser },
+      random(),
+    );
+  },
+  BasicPatchGAN: ({ channels, ndf, norm }) =>
+    new PatchGan(
+      gpu,
+      {
+        inChannels: Number(channels),
+        ndf: Number(ndf),
+        norm: norm === 'batch' ? 'batch' : 'instance',
+        initialiser,
+      },
+      random(),
+    ),
+  BatchNormUNet: ({ channels, ngf, levels }) =>
+    new UNet(
+      gpu,
+      {
+        inChannels: Number(channels),
+        outChannels: Number(channels),
+        ngf: Number(ngf),
+        levels: Number(levels),
+        norm: 'batch',
+        dropout: 0,
+        dropoutSite: 'none',
+        paddingMode: 'zeros',
+        initialiser,
+      },
+      random(),
+    ),
+};
+
+for (const entry of methodFixtures.networks) {
+  suite(entry.name, () =>
+    checkNetwork(gpu, BUILDERS[entry.network](entry.attributes), entry, methodTensors),
+  );
+}
+
+const ADAM = { beta1: 0.5, beta2: 0.999, seed: 0, initialiser } as const;
+
+suite('CycleGAN: four steps with a pool that is soon full', async () => {
+  const trajectory = trajectoryOf('cyclegan');
+  const { ngf, ndf, blocks, pool_size } = trajectory.options;
+  const poolSize = Number(pool_size);
+  const method = new CycleGanMethod(gpu, {
+    ...ADAM,
+    ngf: Number(ngf),
+    ndf: Number(ndf),
+    blocks: Number(blocks),
+    ganMode: 'lsgan',
+    poolSize,
+    lambdaCycle: 10,
+    lambdaIdentity: 5,
+  });
+  // Images 3 and up of 4 steps of 2 find the pool full; some of them must be exchanged.
+  for (const [name, swaps] of Object.entries(trajectory.pool_swaps ?? {})) {
+    const choices = Array.from({ length: 8 - poolSize }, (_, i) => poolSize + i).map((image) =>
+      poolChoice(0, streamId(`pool:${name}`), Math.floor(image / 2), image % 2, poolSize),
+    );
+    const expected = choices.filter(({ swap }) => swap !== undefined).length;
+    assert.is(swaps, expected);
+    assert.ok(swaps > 0 && swaps < choices.length, `${name}: ${swaps} exchanged`);
+  }
+  await follow(gpu, method, trajectory);
+  method.dispose();
+});
+
+for (const [name, norm, ganMode] of [
+  ['pix2pix', 'batch', 'vanilla'],
+  ['pix2pix_instance_lsgan', 'instance', 'lsgan'],
+] as const) {
+  suite(`pix2pix, ${norm} norm, ${ganMode}: four steps`, async () => {
+    const trajectory = trajectoryOf(name);
+    const { ngf, ndf, levels } = trajectory.options;
+    assert.equal([trajectory.options.norm, trajectory.options.gan_mode], [norm, ganMode]);
+    const method = new Pix2PixMethod(gpu, {
+      ...ADAM,
+      ngf: Number(ngf),
+      ndf: Number(ndf),
+      levels: Number(levels),
+      norm,
+      ganMode,
+      dropout: 0,
+      dropoutSite: 'decoder',
+      lambdaL1: 100,
+    });
+    await follow(gpu, method, trajectory);
+    method.dispose();
+  });
+}
+
+suite.run();

@@ -1,0 +1,129 @@
+/** Every method through all three programs, and what is said when methods are mixed up. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { UsageError } from '../../src/errors.ts';
+import { METHOD_NAMES } from '../../src/methods/methods.ts';
+import { parseOptions } from '../../src/run/options.ts';
+import {
+  learningRateOf,
+  resolveOptions,
+  trainConfiguration,
+} from '../../src/train/configuration.ts';
+import { TRAIN_PROGRAM } from '../../src/train/options.ts';
+import { assertOk, assertRefused, runProgram, snapshot } from '../support/program.ts';
+import { makeSmallData } from '../support/small-run.ts';
+
+const suite = createSuite<{ folder: string; data: string }>('methods through the programs');
+suite.before(async (context) => {
+  context.folder = mkdtempSync(join(tmpdir(), 'sonolift-methods-'));
+  context.data = join(context.folder, 'data');
+  await makeSmallData(context.data);
+});
+suite.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
+
+const OWN: Readonly<Record<string, readonly (string | number)[]>> = {
+  pix2pix: ['--levels', 3],
+  cyclegan: ['--blocks', 1, '--pool-size', 2],
+};
+
+const parse = (...args: (string | number)[]) =>
+  parseOptions(TRAIN_PROGRAM, ['--data', 'in', '--out', 'out', ...args.map(String)]).values;
+
+for (const [method, own] of Object.entries(OWN)) {
+  suite(`${method} is trained, scored and enhanced with`, async ({ folder, data }) => {
+    const run = join(folder, method);
+    const small = ['--size', 32, '--ngf', 2, '--ndf', 2, '--batch', 2, '--steps', 3, ...own];
+    const trained = await runProgram('train', [
+      ...['--data', data, '--out', run, '--method', method, ...small],
+    ]);
+    assertOk(trained);
+    assert.match(trained.stdout, new RegExp(`${method}: parameters G_H `));
+    assert.match(readFileSync(join(run, 'report.html'), 'utf8'), 'G_adversarial_H');
+    const { options } = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
+    assert.equal([options.method, options.protocol], [method, 'paper']);
+
+    const out = join(folder, `${method}-eval`);
+    const scored = await runProgram('eval', ['--checkpoint', run, '--data', data, '--out', out]);
+    assertOk(scored);
+    assert.match(scored.stdout, /PSNR/);
+    const lifted = join(folder, `${method}-enhanced`);
+    const organ = join(data, 'train_datasets', readdirSync(join(data, 'train_datasets'))[0]);
+    const image = join(organ, 'low_quality', readdirSync(join(organ, 'low_quality'))[0]);
+    assertOk(await runProgram('enhance', ['--checkpoint', run, '--out', lifted, image]));
+    assert.is(readdirSync(lifted).length, 1);
+  });
+}
+
+suite('a run is not resumed by another method', async ({ folder, data }) => {
+  const run = join(folder, 'cyclegan');
+  assert.ok(existsSync(run), 'trained above');
+  const before = snapshot(run);
+  const refused = await runProgram('train', [
+    ...['--data', data, '--out', run, '--resume', '--method', 'pix2pix', '--size', 32],
+    ...['--ngf', 2, '--ndf', 2, '--batch', 2],
+  ]);
+  const message = /^CheckpointError: .*field method: expected "pix2pix", found "cyclegan"/;
+  assertRefused(refused, 4, message);
+  assert.equal(snapshot(run), before);
+});
+
+suite('an option of other methods or schedules is refused, not ignored', () => {
+  const cases: [readonly (string | number)[], RegExp][] = [
+    [['--method', 'cyclegan', '--levels', 4], /^--levels: .*--method cyclegan$/],
+    [['--method', 'cyclegan', '--lambda-l1', 1], /^--lambda-l1: .*--method cyclegan$/],
+    [['--method', 'pix2pix', '--blocks', 6], /^--blocks: .*--method pix2pix$/],
+    [['--method', 'pix2pix', '--perceptual', 'vgg'], /^--perceptual vgg: .*pix2pix has no/],
+    [['--gan-mode', 'vanilla'], /^--gan-mode: .*--method proposed$/],
+    [['--lr-decay', 3], /^--lr-decay: .*--schedule step$/],
+    [['--schedule', 'linear', '--lr-gamma', 0.1], /^--lr-gamma: .*--schedule linear$/],
+    [['--schedule', 'linear', '--epochs', 3, '--lr-decay', 4], /^--lr-decay: .*3, found 4$/],
+    [['--method', 'cyclegan', '--size', 34], /^--size 34: .*multiple of 4 for --method cyclegan$/],
+  ];
+  for (const [args, message] of cases) {
+    assert.throws(
+      () => trainConfiguration(parse(...args)),
+      (error: Error) => error instanceof UsageError && message.test(error.message),
+      String(message),
+    );
+  }
+});
+
+suite('protocols: one setting for all, or that of each method', () => {
+  const shown = (...args: string[]) => {
+    const { batch, epochs, lr, beta1, schedule, flip, init } = resolveOptions(parse(...args));
+    return [batch, epochs, lr, beta1, schedule, flip, init];
+  };
+  const paper = [4, 300, 3e-4, 0.9, 'step', 'off', 'default'];
+  const pix2pix = [1, 200, 2e-4, 0.5, 'linear', 'on', 'normal'];
+  for (const method of METHOD_NAMES) assert.equal(shown('--method', method), paper, method);
+  for (const method of ['pix2pix', 'cyclegan']) {
+    assert.equal(shown('--method', method, '--protocol', 'native'), pix2pix, method);
+  }
+  const own = (method: string, ...names: string[]) => {
+    const values = resolveOptions(parse('--method', method));
+    return names.map((name) => values[name]);
+  };
+  const weights = ['lambda-cycle', 'lambda-identity', 'pool-size', 'blocks', 'gan-mode'];
+  assert.equal(own('cyclegan', ...weights), [10, 5, 50, 9, 'lsgan']);
+  const conditional = ['lambda-l1', 'norm', 'dropout-site', 'gan-mode', 'levels'];
+  assert.equal(own('pix2pix', ...conditional), [100, 'batch', 'decoder', 'vanilla', 8]);
+
+  const native = trainConfiguration(parse('--method', 'cyclegan', '--protocol', 'native'));
+  const rate = learningRateOf(native);
+  assert.is(rate(0), 2e-4);
+  assert.is(rate(99), 2e-4);
+  assert.ok(Math.abs(rate(100) - (2e-4 * 100) / 101) < 1e-18);
+  assert.ok(rate(199) > 0 && rate(199) < 2.1e-6);
+});
+
+suite('what --print-config prints reads back the same for every method', () => {
+  for (const method of METHOD_NAMES) {
+    const values = resolveOptions(parse('--method', method, '--protocol', 'native'));
+    assert.equal(resolveOptions(values), values, method);
+  }
+});
+
+suite.run();
