@@ -6,7 +6,9 @@ import { sizeOf, zeros } from '../../src/autograd/tensor.ts';
 import { EVALUATION } from '../../src/nn/network.ts';
 import type { ParameterDeclaration } from '../../src/nn/parameter-set.ts';
 import { declarePatchGan, SpectralPatchGan } from '../../src/nn/patchgan.ts';
+import { declareBasicPatchGan } from '../../src/nn/patchgan-basic.ts';
 import { PERCEPTUAL_NAMES, TRUNKS, trunkShapes } from '../../src/nn/perceptual/trunks.ts';
+import { declareResNet } from '../../src/nn/resnet.ts';
 import { declareUNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
 
@@ -18,11 +20,12 @@ const random = new RandomStream(0, 'never drawn from');
 const count = (declarations: readonly ParameterDeclaration[]): number =>
   declarations.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
-suite('U-Net with instance norm', () => {
-  const unet = (channels: number): number =>
+suite('U-Net with instance norm or batch norm', () => {
+  const unet = (channels: number, norm?: 'batch'): number =>
     count(
       declareUNet(
         {
+          ...(norm && { norm }),
           inChannels: channels,
           outChannels: channels,
           ngf: 64,
@@ -37,6 +40,8 @@ suite('U-Net with instance norm', () => {
     );
   assert.is(unet(1), 54_403_457);
   assert.is(unet(3), 54_409_603);
+  assert.is(unet(1, 'batch'), 54_407_809);
+  assert.is(unet(3, 'batch'), 54_413_955);
 });
 
 suite('PatchGAN with spectral norm', () => {
@@ -47,6 +52,34 @@ suite('PatchGAN with spectral norm', () => {
     assert.is(patchGan(Number(channels), 4), parameters);
     assert.is(patchGan(Number(channels), 5), parameters, 'u and v are no parameters');
   }
+});
+
+suite('PatchGAN with instance norm or batch norm', () => {
+  const patchGan = (inChannels: number, norm: 'instance' | 'batch'): number =>
+    count(declareBasicPatchGan({ inChannels, ndf: 64, norm, initialiser: 'default' }, random));
+  const [instance, batch] = (['instance', 'batch'] as const).map((norm) =>
+    [1, 2, 3, 6].map((channels) => patchGan(channels, norm)),
+  );
+  assert.equal(instance, [2_762_689, 2_763_713, 2_764_737, 2_767_809]);
+  assert.equal(batch, [2_763_585, 2_764_609, 2_765_633, 2_768_705]);
+});
+
+suite('ResNet of nine blocks', () => {
+  const resnet = (channels: number): number =>
+    count(
+      declareResNet(
+        {
+          inChannels: channels,
+          outChannels: channels,
+          ngf: 64,
+          blocks: 9,
+          initialiser: 'default',
+        },
+        random,
+      ),
+    );
+  assert.is(resnet(1), 11_365_633);
+  assert.is(resnet(3), 11_378_179);
 });
 
 suite('perceptual trunks', () => {
