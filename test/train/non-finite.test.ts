@@ -13,6 +13,7 @@ import { noGrad } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import type { PairSource } from '../../src/data/pairs.ts';
 import { CheckpointError, NumericalError } from '../../src/errors.ts';
+import { PROPOSED_DEFAULTS, ProposedMethod } from '../../src/methods/proposed.ts';
 import { EVALUATION, readState, writeState } from '../../src/nn/network.ts';
 import { SpectralPatchGan } from '../../src/nn/patchgan.ts';
 import { PerceptualDistance } from '../../src/nn/perceptual/perceptual-distance.ts';
@@ -23,7 +24,6 @@ import {
 import { UNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { loadCheckpoint } from '../../src/run/checkpoint.ts';
-import { createMethod } from '../../src/run/method-state.ts';
 import { parseOptions } from '../../src/run/options.ts';
 import { assertFiniteTensors } from '../../src/train/check-finite.ts';
 import { TRAIN_PROGRAM, trainConfiguration } from '../../src/train/configuration.ts';
@@ -107,7 +107,8 @@ suite('a run whose moments overflow ends with code 6 and names them', async ({ f
 });
 
 suite('a NaN in any weight of any network reaches its output', async () => {
-  const method = createMethod(gpu, 'proposed', {
+  const method = new ProposedMethod(gpu, {
+    ...PROPOSED_DEFAULTS,
     ngf: 2,
     ndf: 2,
     levels: 4,
@@ -151,7 +152,13 @@ suite('a NaN pixel makes a perceptual distance NaN, of its image only', async ()
 });
 
 suite('a state with NaN or infinity is refused by name', async () => {
-  const method = createMethod(gpu, 'proposed', { ngf: 2, ndf: 2, levels: 3, lambdaPerceptual: 0 });
+  const method = new ProposedMethod(gpu, {
+    ...PROPOSED_DEFAULTS,
+    ngf: 2,
+    ndf: 2,
+    levels: 3,
+    lambdaPerceptual: 0,
+  });
   const network = method.networks.get('G_H.');
   assert.ok(network);
   if (!network) return;
