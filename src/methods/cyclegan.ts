@@ -19,7 +19,7 @@ import {
   trainingPasses,
 } from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
-import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
+import { adamOver, disposeParts, enhanceWith, parametersOf, resnetPlan } from './parts.ts';
 
 export interface CycleGanOptions {
   readonly ngf: number;
@@ -222,17 +222,5 @@ export const CYCLEGAN = methodKind<CycleGanOptions>({
   sizeMultiple: () => ResNet.SIZE_MULTIPLE,
   architecture: ({ ngf, ndf, blocks }) => ({ method: 'cyclegan', channels: 1, ngf, ndf, blocks }),
   create: (gpu, options) => new CycleGanMethod(gpu, options),
-  generator: (architecture) => {
-    const options = {
-      inChannels: 1,
-      outChannels: 1,
-      ngf: architecture.whole('ngf', 4096),
-      blocks: architecture.whole('blocks', 64),
-      initialiser: 'default',
-    } as const;
-    return {
-      sizeMultiple: ResNet.SIZE_MULTIPLE,
-      make: (gpu) => new ResNet(gpu, options, new RandomStream(0, 'overwritten')),
-    };
-  },
+  generator: resnetPlan,
 });

@@ -2,9 +2,10 @@ import { CYCLEGAN } from './cyclegan.ts';
 import type { AnyMethodKind } from './method-kind.ts';
 import { PIX2PIX } from './pix2pix.ts';
 import { PROPOSED } from './proposed.ts';
+import { REGGAN } from './reggan.ts';
 
 /** Every method that can be trained, scored and enhanced with. */
-export const METHODS: readonly AnyMethodKind[] = [PROPOSED, PIX2PIX, CYCLEGAN];
+export const METHODS: readonly AnyMethodKind[] = [PROPOSED, PIX2PIX, CYCLEGAN, REGGAN];
 
 export const METHOD_NAMES: readonly string[] = METHODS.map(({ name }) => name);
 

@@ -21,7 +21,8 @@ export type ScheduleOptions =
   /** StepLR: times `gamma` every `every` epochs. */
   | { readonly name: 'step'; readonly every: number; readonly gamma: number }
   /** Constant, then linear decay over the last `decay` epochs. */
-  | { readonly name: 'linear'; readonly decay: number };
+  | { readonly name: 'linear'; readonly decay: number }
+  | { readonly name: 'constant' };
 
 /** Everything that determines a training run, resolved. */
 export interface TrainConfiguration {
@@ -64,7 +65,7 @@ export function resolveOptions(values: ParsedOptions['values']): ParsedOptions['
   if (schedule === 'linear') {
     const epochs = Number(values.epochs ?? defaults.epochs);
     defaults['lr-decay'] = Math.max(1, Math.floor(epochs / 2));
-  } else {
+  } else if (schedule === 'step') {
     Object.assign(defaults, { 'lr-every': 100, 'lr-gamma': 0.5 });
   }
   for (const [name, value] of Object.entries(values)) {
@@ -154,7 +155,9 @@ function configureMethod(values: ParsedOptions['values']): ConfiguredMethod {
 
 /** @throws UsageError if the decay is longer than the training */
 function scheduleOptions(values: ParsedOptions['values']): ScheduleOptions {
-  if (stringOption(values, 'schedule') === 'step') {
+  const name = stringOption(values, 'schedule');
+  if (name === 'constant') return { name };
+  if (name === 'step') {
     const every = numberOption(values, 'lr-every');
     return { name: 'step', every, gamma: numberOption(values, 'lr-gamma') };
   }
@@ -168,6 +171,7 @@ function scheduleOptions(values: ParsedOptions['values']): ScheduleOptions {
 
 /** Learning rate by epoch. */
 export function learningRateOf({ learningRate, schedule, epochs }: TrainConfiguration): Schedule {
+  if (schedule.name === 'constant') return () => learningRate;
   return schedule.name === 'step'
     ? stepSchedule(learningRate, schedule.every, schedule.gamma)
     : linearDecaySchedule(learningRate, epochs - schedule.decay, schedule.decay);

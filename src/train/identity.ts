@@ -1,6 +1,6 @@
 import { CheckpointError } from '../errors.ts';
 import { expectArchitecture, type LoadedCheckpoint } from '../run/checkpoint.ts';
-import type { TrainConfiguration } from './configuration.ts';
+import type { ScheduleOptions, TrainConfiguration } from './configuration.ts';
 
 /** Options that must not change on resume, or the run would not be the same. */
 export function runIdentity(
@@ -9,19 +9,27 @@ export function runIdentity(
 ): Record<string, string | number | boolean> {
   const { size, fit, batch, seed, splitSeed, shuffle, flip, perceptual } = configuration;
   const { learningRate, schedule, epochs, method } = configuration;
-  const decay: Record<string, number> =
-    schedule.name === 'step'
-      ? { lrEvery: schedule.every, lrGamma: schedule.gamma }
-      : { lrDecay: schedule.decay, epochs };
   // The architecture is compared on its own; what a run starts from does not matter any more.
   const shown = Object.entries(method.options).filter(
     ([name]) => !(name in method.architecture) && name !== 'initialiser',
   );
   return {
     ...{ size, fit, batch, seed, splitSeed, shuffle, flip, perceptual, pairs },
-    ...{ learningRate, ...decay },
+    ...{ learningRate, ...decayOf(schedule, epochs) },
     ...Object.fromEntries(shown),
   };
+}
+
+/** Under a constant or stepped rate, the number of epochs may grow. */
+function decayOf(schedule: ScheduleOptions, epochs: number): Record<string, number | string> {
+  switch (schedule.name) {
+    case 'step':
+      return { lrEvery: schedule.every, lrGamma: schedule.gamma };
+    case 'linear':
+      return { lrDecay: schedule.decay, epochs };
+    case 'constant':
+      return { schedule: 'constant' };
+  }
 }
 
 /**

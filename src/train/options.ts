@@ -2,6 +2,7 @@ import { FIT_MODES } from '../data/fit.ts';
 import { GAN_MODES } from '../methods/gan-loss.ts';
 import { PROTOCOLS } from '../methods/method-kind.ts';
 import { METHOD_NAMES } from '../methods/methods.ts';
+import { REGGAN_MODES } from '../methods/reggan.ts';
 import { INITIALISERS } from '../nn/initialisers.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
 import { DROPOUT_SITES, PADDING_MODES } from '../nn/unet.ts';
@@ -51,14 +52,20 @@ export const TRAIN_OPTIONS: OptionSpecs = {
     max: 8,
   },
   blocks: { description: 'residual blocks of a ResNet generator', ...whole, max: 64 },
+  mode: {
+    description: 'RegGAN: with cycles (C) or without, with registration (R)',
+    choices: REGGAN_MODES,
+  },
+  nrf: { description: 'width of the registration network', ...whole, max: 512 },
+  'registration-levels': { description: 'depth of the registration network', ...whole, max: 7 },
   norm: { description: 'normalisation', choices: NORM_NAMES },
   batch: { description: 'images a step', ...whole, max: 1024 },
   epochs: { description: 'epochs to train', ...whole },
   steps: { description: 'stop after this many steps', ...whole },
   lr: { description: 'learning rate of Adam', ...real, max: 1 },
   schedule: {
-    description: 'learning rate: halved in steps, or constant and then falling to 0',
-    choices: ['step', 'linear'],
+    description: 'learning rate: falling in steps; constant, then falling to 0; or constant',
+    choices: ['step', 'linear', 'constant'],
   },
   'lr-every': { description: 'step: epochs between two decays', ...whole },
   'lr-gamma': { description: 'step: factor of a decay', ...real, max: 1 },
@@ -108,6 +115,8 @@ export const TRAIN_OPTIONS: OptionSpecs = {
   'lambda-adversarial': { description: 'loss weight', ...real },
   'lambda-cycle': { description: 'loss weight', ...real },
   'lambda-identity': { description: 'loss weight', ...real },
+  'lambda-registration': { description: 'loss weight', ...real },
+  'lambda-smooth': { description: 'loss weight', ...real },
   'lambda-l1': { description: 'loss weight', ...real },
   'lambda-perceptual': { description: 'loss weight', ...real },
   shuffle: { description: 'new order of the pairs every epoch', default: 'on', choices: on },

@@ -1,6 +1,7 @@
 import { formatDuration } from '../report/format.ts';
 import { ProgressLine } from '../report/progress.ts';
 import type { TrainConfiguration } from './configuration.ts';
+import type { LogRecord } from './run-log.ts';
 import type { TrainEvents } from './trainer.ts';
 
 /** Shows a training run in the terminal: a live line, and a line for each validation. */
@@ -37,7 +38,7 @@ export class TrainProgress {
           epoch: number('epoch') + 1,
           G: number('G'),
           D: number('D'),
-          ...('G_l1_H' in last ? { l1: number('G_l1_H') } : { cycle: number('G_cycle_H') }),
+          ...shownDistance(last),
         });
       },
       onValidation: ({ step, scores, reference, selected }) => {
@@ -56,4 +57,14 @@ export class TrainProgress {
     const seconds = (performance.now() - this.started) / 1000;
     process.stdout.write(`trained for ${formatDuration(seconds)}\n`);
   }
+}
+
+/** The term that says best how near the images are, by what to call it. */
+function shownDistance(record: LogRecord): Record<string, number> {
+  const names = { l1: 'G_l1_H', registered: 'G_registration_H', cycle: 'G_cycle_H' };
+  for (const [label, name] of Object.entries(names)) {
+    const value = record[name];
+    if (value !== undefined) return { [label]: Number(value) };
+  }
+  return {};
 }

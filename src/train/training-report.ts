@@ -14,7 +14,7 @@ const GROUPS: readonly { title: string; hint: string; pattern: RegExp }[] = [
   {
     title: 'Generator: paired terms',
     hint: 'Distance to the true image: should fall.',
-    pattern: /^G_(l1|perceptual)_/,
+    pattern: /^G_(l1|perceptual|registration|smooth)_/,
   },
   {
     title: 'Generator: cycle and identity terms',

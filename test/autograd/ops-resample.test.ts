@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { gridSample } from '../../src/autograd/ops/grid-sample.ts';
 import { resizeBilinear } from '../../src/autograd/ops/resize-bilinear.ts';
 import { ADD_BIAS } from '../../src/autograd/registry/bias.ts';
+import { FLOW_GRID } from '../../src/autograd/registry/flow-grid.ts';
 import { GRID_SAMPLE } from '../../src/autograd/registry/grid-sample.ts';
 import { RESIZE_OPS } from '../../src/autograd/registry/resize.ts';
 import { tensorFrom, zeros } from '../../src/autograd/tensor.ts';
@@ -13,7 +14,7 @@ const suite = createSuite('bias and resampling');
 const gpu = await openNodeGpu();
 suite.after(() => gpu.close());
 
-testRows(suite, gpu, [ADD_BIAS, ...RESIZE_OPS, GRID_SAMPLE]);
+testRows(suite, gpu, [ADD_BIAS, ...RESIZE_OPS, FLOW_GRID, GRID_SAMPLE]);
 
 suite('grid_sample: a NaN coordinate gives NaN, an infinite one the border', async () => {
   const x = tensorFrom(gpu, [1, 2, 3, 4], [1, 1, 2, 2]);

@@ -1,11 +1,14 @@
-/** CycleGAN and pix2pix against PyTorch: their networks with all gradients, and a few steps. */
+/** CycleGAN, pix2pix and RegGAN against PyTorch: their networks with all gradients, and a few steps. */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RandomStream, streamId } from '../../src/autograd/philox.ts';
+import { tensorFrom } from '../../src/autograd/tensor.ts';
 import { CycleGanMethod } from '../../src/methods/cyclegan.ts';
 import { Pix2PixMethod } from '../../src/methods/pix2pix.ts';
+import { RegGanMethod } from '../../src/methods/reggan.ts';
 import { poolChoice } from '../../src/nn/image-pool.ts';
 import { PatchGan } from '../../src/nn/patchgan-basic.ts';
+import { RegistrationNet } from '../../src/nn/registration.ts';
 import { ResNet } from '../../src/nn/resnet.ts';
 import { UNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
@@ -44,6 +47,8 @@ const BUILDERS: Readonly<Record<string, (entry: NetworkEntry['attributes']) => F
       },
       random(),
     ),
+  RegistrationNet: ({ width, levels }) =>
+    new RegistrationNet(gpu, { width: Number(width), levels: Number(levels) }, random()),
   BatchNormUNet: ({ channels, ngf, levels }) =>
     new UNet(
       gpu,
@@ -120,5 +125,63 @@ for (const [name, norm, ganMode] of [
     method.dispose();
   });
 }
+
+for (const name of ['reggan', 'reggan_cycle']) {
+  const trajectory = trajectoryOf(name);
+  const { mode, ngf, ndf, blocks, nrf, levels, pool_size } = trajectory.options;
+  suite(`RegGAN ${mode}: four steps`, async () => {
+    assert.ok(mode === 'NC+R' || mode === 'C+R');
+    const method = new RegGanMethod(gpu, {
+      ...ADAM,
+      mode: mode === 'C+R' ? 'C+R' : 'NC+R',
+      ngf: Number(ngf),
+      ndf: Number(ndf),
+      blocks: Number(blocks),
+      nrf: Number(nrf),
+      registrationLevels: Number(levels),
+      poolSize: Number(pool_size),
+      lambdaCycle: 10,
+      lambdaRegistration: 20,
+      lambdaSmooth: 10,
+    });
+    await follow(gpu, method, trajectory);
+    method.dispose();
+  });
+}
+
+suite('RegGAN without registration: terms of its modes, finite and in order', async () => {
+  for (const [mode, names] of [
+    ['NC', ['G', 'G_adversarial_H', 'D', 'D_fake_H', 'D_real_H']],
+    [
+      'C',
+      [
+        ...['G', 'G_adversarial_H', 'G_adversarial_L', 'G_cycle_H', 'G_cycle_L'],
+        ...['D', 'D_fake_H', 'D_real_H', 'D_fake_L', 'D_real_L'],
+      ],
+    ],
+  ] as const) {
+    const sizes = { ngf: 2, ndf: 2, blocks: 1, nrf: 2, registrationLevels: 3, poolSize: 3 };
+    const lambdas = { lambdaCycle: 10, lambdaRegistration: 20, lambdaSmooth: 10 };
+    const method = new RegGanMethod(gpu, { ...ADAM, mode, ...sizes, ...lambdas });
+    assert.equal(method.lossNames, names);
+    assert.not(method.networks.has('R.'));
+    const image = Float32Array.from({ length: 32 * 32 }, (_, i) => Math.sin(i));
+    const x = tensorFrom(gpu, image, [1, 1, 32, 32]);
+    for (let step = 0; step < 2; step++) {
+      const losses = gpu.scope(() =>
+        method.trainStep({ low: x, high: x }, { step, learningRate: 1e-4 }),
+      );
+      assert.is(losses.length, names.length);
+      const values: number[] = [];
+      for (const loss of losses) values.push((await loss.read())[0]);
+      assert.ok(values.every(Number.isFinite), `${mode}: ${values}`);
+      const total =
+        mode === 'NC' ? values[1] : values[1] + values[2] + 10 * (values[3] + values[4]);
+      assert.ok(Math.abs(values[0] / total - 1) < 1e-5, `${mode}: ${values}`);
+    }
+    assert.is(method.pools.get('H')?.count, 2);
+    method.dispose();
+  }
+});
 
 suite.run();

@@ -8,6 +8,7 @@ import type { ParameterDeclaration } from '../../src/nn/parameter-set.ts';
 import { declarePatchGan, SpectralPatchGan } from '../../src/nn/patchgan.ts';
 import { declareBasicPatchGan } from '../../src/nn/patchgan-basic.ts';
 import { PERCEPTUAL_NAMES, TRUNKS, trunkShapes } from '../../src/nn/perceptual/trunks.ts';
+import { declareRegistration } from '../../src/nn/registration.ts';
 import { declareResNet } from '../../src/nn/resnet.ts';
 import { declareUNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
@@ -80,6 +81,10 @@ suite('ResNet of nine blocks', () => {
     );
   assert.is(resnet(1), 11_365_633);
   assert.is(resnet(3), 11_378_179);
+});
+
+suite('registration network', () => {
+  assert.is(count(declareRegistration({ width: 32, levels: 7 }, random)), 2_058_018);
 });
 
 suite('perceptual trunks', () => {

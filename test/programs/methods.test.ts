@@ -27,6 +27,7 @@ suite.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 const OWN: Readonly<Record<string, readonly (string | number)[]>> = {
   pix2pix: ['--levels', 3],
   cyclegan: ['--blocks', 1, '--pool-size', 2],
+  reggan: ['--blocks', 1, '--nrf', 2],
 };
 
 const parse = (...args: (string | number)[]) =>
@@ -76,6 +77,11 @@ suite('an option of other methods or schedules is refused, not ignored', () => {
     [['--method', 'cyclegan', '--lambda-l1', 1], /^--lambda-l1: .*--method cyclegan$/],
     [['--method', 'pix2pix', '--blocks', 6], /^--blocks: .*--method pix2pix$/],
     [['--method', 'pix2pix', '--perceptual', 'vgg'], /^--perceptual vgg: .*pix2pix has no/],
+    [['--method', 'cyclegan', '--mode', 'NC+R'], /^--mode: .*--method cyclegan$/],
+    [
+      ['--method', 'reggan', '--size', 64, '--registration-levels', 6],
+      /^--registration-levels 6: expected a --size of at least 128, found 64$/,
+    ],
     [['--gan-mode', 'vanilla'], /^--gan-mode: .*--method proposed$/],
     [['--lr-decay', 3], /^--lr-decay: .*--schedule step$/],
     [['--schedule', 'linear', '--lr-gamma', 0.1], /^--lr-gamma: .*--schedule linear$/],
@@ -102,6 +108,8 @@ suite('protocols: one setting for all, or that of each method', () => {
   for (const method of ['pix2pix', 'cyclegan']) {
     assert.equal(shown('--method', method, '--protocol', 'native'), pix2pix, method);
   }
+  const reggan = [1, 80, 1e-4, 0.5, 'constant', 'off', 'default'];
+  assert.equal(shown('--method', 'reggan', '--protocol', 'native'), reggan);
   const own = (method: string, ...names: string[]) => {
     const values = resolveOptions(parse('--method', method));
     return names.map((name) => values[name]);
@@ -110,6 +118,9 @@ suite('protocols: one setting for all, or that of each method', () => {
   assert.equal(own('cyclegan', ...weights), [10, 5, 50, 9, 'lsgan']);
   const conditional = ['lambda-l1', 'norm', 'dropout-site', 'gan-mode', 'levels'];
   assert.equal(own('pix2pix', ...conditional), [100, 'batch', 'decoder', 'vanilla', 8]);
+
+  const registered = ['mode', 'lambda-registration', 'lambda-smooth', 'registration-levels'];
+  assert.equal(own('reggan', ...registered), ['NC+R', 20, 10, 7]);
 
   const native = trainConfiguration(parse('--method', 'cyclegan', '--protocol', 'native'));
   const rate = learningRateOf(native);

@@ -52,3 +52,13 @@ export function sliceBatch(x: Tensor, start: number, count: number): Tensor {
 export function sliceChannels(x: Tensor, start: number, count: number): Tensor {
   return slice('slice_channels', x, 1, start, count);
 }
+
+/** Rows `start … start+count-1` of `[N,C,H,…]`. @throws ShapeError if they do not exist. */
+export function sliceRows(x: Tensor, start: number, count: number): Tensor {
+  return slice('slice_rows', x, 2, start, count);
+}
+
+/** Columns `start … start+count-1` of `[N,C,H,W]`. @throws ShapeError if they do not exist. */
+export function sliceColumns(x: Tensor, start: number, count: number): Tensor {
+  return slice('slice_columns', x, 3, start, count);
+}

@@ -1,6 +1,6 @@
 import { type Activation, NONE } from '../../../kernels/activation.ts';
 import { concat } from '../ops/concat.ts';
-import { sliceBatch, sliceChannels } from '../ops/slice.ts';
+import { sliceBatch, sliceChannels, sliceColumns, sliceRows } from '../ops/slice.ts';
 import type { RandomStream } from '../philox.ts';
 import { activationSlope, activationValue } from '../reference/activations.ts';
 import { concatReference, sliceGradientReference, sliceReference } from '../reference/concat.ts';
@@ -101,11 +101,13 @@ function sliceRow(
     name,
     formula,
     samples: (random) =>
-      SLICES.map(({ shape, start, count }) => ({
-        label: `${count} from ${start} of [${shape}]`,
-        inputs: [randomArray(random, shape)],
-        attributes: { start, count },
-      })),
+      SLICES.filter(({ shape, start, count }) => start + count <= shape[axis]).map(
+        ({ shape, start, count }) => ({
+          label: `${count} from ${start} of [${shape}]`,
+          inputs: [randomArray(random, shape)],
+          attributes: { start, count },
+        }),
+      ),
     run: ([x], { start, count }) => run(x, start, count),
     forward: ([x], { start, count }) => sliceReference(x, axis, start, count),
     backward: ([x], { start }, dy) => [sliceGradientReference(x, axis, start, dy)],
@@ -149,4 +151,6 @@ export const CONCAT_OPS: readonly AnyOpRow[] = [
   }),
   sliceRow('slice_batch', 'y[n] = x[start + n]', 0, sliceBatch),
   sliceRow('slice_channels', 'y[:,c] = x[:,start + c]', 1, sliceChannels),
+  sliceRow('slice_rows', 'y[:,:,h] = x[:,:,start + h]', 2, sliceRows),
+  sliceRow('slice_columns', 'y[:,:,:,w] = x[:,:,:,start + w]', 3, sliceColumns),
 ];

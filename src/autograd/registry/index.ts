@@ -6,6 +6,7 @@ import { CHANNEL_AFFINE } from './channel-affine.ts';
 import { CONCAT_OPS } from './concat.ts';
 import { CONVOLUTION_OPS } from './convolution.ts';
 import { DROPOUT } from './dropout.ts';
+import { FLOW_GRID } from './flow-grid.ts';
 import { GRID_SAMPLE } from './grid-sample.ts';
 import { INSTANCE_NORM } from './instance-norm.ts';
 import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from './losses.ts';
@@ -26,6 +27,7 @@ export const OPS: readonly AnyOpRow[] = [
   ...CONCAT_OPS,
   ...CONVOLUTION_OPS,
   DROPOUT,
+  FLOW_GRID,
   GRID_SAMPLE,
   INSTANCE_NORM,
   ...REDUCE_OPS,
