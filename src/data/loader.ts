@@ -7,6 +7,7 @@
 import { RandomStream } from '../autograd/philox.ts';
 import { DataError, UsageError } from '../errors.ts';
 import {
+  type CropOrigin,
   centreCrop,
   cropImage,
   FIT_MODES,
@@ -18,6 +19,9 @@ import {
 import type { GrayImage } from './image.ts';
 import { cachePairs, type ImagePair, type PairSource } from './pairs.ts';
 
+export const PAIRINGS = ['aligned', 'unaligned'] as const;
+export type Pairing = (typeof PAIRINGS)[number];
+
 export interface Batch {
   /** Low-quality images, [N,1,S,S] contiguous, in [-1, 1]. */
   readonly low: Float32Array;
@@ -26,6 +30,8 @@ export interface Batch {
   readonly shape: readonly [number, number, number, number];
   readonly names: readonly string[];
   readonly organs: readonly string[];
+  /** Whose the high-quality images are, where they are not partners of the low ones. */
+  readonly highPairs?: readonly { readonly organ: string; readonly name: string }[];
   readonly epoch: number;
   /** Position of the batch in its epoch, from 0. */
   readonly index: number;
@@ -46,8 +52,26 @@ export interface LoaderOptions {
   readonly seed?: number;
   /** Mirror pairs left to right with probability 1/2; default false. */
   readonly flip?: boolean;
+  /**
+   * With random crops, magnifies images by this before cutting; default 1. pix2pix and CycleGAN resize
+   * to 286 and cut 256.
+   */
+  readonly enlarge?: number;
+  /**
+   * `unaligned`: each high-quality image is drawn from all pairs, with a crop and mirroring of its own;
+   * default `aligned`.
+   */
+  readonly pairing?: Pairing;
   /** Bytes of decoded images to keep; default 512 MiB. */
   readonly cacheBytes?: number;
+}
+
+/** What is cut from an image, after magnifying it to a size. */
+interface Place {
+  readonly width: number;
+  readonly height: number;
+  readonly origin: CropOrigin;
+  readonly flip: boolean;
 }
 
 const DEFAULT_CACHE_BYTES = 512 * 2 ** 20;
@@ -82,6 +106,9 @@ export class PairLoader {
     if (options.fit !== undefined && !FIT_MODES.includes(options.fit)) {
       throw new UsageError(`fit: expected ${FIT_MODES.join(' or ')}, found ${options.fit}`);
     }
+    if (!((options.enlarge ?? 1) >= 1 && Number.isFinite(options.enlarge ?? 1))) {
+      throw new UsageError(`enlarge: expected a factor of at least 1, found ${options.enlarge}`);
+    }
     if (source.pairs.length === 0) throw new DataError('loader: expected image pairs, found none');
     this.#source = cachePairs(source, options.cacheBytes ?? DEFAULT_CACHE_BYTES);
     this.#options = {
@@ -92,6 +119,8 @@ export class PairLoader {
       shuffle: options.shuffle ?? false,
       seed: options.seed ?? 0,
       flip: options.flip ?? false,
+      enlarge: options.enlarge ?? 1,
+      pairing: options.pairing ?? 'aligned',
     };
   }
 
@@ -125,12 +154,20 @@ export class PairLoader {
     const { batch, size } = this.#options;
     const members = this.order(epoch).slice(index * batch, (index + 1) * batch);
     const loaded = await Promise.all(members.map((member) => this.#source.load(member)));
+    const partners = this.#partners(members, epoch);
+    const others =
+      partners && (await Promise.all(partners.map((member) => this.#source.load(member))));
     const low = new Float32Array(members.length * size * size);
     const high = new Float32Array(low.length);
     for (const [position, member] of members.entries()) {
       const fitted = this.#fit(loaded[position] as ImagePair, epoch, member);
+      const other = others?.[position];
       writeSigned(fitted.low, low, position * size * size);
-      writeSigned(fitted.high, high, position * size * size);
+      writeSigned(
+        other ? this.#fitAlone(other.high, epoch, member) : fitted.high,
+        high,
+        position * size * size,
+      );
     }
     const pairs = members.map((member) => this.#source.pairs[member]);
     return {
@@ -139,6 +176,9 @@ export class PairLoader {
       shape: [members.length, 1, size, size],
       names: pairs.map((pair) => pair?.name ?? ''),
       organs: pairs.map((pair) => pair?.organ ?? ''),
+      ...(partners && {
+        highPairs: partners.map((member) => this.#source.pairs[member] ?? { organ: '', name: '' }),
+      }),
       epoch,
       index,
     };
@@ -163,7 +203,7 @@ export class PairLoader {
   }
 
   #fit(pair: ImagePair, epoch: number, member: number): ImagePair {
-    const { size, fit, crops, seed, flip } = this.#options;
+    const { seed } = this.#options;
     const { width, height } = pair.high;
     if (pair.low.width !== width || pair.low.height !== height) {
       const { organ, name } = this.#source.pairs[member] ?? { organ: '', name: '' };
@@ -172,23 +212,41 @@ export class PairLoader {
           `found ${pair.low.width}x${pair.low.height}`,
       );
     }
-    const random = new RandomStream(seed, `crop:${epoch}:${member}`);
-    let { low, high } = pair;
-    if (fit === 'resize') {
-      low = resizeImage(low, size, size);
-      high = resizeImage(high, size, size);
-    } else {
-      const origin =
-        crops === 'random'
-          ? randomCrop(width, height, size, random)
-          : centreCrop(width, height, size);
-      low = cropImage(low, size, origin);
-      high = cropImage(high, size, origin);
-    }
-    if (flip && random.uniform() < 0.5) {
-      low = flipImage(low);
-      high = flipImage(high);
-    }
-    return { low, high };
+    const place = this.#place(width, height, new RandomStream(seed, `crop:${epoch}:${member}`));
+    return { low: this.#cut(pair.low, place), high: this.#cut(pair.high, place) };
+  }
+
+  /** Pairs whose high-quality images go with these low ones; undefined where they go with their own. */
+  #partners(members: readonly number[], epoch: number): number[] | undefined {
+    const { pairing, seed } = this.#options;
+    if (pairing === 'aligned') return undefined;
+    return members.map((member) =>
+      new RandomStream(seed, `partner:${epoch}:${member}`).integer(this.pairCount),
+    );
+  }
+
+  /** A high-quality image with a crop of its own, beside the low one of `member`. */
+  #fitAlone(high: GrayImage, epoch: number, member: number): GrayImage {
+    const random = new RandomStream(this.#options.seed, `crop-high:${epoch}:${member}`);
+    return this.#cut(high, this.#place(high.width, high.height, random));
+  }
+
+  #place(width: number, height: number, random: RandomStream): Place {
+    const { size, fit, crops, flip, enlarge } = this.#options;
+    const grow = crops === 'random' ? enlarge : 1;
+    const place = {
+      width: Math.round((fit === 'resize' ? size : width) * grow),
+      height: Math.round((fit === 'resize' ? size : height) * grow),
+    };
+    const origin =
+      crops === 'random'
+        ? randomCrop(place.width, place.height, size, random)
+        : centreCrop(place.width, place.height, size);
+    return { ...place, origin, flip: flip && random.uniform() < 0.5 };
+  }
+
+  #cut(image: GrayImage, { width, height, origin, flip }: Place): GrayImage {
+    const cut = cropImage(resizeImage(image, width, height), this.#options.size, origin);
+    return flip ? flipImage(cut) : cut;
   }
 }

@@ -198,6 +198,7 @@ export const CYCLEGAN = methodKind<CycleGanOptions>({
   name: 'cyclegan',
   defaults: (protocol) => ({
     ...(protocol === 'paper' ? PAPER_TRAINING : PIX2PIX_TRAINING),
+    pairing: protocol === 'paper' ? 'aligned' : 'unaligned',
     ngf: 64,
     ndf: 64,
     blocks: 9,

@@ -95,6 +95,7 @@ export const PAPER_TRAINING = {
   beta2: 0.999,
   init: 'default',
   flip: 'off',
+  enlarge: 1,
   perceptual: 'none',
 } as const;
 
@@ -108,6 +109,7 @@ export const PIX2PIX_TRAINING = {
   beta2: 0.999,
   init: 'normal',
   flip: 'on',
+  enlarge: 286 / 256,
   perceptual: 'none',
 } as const;
 

@@ -21,7 +21,9 @@ export function assertFiniteBatch(batch: Batch, step: number): void {
   for (const domain of ['low', 'high'] as const) {
     batch.names.forEach((name, index) => {
       const count = countBad(batch[domain], index * pixels, (index + 1) * pixels);
-      const pair = `${batch.organs[index]}/${name}`;
+      const own = { organ: batch.organs[index], name };
+      const owner = (domain === 'high' && batch.highPairs?.[index]) || own;
+      const pair = `${owner.organ}/${owner.name}`;
       if (count > 0) found.push(`${domain} image of ${pair} (${count} of ${pixels} pixels)`);
     });
   }

@@ -1,4 +1,5 @@
 import type { FitMode } from '../data/fit.ts';
+import type { Pairing } from '../data/loader.ts';
 import { UsageError } from '../errors.ts';
 import type { AnyMethodKind, ConfiguredMethod, OptionReader } from '../methods/method-kind.ts';
 import { findMethod, METHOD_NAMES } from '../methods/methods.ts';
@@ -40,6 +41,8 @@ export interface TrainConfiguration {
   readonly splitSeed: number;
   readonly shuffle: boolean;
   readonly flip: boolean;
+  readonly enlarge: number;
+  readonly pairing: Pairing;
   readonly perceptual: string;
   /** Epochs between validations and between checkpoints. */
   readonly validateEvery: number;
@@ -122,6 +125,9 @@ export function trainConfiguration(parsed: ParsedOptions['values']): TrainConfig
     splitSeed: numberOption(values, 'split-seed'),
     shuffle: booleanOption(values, 'shuffle'),
     flip: booleanOption(values, 'flip'),
+    enlarge: numberOption(values, 'enlarge'),
+    // Only methods without a paired term have the option.
+    pairing: values.pairing === 'unaligned' ? 'unaligned' : 'aligned',
     perceptual: stringOption(values, 'perceptual'),
     validateEvery: numberOption(values, 'validate-every'),
     checkpointEvery: numberOption(values, 'checkpoint-every'),

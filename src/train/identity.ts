@@ -8,7 +8,7 @@ export function runIdentity(
   pairs: number,
 ): Record<string, string | number | boolean> {
   const { size, fit, batch, seed, splitSeed, shuffle, flip, perceptual } = configuration;
-  const { learningRate, schedule, epochs, method } = configuration;
+  const { learningRate, schedule, epochs, method, enlarge, pairing } = configuration;
   // The architecture is compared on its own; what a run starts from does not matter any more.
   const shown = Object.entries(method.options).filter(
     ([name]) => !(name in method.architecture) && name !== 'initialiser',
@@ -16,6 +16,8 @@ export function runIdentity(
   return {
     ...{ size, fit, batch, seed, splitSeed, shuffle, flip, perceptual, pairs },
     ...{ learningRate, ...decayOf(schedule, epochs) },
+    ...(enlarge !== 1 && { enlarge }),
+    ...(pairing !== 'aligned' && { pairing }),
     ...Object.fromEntries(shown),
   };
 }

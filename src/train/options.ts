@@ -1,4 +1,5 @@
 import { FIT_MODES } from '../data/fit.ts';
+import { PAIRINGS } from '../data/loader.ts';
 import { GAN_MODES } from '../methods/gan-loss.ts';
 import { PROTOCOLS } from '../methods/method-kind.ts';
 import { METHOD_NAMES } from '../methods/methods.ts';
@@ -121,6 +122,11 @@ export const TRAIN_OPTIONS: OptionSpecs = {
   'lambda-perceptual': { description: 'loss weight', ...real },
   shuffle: { description: 'new order of the pairs every epoch', default: 'on', choices: on },
   flip: { description: 'mirror pairs at random', choices: on },
+  enlarge: { description: 'magnify images by this before random crops', ...real, min: 1, max: 4 },
+  pairing: {
+    description: 'train on pairs, or draw each high-quality image on its own',
+    choices: PAIRINGS,
+  },
   'validate-every': {
     description: 'epochs between validations',
     default: 1,

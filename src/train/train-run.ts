@@ -105,9 +105,10 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
 
 /** A loader that draws training batches as the configuration says. */
 function trainLoader(source: PairSource, configuration: TrainConfiguration): PairLoader {
-  const { batch, size, fit, shuffle, seed, flip } = configuration;
+  const { batch, size, fit, shuffle, seed, flip, enlarge, pairing } = configuration;
   if (source.pairs.length === 0) throw new DataError('the training split is empty');
-  return new PairLoader(source, { batch, size, fit, crops: 'random', shuffle, seed, flip });
+  const drawn = { shuffle, seed, flip, enlarge, pairing };
+  return new PairLoader(source, { batch, size, fit, crops: 'random', ...drawn });
 }
 
 /** A loader for scoring: centre crops in fixed order. */

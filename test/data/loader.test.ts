@@ -138,6 +138,52 @@ suite('fit resize keeps the whole view', async () => {
   assert.ok(Math.abs((low[6] as number) - (low[5] as number) - (2 * 2) / 1024) < 1e-6);
 });
 
+suite('unaligned: high images are drawn on their own, the same again after a resume', async () => {
+  const options = { ...TRAINING, pairing: 'unaligned' } as const;
+  const all = await collect(new PairLoader(source(9), options).epoch(2));
+  const rest = await collect(new PairLoader(source(9), options).epoch(2, 1));
+  assert.equal(rest, all.slice(1));
+  const aligned = await collect(new PairLoader(source(9), TRAINING).epoch(2));
+  assert.equal(
+    all.map(({ low, names }) => [low, names]),
+    aligned.map(({ low, names }) => [low, names]),
+    'low images are those of aligned pairs',
+  );
+  let apart = 0;
+  for (const { low, high, names, highPairs = [] } of all) {
+    assert.is(highPairs.length, names.length);
+    highPairs.forEach(({ name }, index) => {
+      const pixels = high.subarray(16 * index, 16 * index + 16);
+      // Which pair a pixel is of: 48 a pair, high marked by 1/2, and [0, 1] shown as [-1, 1].
+      const owner = Math.floor((((pixels[0] + 1) / 2 - 0.5) * 1024) / 48 + 1e-3);
+      assert.is(name, `n${owner}`);
+      const shift = Array.from(pixels, (value, i) => value - low[16 * index + i] - 1);
+      if (name !== names[index] || shift.some((value) => Math.abs(value) > 1e-3)) apart++;
+    });
+  }
+  assert.ok(apart >= 7, `${apart} of 9`);
+});
+
+suite('enlarge magnifies before a random crop, and leaves scoring alone', async () => {
+  const flat = source(4, 8, 8);
+  const enlarged = new PairLoader(flat, { ...TRAINING, flip: false, size: 8, enlarge: 1.25 });
+  const [{ low, high, names }] = await collect(enlarged.epoch(0));
+  const number = Number(names[0].slice(1));
+  const column = (i: number) => (((low[i] + 1) / 2) * 1024 - number * 64) % 8;
+  // Ten columns where there were eight: four fifths of a column from one to the next.
+  assert.ok(Math.abs(column(4) - column(3) - 0.8) < 1e-3, `${column(3)} ${column(4)}`);
+  assert.ok(
+    high.every((value, i) => Math.abs(value - low[i] - 1) < 1e-5),
+    'pairs stay together',
+  );
+  const scoring = { batch: 4, size: 8, crops: 'centre' } as const;
+  assert.equal(
+    await new PairLoader(flat, { ...scoring, enlarge: 1.25 }).batch(0, 0),
+    await new PairLoader(flat, scoring).batch(0, 0),
+  );
+  assert.throws(() => new PairLoader(flat, { ...scoring, enlarge: 0.5 }), /enlarge: .*found 0\.5/);
+});
+
 suite('a failing image is reported when its batch is due', async () => {
   const good = source(4);
   const bad: PairSource = {

@@ -2,13 +2,13 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RandomStream, streamId } from '../../src/autograd/philox.ts';
-import { tensorFrom } from '../../src/autograd/tensor.ts';
+import { tensorFrom, zeros } from '../../src/autograd/tensor.ts';
 import { CycleGanMethod } from '../../src/methods/cyclegan.ts';
 import { Pix2PixMethod } from '../../src/methods/pix2pix.ts';
 import { RegGanMethod } from '../../src/methods/reggan.ts';
 import { poolChoice } from '../../src/nn/image-pool.ts';
 import { PatchGan } from '../../src/nn/patchgan-basic.ts';
-import { RegistrationNet } from '../../src/nn/registration.ts';
+import { RegistrationNet, smoothness, warp } from '../../src/nn/registration.ts';
 import { ResNet } from '../../src/nn/resnet.ts';
 import { UNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
@@ -148,6 +148,23 @@ for (const name of ['reggan', 'reggan_cycle']) {
     method.dispose();
   });
 }
+
+suite('a new registration network hardly moves anything, and no movement is the identity', async () => {
+  const network = new RegistrationNet(gpu, { width: 4, levels: 3 }, random());
+  const image = Float32Array.from({ length: 2 * 32 * 32 }, (_, i) => Math.sin(i));
+  const flow = network.forward(tensorFrom(gpu, image, [1, 2, 32, 32]));
+  const values = await flow.read();
+  assert.ok(
+    values.some((value) => value !== 0) && values.every((value) => Math.abs(value) < 1e-2),
+    `up to ${Math.max(...values.map(Math.abs))} pixels`,
+  );
+  const x = tensorFrom(gpu, image, [2, 1, 32, 32]);
+  const same = await warp(x, zeros(gpu, [2, 2, 32, 32])).read();
+  assert.ok(same.every((value, i) => Math.abs(value - image[i]) < 1e-5));
+  const slope = Float32Array.from({ length: 2 * 32 * 32 }, (_, i) => (i % 32) * 0.5);
+  const [uneven] = await smoothness(tensorFrom(gpu, slope, [1, 2, 32, 32])).read();
+  assert.ok(Math.abs(uneven - 0.25) < 1e-6, `${uneven}`);
+});
 
 suite('RegGAN without registration: terms of its modes, finite and in order', async () => {
   for (const [mode, names] of [

@@ -76,6 +76,7 @@ suite('an option of other methods or schedules is refused, not ignored', () => {
     [['--method', 'cyclegan', '--levels', 4], /^--levels: .*--method cyclegan$/],
     [['--method', 'cyclegan', '--lambda-l1', 1], /^--lambda-l1: .*--method cyclegan$/],
     [['--method', 'pix2pix', '--blocks', 6], /^--blocks: .*--method pix2pix$/],
+    [['--method', 'pix2pix', '--pairing', 'unaligned'], /^--pairing: .*--method pix2pix$/],
     [['--method', 'pix2pix', '--perceptual', 'vgg'], /^--perceptual vgg: .*pix2pix has no/],
     [['--method', 'cyclegan', '--mode', 'NC+R'], /^--mode: .*--method cyclegan$/],
     [
@@ -108,6 +109,13 @@ suite('protocols: one setting for all, or that of each method', () => {
   for (const method of ['pix2pix', 'cyclegan']) {
     assert.equal(shown('--method', method, '--protocol', 'native'), pix2pix, method);
   }
+  const drawn = (...args: string[]) => {
+    const { enlarge, pairing } = trainConfiguration(parse(...args));
+    return [enlarge, pairing];
+  };
+  assert.equal(drawn('--method', 'cyclegan'), [1, 'aligned']);
+  assert.equal(drawn('--method', 'cyclegan', '--protocol', 'native'), [286 / 256, 'unaligned']);
+  assert.equal(drawn('--method', 'pix2pix', '--protocol', 'native'), [286 / 256, 'aligned']);
   const reggan = [1, 80, 1e-4, 0.5, 'constant', 'off', 'default'];
   assert.equal(shown('--method', 'reggan', '--protocol', 'native'), reggan);
   const own = (method: string, ...names: string[]) => {
