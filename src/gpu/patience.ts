@@ -21,19 +21,25 @@ const MOST_KINDS = 64;
 export class Patience {
   /** Milliseconds by number of dispatches. */
   private readonly known = new Map<number, number>();
+  private readonly now: () => number;
   private waitingSince = 0;
   private dispatches = 0;
 
+  /** @param now the time in milliseconds */
+  constructor(now: () => number = () => performance.now()) {
+    this.now = now;
+  }
+
   /** Notes that work was submitted. */
   submitted(dispatches: number): void {
-    if (this.dispatches === 0) this.waitingSince = performance.now();
+    if (this.dispatches === 0) this.waitingSince = this.now();
     this.dispatches += dispatches;
   }
 
   /** Milliseconds that a sleep should still take now. */
   get remaining(): number {
     const expected = (this.known.get(this.dispatches) ?? 0) * SHARE;
-    return Math.max(0, this.waitingSince + expected - performance.now());
+    return Math.max(0, this.waitingSince + expected - this.now());
   }
 
   /** Sleeps for most of the time that the submitted work should still take. */
@@ -47,7 +53,7 @@ export class Patience {
   /** Notes that all submitted work is done. */
   done(): void {
     if (this.dispatches === 0) return;
-    const measured = performance.now() - this.waitingSince;
+    const measured = this.now() - this.waitingSince;
     const before = this.known.get(this.dispatches);
     // Never more than what was measured: an estimate that is too long shrinks with every sleep.
     const estimate =
