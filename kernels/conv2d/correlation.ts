@@ -1,8 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { Activation } from '../activation.ts';
 import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from '../kernel.ts';
+import { type Correlation, type CorrelationTiles, correlationTiles } from './correlation-spec.ts';
+import { type DirectWeights, weightLoads, weightStarts } from './correlation-weights.ts';
 import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
-import type { ChannelSlice, PaddingMode } from './geometry.ts';
 import {
   type Window,
   windowColumns,
@@ -41,91 +41,6 @@ import {
  * also keeps the driver from unrolling the loop over them, after which it would compute the products
  * of later steps early and spill them.
  */
-
-export interface Correlation {
-  readonly batch: number;
-  /** Channels summed over. */
-  readonly channels: number;
-  /** Output channels. */
-  readonly rows: number;
-  /** The image's extents, and how it goes on beyond them. */
-  readonly height: number;
-  readonly width: number;
-  readonly mode: PaddingMode;
-  /** Step in the image from one j to the next. */
-  readonly stride: number;
-  /** Taps along y and x per parity. */
-  readonly tapsY: number;
-  readonly tapsX: number;
-  /** A[a] and B[b]: where in the image the taps of each parity start. Their number is P. */
-  readonly offsetsY: readonly number[];
-  readonly offsetsX: readonly number[];
-  readonly outHeight: number;
-  readonly outWidth: number;
-  /** Channels of a larger tensor that the image, or the output, is; default all of its own. */
-  readonly imageSlice?: ChannelSlice | undefined;
-  readonly outputSlice?: ChannelSlice | undefined;
-  /** Whether results are added to what the output holds; default false. */
-  readonly accumulate?: boolean | undefined;
-  readonly bias: boolean;
-  readonly activation: Activation;
-}
-
-/** vec4 accumulators of a lane. */
-const ACCUMULATORS = 16;
-
-/** How the work of a correlation is cut into steps and blocks; the packed weights follow it. */
-export interface CorrelationTiles {
-  /** P. */
-  readonly parities: number;
-  /** R: output channels a lane. */
-  readonly rowsPerLane: number;
-  readonly rowBlocks: number;
-  /** Channels summed in one step. */
-  readonly channelBlock: number;
-  /** vec4s that hold one row's weights of one step, [channel][b][u], padded with zeros. */
-  readonly vectorsPerRow: number;
-}
-
-export function correlationTiles(spec: Correlation): CorrelationTiles {
-  const parities = spec.offsetsX.length;
-  let rowsPerLane = ACCUMULATORS;
-  while (rowsPerLane > 1 && rowsPerLane * parities > ACCUMULATORS) rowsPerLane /= 2;
-  while (rowsPerLane > 1 && rowsPerLane / 2 >= spec.rows) rowsPerLane /= 2;
-  const taps = parities * spec.tapsX;
-  let channelBlock = 1;
-  while (spec.tapsX * channelBlock * 2 <= 4 && spec.channels % (channelBlock * 2) === 0) {
-    channelBlock *= 2;
-  }
-  return {
-    parities,
-    rowsPerLane,
-    rowBlocks: Math.ceil(spec.rows / rowsPerLane),
-    channelBlock,
-    vectorsPerRow: Math.ceil((taps * channelBlock) / 4),
-  };
-}
-
-/** Length of the packed weights in elements. */
-export function packedLength(spec: Correlation): number {
-  const tiles = correlationTiles(spec);
-  const steps = (spec.channels / tiles.channelBlock) * spec.tapsY;
-  return tiles.parities * tiles.rowBlocks * steps * tiles.rowsPerLane * tiles.vectorsPerRow * 4;
-}
-
-/**
- * Where a correlation finds the vec4 of weights of (parity, row, channel block, t) in the weight
- * tensor: its vector i is at base[parity] + row·row + (vectorsPerRow·block + i)·channel + t·tap, counted
- * in vec4s. A channel has a vec4 of its own, or, of a 1×1 kernel, four channels share one.
- */
-export interface DirectWeights {
-  readonly bases: readonly number[];
-  readonly row: number;
-  readonly channel: number;
-  readonly tap: number;
-  /** Component of the vec4 that holds its k-th weight (of taps b, u, or channels). */
-  readonly components: readonly number[];
-}
 
 const COMPONENTS = 'xyzw';
 
@@ -292,72 +207,6 @@ ${step(spec, window, tiles, lanes, direct)}
       accumulate ? 1 : 0,
     ],
     code,
-  };
-}
-
-/**
- * WGSL of where the lane's weights start: `weight`, which moves on with every step, and for each vec4
- * that the lane loads in a step the distance from there, `rowFrom…`.
- */
-function weightStarts(
-  { rowsPerLane, vectorsPerRow }: CorrelationTiles,
-  lanes: number,
-  direct: DirectWeights | undefined,
-): string[] {
-  const lines: string[] = [];
-  if (direct) {
-    lines.push('var weight = sizes.weightBase[parity];');
-    for (let i = 0; i < (lanes ? Math.ceil(rowsPerLane / lanes) : rowsPerLane); i++) {
-      const row = lanes ? `${i * lanes}u + lane % ${rowsPerLane}u` : `${i}u`;
-      lines.push(
-        `let rowFrom${i} = min(block * ${rowsPerLane}u + ${row}, sizes.rows - 1u) * sizes.weightRow;`,
-      );
-    }
-    return lines;
-  }
-  const vectors = rowsPerLane * vectorsPerRow;
-  lines.push(
-    `var weight = sizes.weightBase[parity] + block * sizes.channelSteps * sizes.taps * ${vectors}u;`,
-  );
-  for (let i = 0; i < (lanes ? Math.ceil(vectors / lanes) : vectors); i++) {
-    lines.push(`let rowFrom${i} = ${lanes ? `${i * lanes}u + lane` : `${i}u`};`);
-  }
-  return lines;
-}
-
-/** WGSL that loads a step's weights, and of vector i of row r. */
-function weightLoads(
-  { rowsPerLane, vectorsPerRow }: CorrelationTiles,
-  lanes: number,
-  direct: DirectWeights | undefined,
-): { readonly loads: string[]; readonly vector: (r: number, i: number) => string } {
-  const fetch = (part: number, i: number): string => {
-    const offset = direct && i > 0 ? ` + ${i}u * sizes.weightVector` : '';
-    return `weights[weight + rowFrom${part}${offset}]`;
-  };
-  if (!direct) {
-    const vectors = rowsPerLane * vectorsPerRow;
-    const parts = lanes ? Math.ceil(vectors / lanes) : 0;
-    return {
-      loads: Array.from({ length: parts }, (_, part) => `let held${part} = ${fetch(part, 0)};`),
-      vector: (r, i) => {
-        const k = r * vectorsPerRow + i;
-        return lanes
-          ? `subgroupBroadcast(held${Math.floor(k / lanes)}, ${k % lanes}u)`
-          : fetch(k, 0);
-      },
-    };
-  }
-  const loads: string[] = [];
-  for (let i = 0; i < vectorsPerRow; i++) {
-    for (let part = 0; part < (lanes ? Math.ceil(rowsPerLane / lanes) : 0); part++) {
-      loads.push(`let held${part}_${i} = ${fetch(part, i)};`);
-    }
-  }
-  return {
-    loads,
-    vector: (r, i) =>
-      lanes ? `subgroupBroadcast(held${Math.floor(r / lanes)}_${i}, ${r % lanes}u)` : fetch(r, i),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { AdapterProfile, Plan } from '../kernel.ts';
-import type { Correlation } from './correlation.ts';
+import type { Correlation } from './correlation-spec.ts';
 import type { Epilogue } from './epilogue.ts';
 import { foldReflection } from './fold.ts';
 import { correlationPlan } from './forward.ts';

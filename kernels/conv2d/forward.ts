@@ -1,5 +1,6 @@
 import type { AdapterProfile, Operand, Plan } from '../kernel.ts';
-import { type Correlation, correlate, packedLength } from './correlation.ts';
+import { correlate } from './correlation.ts';
+import { type Correlation, packedLength } from './correlation-spec.ts';
 import type { Epilogue } from './epilogue.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { hasSmallMaps, smallForward } from './small-maps.ts';

@@ -1,12 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
-import {
-  type Correlation,
-  correlationTiles,
-  type DirectWeights,
-  packedLength,
-} from './correlation.ts';
+import { type Correlation, correlationTiles, packedLength } from './correlation-spec.ts';
+import type { DirectWeights } from './correlation-weights.ts';
 
 /*
  * Weights in the order in which a correlation reads them:

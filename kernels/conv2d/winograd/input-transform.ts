@@ -1,6 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
-import type { Correlation } from '../correlation.ts';
+import type { Correlation } from '../correlation-spec.ts';
 import type { ChannelSlice, PaddingMode } from '../geometry.ts';
 import {
   type Window,

@@ -1,6 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { floatBits, type Kernel, spreadWorkgroups } from '../../kernel.ts';
-import type { Correlation } from '../correlation.ts';
+import type { Correlation } from '../correlation-spec.ts';
 import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from '../epilogue.ts';
 import { type Chunk, LANE_TILES, PATCH_INDICES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
 import {

@@ -1,5 +1,5 @@
 import type { AdapterProfile, Operand, Plan } from '../../kernel.ts';
-import type { Correlation } from '../correlation.ts';
+import type { Correlation } from '../correlation-spec.ts';
 import { transformWinogradInput } from './input-transform.ts';
 import { transformWinogradOutput } from './output-transform.ts';
 import { multiplyWinograd } from './products.ts';

@@ -1,5 +1,5 @@
 import type { AdapterProfile } from '../../kernel.ts';
-import type { Correlation } from '../correlation.ts';
+import type { Correlation } from '../correlation-spec.ts';
 import { roundUp } from '../geometry.ts';
 import { ROWS, winogradLengths, winogradTiles } from './tiles.ts';
 import { PRODUCTS } from './transforms.ts';

@@ -1,5 +1,5 @@
 import type { AdapterProfile } from '../../kernel.ts';
-import type { Correlation } from '../correlation.ts';
+import type { Correlation } from '../correlation-spec.ts';
 import { PATCH, PRODUCTS, TILE } from './transforms.ts';
 
 /*

@@ -1,7 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernel.ts';
 import { linearMain, linearWorkgroups } from '../../linear.ts';
-import type { Correlation } from '../correlation.ts';
+import type { Correlation } from '../correlation-spec.ts';
 import { transformWinogradCotangent, transformWinogradInput } from './input-transform.ts';
 import { multiplyWinogradTiles } from './outer-products.ts';
 import {

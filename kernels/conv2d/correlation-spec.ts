@@ -1,0 +1,75 @@
+import type { Activation } from '../activation.ts';
+import type { ChannelSlice, PaddingMode } from './geometry.ts';
+
+/* What a correlation is (`correlation.ts`), and how its work is cut into tiles. */
+
+export interface Correlation {
+  readonly batch: number;
+  /** Channels summed over. */
+  readonly channels: number;
+  /** Output channels. */
+  readonly rows: number;
+  /** The image's extents, and how it goes on beyond them. */
+  readonly height: number;
+  readonly width: number;
+  readonly mode: PaddingMode;
+  /** Step in the image from one j to the next. */
+  readonly stride: number;
+  /** Taps along y and x per parity. */
+  readonly tapsY: number;
+  readonly tapsX: number;
+  /** A[a] and B[b]: where in the image the taps of each parity start. Their number is P. */
+  readonly offsetsY: readonly number[];
+  readonly offsetsX: readonly number[];
+  readonly outHeight: number;
+  readonly outWidth: number;
+  /** Channels of a larger tensor that the image, or the output, is; default all of its own. */
+  readonly imageSlice?: ChannelSlice | undefined;
+  readonly outputSlice?: ChannelSlice | undefined;
+  /** Whether results are added to what the output holds; default false. */
+  readonly accumulate?: boolean | undefined;
+  readonly bias: boolean;
+  readonly activation: Activation;
+}
+
+/** vec4 accumulators of a lane. */
+const ACCUMULATORS = 16;
+
+/** How the work of a correlation is cut into steps and blocks; the packed weights follow it. */
+export interface CorrelationTiles {
+  /** P. */
+  readonly parities: number;
+  /** R: output channels a lane. */
+  readonly rowsPerLane: number;
+  readonly rowBlocks: number;
+  /** Channels summed in one step. */
+  readonly channelBlock: number;
+  /** vec4s that hold one row's weights of one step, [channel][b][u], padded with zeros. */
+  readonly vectorsPerRow: number;
+}
+
+export function correlationTiles(spec: Correlation): CorrelationTiles {
+  const parities = spec.offsetsX.length;
+  let rowsPerLane = ACCUMULATORS;
+  while (rowsPerLane > 1 && rowsPerLane * parities > ACCUMULATORS) rowsPerLane /= 2;
+  while (rowsPerLane > 1 && rowsPerLane / 2 >= spec.rows) rowsPerLane /= 2;
+  const taps = parities * spec.tapsX;
+  let channelBlock = 1;
+  while (spec.tapsX * channelBlock * 2 <= 4 && spec.channels % (channelBlock * 2) === 0) {
+    channelBlock *= 2;
+  }
+  return {
+    parities,
+    rowsPerLane,
+    rowBlocks: Math.ceil(spec.rows / rowsPerLane),
+    channelBlock,
+    vectorsPerRow: Math.ceil((taps * channelBlock) / 4),
+  };
+}
+
+/** Length of the packed weights in elements. */
+export function packedLength(spec: Correlation): number {
+  const tiles = correlationTiles(spec);
+  const steps = (spec.channels / tiles.channelBlock) * spec.tapsY;
+  return tiles.parities * tiles.rowBlocks * steps * tiles.rowsPerLane * tiles.vectorsPerRow * 4;
+}
