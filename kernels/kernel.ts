@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 /**
  * What a kernel file produces: pure data that a device can run, with no device in sight.
  *

@@ -1,3 +1,25 @@
-/** Sonolift's browser-safe public API. */
+/** Sonolift's browser-safe public API. Rooms for experts: `sonolift/nn`, `/train`, `/metrics`, `/kernels`. */
+
+export type { GrayImage } from './data/image.ts';
+export {
+  Generator,
+  type GeneratorSource,
+  type LoadOptions,
+  loadGenerator,
+} from './embed/generator.ts';
+export { grayFrom, type ImageInput, imageDataFrom, type Samples } from './embed/image-input.ts';
+export { scoreImages } from './embed/score-images.ts';
 export * from './errors.ts';
-export { describeAdapter, type Gpu, type GpuOptions, openGpu } from './gpu/gpu.ts';
+export {
+  type DeviceLoss,
+  describeAdapter,
+  type Gpu,
+  type GpuOptions,
+  openAdapter,
+  useDevice,
+} from './gpu/gpu.ts';
+export type { MemoryReport } from './gpu/pool.ts';
+export type { Storage } from './gpu/storage.ts';
+export { type OpenGpuOptions, openGpu } from './gpu/web-gpu.ts';
+export type { Architecture } from './run/checkpoint-state.ts';
+export type { EnhanceOptions } from './run/enhance-image.ts';

@@ -1,6 +1,7 @@
-/** Node entry: everything of the browser-safe API, plus opening a device through Dawn. */
-import { type Gpu, type GpuOptions, openGpu } from './gpu/gpu.ts';
+/** Node entry: everything of the browser-safe API, opening devices through Dawn. */
+import { type Gpu, type GpuOptions, openAdapter } from './gpu/gpu.ts';
 import { openNodeAdapter } from './gpu/node-adapter.ts';
+import { type OpenGpuOptions, openGpu as openWebGpu } from './gpu/web-gpu.ts';
 
 export * from './index.ts';
 
@@ -19,5 +20,14 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
     device: options.device ?? process.env.SONOLIFT_DEVICE ?? 'auto',
     log: options.log,
   });
-  return openGpu(adapter, { ...options, keepAlive: instance, description });
+  return openAdapter(adapter, { ...options, keepAlive: instance, description });
+}
+
+/**
+ * What `openGpu` is in a page: takes the given device or adapter, else opens the best of this machine
+ * ({@link openNodeGpu}). `powerPreference` says nothing here: a GPU always goes before a CPU driver.
+ */
+export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
+  const { device, adapter, powerPreference: _, ...rest } = options;
+  return device || adapter ? openWebGpu(options) : openNodeGpu(rest);
 }

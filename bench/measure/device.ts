@@ -1,4 +1,4 @@
-import { type Gpu, openGpu } from '../../src/gpu/gpu.ts';
+import { type Gpu, openAdapter } from '../../src/gpu/gpu.ts';
 import { openNodeAdapter } from '../../src/gpu/node-adapter.ts';
 import type { Submitter } from './repeat.ts';
 
@@ -24,7 +24,10 @@ export async function openDefaultGpu(options: {
     limits: { ...DEFAULT_LIMITS },
     requestDevice: (descriptor?: GPUDeviceDescriptor) => adapter.requestDevice(descriptor),
   };
-  return openGpu(modest as unknown as GPUAdapter, { keepAlive: [instance, adapter], description });
+  return openAdapter(modest as unknown as GPUAdapter, {
+    keepAlive: [instance, adapter],
+    description,
+  });
 }
 
 /**

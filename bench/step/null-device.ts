@@ -1,5 +1,5 @@
 import { GpuError } from '../../src/errors.ts';
-import { type Gpu, openGpu } from '../../src/gpu/gpu.ts';
+import { type Gpu, openAdapter } from '../../src/gpu/gpu.ts';
 import type { PerceptualFile } from '../../src/run/perceptual.ts';
 import { type Repeats, summariseRepeats } from '../measure/statistics.ts';
 import { PAPER_SHAPE, type StepShape } from './step-shape.ts';
@@ -15,7 +15,7 @@ export async function openNullGpu(): Promise<Gpu> {
   const instance = webgpu.create(['backend=null']);
   const adapter = await instance.requestAdapter();
   if (!adapter) throw new GpuError('no-adapter', "Dawn's null backend is not there");
-  return openGpu(adapter, { keepAlive: instance, description: "Dawn's null backend" });
+  return openAdapter(adapter, { keepAlive: instance, description: "Dawn's null backend" });
 }
 
 /**

@@ -6,10 +6,10 @@ import { listImages } from '../data/layout.node.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { requireWritableFolder, writeError } from '../files.ts';
 import { openNodeGpu } from '../node.ts';
+import { enhanceImage } from '../run/enhance-image.ts';
 import { type ModelChoice, openModel, readModel } from '../run/model.ts';
 import { numberOption, optionalString, type ProgramSpec, stringOption } from '../run/options.ts';
 import { runProgram } from '../run/program.ts';
-import { enhanceImage } from './enhance-image.ts';
 
 const PROGRAM: ProgramSpec = {
   command: 'npx tsx src/enhance',

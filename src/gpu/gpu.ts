@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 import { ConstantCache } from './constants.ts';
@@ -15,6 +16,15 @@ export interface GpuOptions {
   readonly keepAlive?: unknown;
   /** One line naming the adapter. */
   readonly description?: string;
+  /** Whether `close` destroys the device (default); not where the page goes on using its own. */
+  readonly ownsDevice?: boolean;
+}
+
+/** Why a device went away. */
+export interface DeviceLoss {
+  /** `destroyed` if someone called `destroy` on it, else `unknown` (driver reset, sleep, …). */
+  readonly reason: GPUDeviceLostReason;
+  readonly message: string;
 }
 
 /** Anything that holds a storage: a tensor, or a storage itself. */
@@ -48,8 +58,9 @@ export class Gpu {
   private readonly patience: Patience | undefined;
   private failure: GpuError | undefined;
   private closed = false;
-  /** Resolves with the reason when the device is lost other than by `close`. */
-  readonly lost: Promise<string>;
+  private readonly ownsDevice: boolean;
+  private loss: DeviceLoss | undefined;
+  private readonly lossListeners = new Set<(loss: DeviceLoss) => void>();
 
   constructor(device: GPUDevice, profile: AdapterProfile, options: GpuOptions = {}) {
     this.device = device;
@@ -62,16 +73,23 @@ export class Gpu {
     this.constants = new ConstantCache(device);
     this.recorder = new Recorder(device, this.pool, this.pipelines);
     this.patience = profile.kind === 'cpu' ? new Patience() : undefined;
-    device.addEventListener('uncapturederror', (event) => {
-      const reason = /memory/i.test(event.error.constructor.name) ? 'out-of-memory' : 'validation';
-      this.failure ??= new GpuError(reason, event.error.message);
+    this.ownsDevice = options.ownsDevice ?? true;
+    device.addEventListener('uncapturederror', this.noteError);
+    device.lost.then(({ reason, message }) => {
+      if (!this.closed) this.noteLoss({ reason, message });
     });
-    this.lost = device.lost.then((info) => {
-      if (!this.closed) {
-        this.failure = new GpuError('lost', `the GPU device was lost: ${info.message}`);
-      }
-      return info.message;
-    });
+  }
+
+  /**
+   * Calls `listener` once when the device is lost other than by `close`, at once if it already is.
+   * Everything on the device is gone then, and every call fails with a GpuError `lost`: close this
+   * one, open another and load again.
+   * @returns a function that takes the listener back
+   */
+  onLost(listener: (loss: DeviceLoss) => void): () => void {
+    if (this.loss) listener(this.loss);
+    else this.lossListeners.add(listener);
+    return () => this.lossListeners.delete(listener);
   }
 
   /** A storage without memory yet, for a kernel to write. It belongs to the innermost scope. */
@@ -258,10 +276,30 @@ export class Gpu {
     this.pool.trim();
   }
 
-  /** Destroys the device. */
+  /** Destroys the device; or, where the page owns it, only what was allocated on it. */
   close(): void {
     this.closed = true;
-    this.device.destroy();
+    this.lossListeners.clear();
+    if (this.ownsDevice) {
+      this.device.destroy();
+      return;
+    }
+    this.device.removeEventListener('uncapturederror', this.noteError);
+    this.recorder.reset();
+    this.pool.destroy();
+    this.failure ??= new GpuError('lost', 'this Gpu was closed');
+  }
+
+  private readonly noteError = (event: GPUUncapturedErrorEvent): void => {
+    const reason = /memory/i.test(event.error.constructor.name) ? 'out-of-memory' : 'validation';
+    this.failure ??= new GpuError(reason, event.error.message);
+  };
+
+  private noteLoss(loss: DeviceLoss): void {
+    this.loss = loss;
+    this.failure = new GpuError('lost', `the GPU device was lost: ${loss.message}`);
+    for (const listener of this.lossListeners) listener(loss);
+    this.lossListeners.clear();
   }
 
   private adopt(storage: Storage): Storage {
@@ -291,7 +329,7 @@ function* collectStorages(value: unknown): Generator<Storage> {
  * Opens a device on an adapter, asking for the limits and optional features that kernels can use.
  * @throws GpuError `unsupported` if the adapter gives no device.
  */
-export async function openGpu(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
+export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
   const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
   const requiredLimits: Record<string, number> = {};
   for (const limit of WANTED_LIMITS) requiredLimits[limit] = adapter.limits[limit];
@@ -303,26 +341,44 @@ export async function openGpu(adapter: GPUAdapter, options: GpuOptions = {}): Pr
       cause: error,
     });
   }
-  return new Gpu(device, profileAdapter(adapter, features), {
+  return new Gpu(device, profileAdapter(adapter.info, features), {
     ...options,
     description: options.description ?? describeAdapter(adapter),
   });
 }
 
-/** One line naming an adapter. */
-export function describeAdapter(adapter: GPUAdapter): string {
-  const { vendor, architecture, device, description } = adapter.info;
-  const parts = [vendor, architecture, device, description].filter((part) => part);
-  return parts.length ? [...new Set(parts)].join(' ') : 'unnamed adapter';
+/**
+ * Works on a device that the caller has and goes on owning: `close` leaves it alone. What the device
+ * was not asked for when it was made (features, limits) is not used. An error that nobody captured,
+ * of the caller's own commands too, counts as a failure here.
+ */
+export function useDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
+  // Browsers of 2024 have no adapterInfo on devices yet.
+  const { adapterInfo } = device as { readonly adapterInfo?: GPUAdapterInfo };
+  const features = WANTED_FEATURES.filter((feature) => device.features.has(feature));
+  return new Gpu(device, profileAdapter(adapterInfo, features), {
+    ...options,
+    ownsDevice: false,
+    description: options.description ?? describeInfo(adapterInfo),
+  });
 }
 
-function profileAdapter(adapter: GPUAdapter, features: readonly GPUFeatureName[]): AdapterProfile {
-  const info = adapter.info as GPUAdapterInfo & {
-    isFallbackAdapter?: boolean;
-    subgroupMinSize?: number;
-    subgroupMaxSize?: number;
-  };
-  const software = /llvmpipe|lavapipe|swiftshader|basic render/i.test(describeAdapter(adapter));
+/** One line naming an adapter. */
+export function describeAdapter(adapter: GPUAdapter): string {
+  return describeInfo(adapter.info);
+}
+
+function describeInfo(info: GPUAdapterInfo | undefined): string {
+  const parts = [info?.vendor, info?.architecture, info?.device, info?.description];
+  return [...new Set(parts.filter((part) => part))].join(' ') || 'unnamed adapter';
+}
+
+function profileAdapter(
+  adapterInfo: GPUAdapterInfo | undefined,
+  features: readonly GPUFeatureName[],
+): AdapterProfile {
+  const info = (adapterInfo ?? {}) as Partial<GPUAdapterInfo>;
+  const software = /llvmpipe|lavapipe|swiftshader|basic render/i.test(describeInfo(adapterInfo));
   const fixed =
     features.includes('subgroups') && info.subgroupMinSize === info.subgroupMaxSize
       ? (info.subgroupMinSize ?? 0)

@@ -37,6 +37,8 @@ export class BufferPool {
   private readonly device: GPUDevice;
   /** By size; each list in order of creation. */
   private readonly free = new Map<number, GPUBuffer[]>();
+  /** Every buffer that exists, free or in use. */
+  private readonly buffers = new Set<GPUBuffer>();
   private readonly serials = new WeakMap<GPUBuffer, number>();
   private nextSerial = 1;
   private readonly budgetBytes: number;
@@ -82,6 +84,7 @@ export class BufferPool {
       );
     }
     const buffer = this.device.createBuffer({ size: wanted, usage: STORAGE_USAGE });
+    this.buffers.add(buffer);
     this.serials.set(buffer, this.nextSerial++);
     this.liveBytes += wanted;
     this.liveBuffers++;
@@ -101,8 +104,23 @@ export class BufferPool {
 
   /** Destroys all free buffers. */
   trim(): void {
-    for (const list of this.free.values()) for (const buffer of list) buffer.destroy();
+    for (const list of this.free.values()) {
+      for (const buffer of list) {
+        buffer.destroy();
+        this.buffers.delete(buffer);
+      }
+    }
     this.free.clear();
+    this.pooledBytes = 0;
+  }
+
+  /** Destroys all buffers, those in use too: nothing of this pool can be used any more. */
+  destroy(): void {
+    for (const buffer of this.buffers) buffer.destroy();
+    this.buffers.clear();
+    this.free.clear();
+    this.liveBytes = 0;
+    this.liveBuffers = 0;
     this.pooledBytes = 0;
   }
 

@@ -9,6 +9,7 @@ import {
 } from '../files.ts';
 import type { HostTensor } from '../nn/host-tensor.ts';
 import { parseSafetensors, serializeSafetensors } from '../nn/safetensors.ts';
+import { architectureMetadata } from './architecture-metadata.ts';
 import {
   CHECKPOINT_FORMAT,
   type CheckpointState,
@@ -139,7 +140,7 @@ export async function saveCheckpoint(
     const records: Record<string, FileRecord> = {};
     for (const [stem, tensors] of Object.entries(files)) {
       const name = `${stem}${SUFFIX}`;
-      const bytes = serializeSafetensors(tensors);
+      const bytes = serializeSafetensors(tensors, architectureMetadata(state.architecture));
       records[name] = { bytes: bytes.length, sha256: sha256(bytes) };
       yield [name, bytes];
     }

@@ -7,7 +7,7 @@ import { RandomStream } from '../../src/autograd/philox.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
 import type { AnyOpRow } from '../../src/autograd/registry/row.ts';
 import { checkReuse } from '../../src/autograd/reuse-check.ts';
-import { type Gpu, openGpu } from '../../src/gpu/gpu.ts';
+import { type Gpu, openAdapter } from '../../src/gpu/gpu.ts';
 
 export interface RowReport {
   readonly name: string;
@@ -41,7 +41,7 @@ async function runRow(gpu: Gpu, row: AnyOpRow): Promise<RowReport> {
 async function runOpSuite(): Promise<PageReport> {
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter) throw new Error('this browser has no WebGPU adapter');
-  const gpu = await openGpu(adapter);
+  const gpu = await openAdapter(adapter);
   const rows: RowReport[] = [];
   for (const row of OPS) {
     const report = await runRow(gpu, row);

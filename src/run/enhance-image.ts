@@ -11,12 +11,17 @@ export interface EnhanceOptions {
   readonly tile?: number;
   /** Pixels that neighbouring tiles share and blend over; default an eighth of the tile. */
   readonly overlap?: number;
+  /** Called when a tile is done, with the number of tiles done and of all (1 for a whole image). */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Looked at before each tile; what it was aborted with is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Lifts one image of any size: it is padded by reflection to what the network's halvings need, and
  * the result cropped back.
  * @returns the enhanced image in [0,1]
+ * @throws whatever `signal` was aborted with
  */
 export async function enhanceImage(
   gpu: Gpu,
@@ -26,13 +31,20 @@ export async function enhanceImage(
 ): Promise<GrayImage> {
   const tile = options.tile ?? 0;
   if (tile <= 0 || (image.width <= tile && image.height <= tile)) {
-    return enhanceWhole(gpu, method, image);
+    options.signal?.throwIfAborted();
+    const whole = await enhanceWhole(gpu, method, image);
+    options.onProgress?.(1, 1);
+    return whole;
   }
   const overlap = Math.min(options.overlap ?? Math.ceil(tile / 8), tile >> 1);
   const sum = new Float64Array(image.width * image.height);
   const weight = new Float64Array(sum.length);
-  for (const y of tileStarts(image.height, tile, overlap)) {
-    for (const x of tileStarts(image.width, tile, overlap)) {
+  const rows = tileStarts(image.height, tile, overlap);
+  const columns = tileStarts(image.width, tile, overlap);
+  let done = 0;
+  for (const y of rows) {
+    for (const x of columns) {
+      options.signal?.throwIfAborted();
       const width = Math.min(tile, image.width - x);
       const height = Math.min(tile, image.height - y);
       const part = await enhanceWhole(gpu, method, cut(image, x, y, width, height));
@@ -44,6 +56,7 @@ export async function enhanceImage(
           weight[index] += share;
         }
       }
+      options.onProgress?.(++done, rows.length * columns.length);
     }
   }
   const data = Float32Array.from(sum, (value, index) => value / weight[index]);

@@ -1,0 +1,128 @@
+/** A trained generator in a page or program: load it, enhance with it. */
+import type { GrayImage } from '../data/image.ts';
+import { CheckpointError, DataError, UsageError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { parseSafetensors } from '../nn/safetensors.ts';
+import { architectureOf, requireArchitecture } from '../run/architecture-metadata.ts';
+import type { Architecture } from '../run/checkpoint-state.ts';
+import { type EnhanceOptions, enhanceImage } from '../run/enhance-image.ts';
+import { enhancerFrom } from '../run/method-state.ts';
+import { grayFrom, type ImageInput } from './image-input.ts';
+
+/** Where a generator's bytes are: an address to fetch, or the bytes themselves. */
+export type GeneratorSource = string | URL | Blob | ArrayBuffer | Uint8Array;
+
+export interface LoadOptions {
+  /**
+   * What the generator is built from, where its file does not say: the `architecture` of the
+   * checkpoint's `state.json`.
+   */
+  readonly architecture?: Architecture;
+  /** Address of the checkpoint's `state.json`, to read the architecture from. */
+  readonly state?: string | URL;
+  /** Stops fetching. */
+  readonly signal?: AbortSignal;
+}
+
+type Enhancer = ReturnType<typeof enhancerFrom>;
+
+/** A trained generator on a device. */
+export class Generator {
+  readonly gpu: Gpu;
+  readonly architecture: Architecture;
+  private readonly enhancer: Enhancer;
+  private disposed = false;
+
+  constructor(gpu: Gpu, architecture: Architecture, enhancer: Enhancer) {
+    this.gpu = gpu;
+    this.architecture = architecture;
+    this.enhancer = enhancer;
+  }
+
+  /**
+   * Lifts one image of any size.
+   * @returns a grey image of the same size in [0,1]; `imageDataFrom` makes an `ImageData` of it
+   * @throws DataError for an image that cannot be read; GpuError `lost` after a device loss; what
+   *   `signal` was aborted with
+   */
+  async enhance(image: ImageInput, options: EnhanceOptions = {}): Promise<GrayImage> {
+    if (this.disposed) throw new UsageError('this generator was disposed of');
+    requireWhole('tile', options.tile);
+    requireWhole('overlap', options.overlap);
+    return enhanceImage(this.gpu, this.enhancer, grayFrom(image), options);
+  }
+
+  /** Gives the device's memory back. */
+  dispose(): void {
+    if (!this.disposed) this.enhancer.dispose();
+    this.disposed = true;
+  }
+}
+
+function requireWhole(name: string, value: number | undefined): void {
+  if (value === undefined || (Number.isInteger(value) && value >= 0)) return;
+  throw new UsageError(`${name}: expected a whole number of at least 0, found ${value}`);
+}
+
+/**
+ * Loads the generator of a checkpoint (`G_H.safetensors`) onto a device.
+ * @throws DataError if it cannot be fetched or is no safetensors file; CheckpointError if its
+ *   architecture is not known or its tensors do not fit it
+ */
+export async function loadGenerator(
+  gpu: Gpu,
+  source: GeneratorSource,
+  options: LoadOptions = {},
+): Promise<Generator> {
+  const name = isAddress(source) ? String(source) : 'generator';
+  const bytes = await bytesOf(source, options.signal);
+  const { tensors, metadata } = parseSafetensors(bytes, name);
+  const architecture =
+    options.architecture ?? (await stateArchitecture(options)) ?? architectureOf(metadata, name);
+  if (!architecture) {
+    throw new CheckpointError(
+      `${name}: its metadata does not say what it is: give { architecture }, or the address of the ` +
+        "checkpoint's state.json as { state }",
+    );
+  }
+  return new Generator(gpu, architecture, enhancerFrom(gpu, architecture, tensors, name));
+}
+
+async function stateArchitecture(options: LoadOptions): Promise<Architecture | undefined> {
+  if (options.state === undefined) return undefined;
+  const address = String(options.state);
+  const text = new TextDecoder().decode(await fetchBytes(address, options.signal));
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new CheckpointError(`${address}: not valid JSON`, { cause });
+  }
+  const found = typeof json === 'object' && json && 'architecture' in json && json.architecture;
+  return requireArchitecture(found, `${address}: field architecture`);
+}
+
+function isAddress(source: GeneratorSource): source is string | URL {
+  return typeof source === 'string' || source instanceof URL;
+}
+
+async function bytesOf(
+  source: GeneratorSource,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  if (isAddress(source)) return fetchBytes(String(source), signal);
+  if (source instanceof Uint8Array) return source;
+  return new Uint8Array(source instanceof Blob ? await source.arrayBuffer() : source);
+}
+
+async function fetchBytes(address: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  let response: Response;
+  try {
+    response = await fetch(address, signal ? { signal } : {});
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new DataError(`${address}: cannot be fetched: ${String(cause)}`, { cause });
+  }
+  if (!response.ok) throw new DataError(`${address}: cannot be fetched: HTTP ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}

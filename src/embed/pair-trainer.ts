@@ -1,0 +1,162 @@
+/** Training on pairs in memory, without files: for pages, workers and notebooks. */
+import { tensorFrom } from '../autograd/tensor.ts';
+import type { FitMode } from '../data/fit.ts';
+import type { GrayImage } from '../data/image.ts';
+import { PairLoader } from '../data/loader.ts';
+import type { PairSource } from '../data/pairs.ts';
+import { NumericalError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { PROPOSED_DEFAULTS, ProposedMethod, type ProposedOptions } from '../methods/proposed.ts';
+import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
+import { randomFeatureWeights, uniformLayerWeights } from '../nn/perceptual/random-features.ts';
+import { serializeSafetensors } from '../nn/safetensors.ts';
+import { architectureMetadata } from '../run/architecture-metadata.ts';
+import type { Architecture } from '../run/checkpoint-state.ts';
+import { type EnhanceOptions, enhanceImage } from '../run/enhance-image.ts';
+import { methodTensors } from '../run/method-state.ts';
+import { grayFrom, type ImageInput } from './image-input.ts';
+
+/** A pair of images of the same view and size. */
+export interface TrainingPair {
+  readonly low: ImageInput;
+  readonly high: ImageInput;
+}
+
+export interface PairTrainerOptions {
+  /** Side of the square images trained on, a multiple of 2^levels. */
+  readonly size: number;
+  /** Images a step; default 4. */
+  readonly batch?: number;
+  /** Default 3e-4, the paper's. Set anew at any time: `trainer.learningRate`. */
+  readonly learningRate?: number;
+  /** `crop` (default) cuts out squares at random, `resize` scales. */
+  readonly fit?: FitMode;
+  /** Mirror pairs at random; default false. */
+  readonly flip?: boolean;
+  /** Φ of the loss: default seeded untrained features; `none` leaves the term out. */
+  readonly perceptual?: PerceptualDistance | 'random-features' | 'none';
+  /** Options of the proposed method that differ from the paper's, for example `{ ngf: 16, levels: 6 }`. */
+  readonly method?: Partial<ProposedOptions>;
+  /** Seed of weights, order, crops and dropout; default 0. */
+  readonly seed?: number;
+}
+
+/** What one training step reports. */
+export interface TrainedStep {
+  /** Steps done, this one included. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Every loss term by name; `G` and `D` are the totals. */
+  readonly losses: Readonly<Record<string, number>>;
+}
+
+/** Trains the paper's proposed method on pairs in memory, a step at a time. */
+export class PairTrainer {
+  /** Used by the next step. */
+  learningRate: number;
+  private readonly gpu: Gpu;
+  private readonly method: ProposedMethod;
+  private readonly loader: PairLoader;
+  /** The distance made here, not the caller's. */
+  private readonly ownDistance: PerceptualDistance | undefined;
+  private steps = 0;
+
+  /**
+   * @throws DataError if there is no pair or an image cannot be read; UsageError if an option is out
+   *   of range
+   */
+  constructor(gpu: Gpu, pairs: readonly TrainingPair[], options: PairTrainerOptions) {
+    const { size, batch = 4, fit = 'crop', flip = false, seed = 0 } = options;
+    this.gpu = gpu;
+    this.learningRate = options.learningRate ?? 3e-4;
+    this.loader = new PairLoader(sourceOf(pairs), {
+      size,
+      batch,
+      fit,
+      flip,
+      seed,
+      crops: 'random',
+      shuffle: true,
+    });
+    const { perceptual = 'random-features' } = options;
+    if (perceptual === 'random-features') {
+      this.ownDistance = new PerceptualDistance(gpu, 'random-features', {
+        trunk: randomFeatureWeights(),
+        linear: uniformLayerWeights(),
+      });
+    }
+    this.method = new ProposedMethod(
+      gpu,
+      {
+        ...PROPOSED_DEFAULTS,
+        ...(perceptual === 'none' && { lambdaPerceptual: 0 }),
+        ...options.method,
+        seed,
+      },
+      typeof perceptual === 'string' ? this.ownDistance : perceptual,
+    );
+  }
+
+  /** Steps done so far. */
+  get step(): number {
+    return this.steps;
+  }
+
+  get architecture(): Architecture {
+    return { ...this.method.architecture, method: this.method.name };
+  }
+
+  /**
+   * Trains on the next batch and reads its losses back.
+   * @throws NumericalError naming losses that are not finite; GpuError after a device loss
+   */
+  async trainStep(): Promise<TrainedStep> {
+    const perEpoch = this.loader.batchesPerEpoch;
+    const epoch = Math.floor(this.steps / perEpoch);
+    const batch = await this.loader.batch(epoch, this.steps % perEpoch);
+    const terms = this.gpu.scope(() => {
+      const low = tensorFrom(this.gpu, batch.low, batch.shape);
+      const high = tensorFrom(this.gpu, batch.high, batch.shape);
+      const context = { step: this.steps, learningRate: this.learningRate };
+      return this.method.trainStep({ low, high }, context);
+    });
+    this.steps++;
+    try {
+      const losses: Record<string, number> = {};
+      for (const [index, name] of this.method.lossNames.entries()) {
+        losses[name] = (await terms[index].read())[0];
+      }
+      const bad = Object.keys(losses).filter((name) => !Number.isFinite(losses[name]));
+      if (bad.length) {
+        throw new NumericalError(`step ${this.steps}: loss ${bad.join(', ')} is not finite`);
+      }
+      return { step: this.steps, epoch, losses };
+    } finally {
+      for (const term of new Set(terms)) term.dispose();
+    }
+  }
+
+  /** Lifts one image with the generator as it is now. */
+  async enhance(image: ImageInput, options: EnhanceOptions = {}): Promise<GrayImage> {
+    return enhanceImage(this.gpu, this.method, grayFrom(image), options);
+  }
+
+  /** The generator as it is now, as the bytes of a `G_H.safetensors` that `loadGenerator` reads. */
+  async exportGenerator(): Promise<Uint8Array> {
+    const { G_H: tensors } = await methodTensors(this.method);
+    return serializeSafetensors(tensors, architectureMetadata(this.architecture));
+  }
+
+  /** Gives the device's memory back; a distance that was handed in stays. */
+  dispose(): void {
+    this.method.dispose();
+    this.ownDistance?.dispose();
+  }
+}
+
+function sourceOf(pairs: readonly TrainingPair[]): PairSource {
+  return {
+    pairs: pairs.map((_, index) => ({ organ: 'memory', name: String(index + 1) })),
+    load: async (index) => ({ low: grayFrom(pairs[index].low), high: grayFrom(pairs[index].high) }),
+  };
+}
