@@ -9,8 +9,14 @@ export interface ServedPage {
   close(): void;
 }
 
-/** Bundles a script of this folder for browsers and serves an empty page that runs it. */
-export async function servePage(script: string): Promise<ServedPage> {
+/**
+ * Bundles a script of this folder for browsers and serves an empty page that runs it.
+ * @param files further content by path, for example `/model.safetensors`
+ */
+export async function servePage(
+  script: string,
+  files: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<ServedPage> {
   // A `node:` import in what should be browser-safe fails the build.
   const bundle = await build({
     entryPoints: [fileURLToPath(new URL(script, import.meta.url))],
@@ -23,8 +29,14 @@ export async function servePage(script: string): Promise<ServedPage> {
   });
   const code = bundle.outputFiles[0].text;
   const html =
-    '<!doctype html><title>op suite</title><script type="module" src="/script.js"></script>';
-  const server = createServer(({ url }, response) => {
+    '<!doctype html><title>test page</title><script type="module" src="/script.js"></script>';
+  const server = createServer(({ url = '' }, response) => {
+    const file = files.get(url);
+    if (file) {
+      response.writeHead(200, { 'content-type': 'application/octet-stream' });
+      response.end(file);
+      return;
+    }
     const [type, body] =
       url === '/script.js' ? ['text/javascript', code] : ['text/html; charset=utf-8', html];
     response.writeHead(200, { 'content-type': type });

@@ -1,0 +1,118 @@
+/**
+ * The embedding API as a page uses it, on the main thread and in a worker. Bundled by page.ts; the page
+ * and the worker are the same script.
+ */
+import { PairTrainer } from '../../src/api/train.ts';
+import { GpuError, imageDataFrom, loadGenerator, openGpu } from '../../src/index.ts';
+import { TRAINER_OPTIONS, trainingPairs } from '../support/training-pairs.ts';
+
+/** An image that passes between Node, page and worker. */
+export interface PlainImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: number[];
+}
+
+export interface EnhanceTask {
+  readonly model: string;
+  readonly image: PlainImage;
+  readonly tile: number;
+}
+
+async function enhance({ model: address, image, tile }: EnhanceTask): Promise<number[]> {
+  const gpu = await openGpu();
+  const model = await loadGenerator(gpu, address);
+  const { width, height } = image;
+  const out = await model.enhance({ width, height, data: Float32Array.from(image.data) }, { tile });
+  model.dispose();
+  gpu.close();
+  return [...out.data];
+}
+
+const tasks = {
+  enhance,
+
+  enhanceInWorker: (task: EnhanceTask): Promise<number[]> =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker('/script.js', { type: 'module' });
+      worker.onmessage = ({ data }) => {
+        worker.terminate();
+        if (Array.isArray(data)) resolve(data);
+        else reject(new Error(String(data)));
+      };
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage(task);
+    }),
+
+  /** Grey levels through a canvas, an ImageBitmap and ImageData: all must give the same. */
+  async enhanceDrawables({ model: address, image }: EnhanceTask): Promise<number[][]> {
+    const gpu = await openGpu();
+    const model = await loadGenerator(gpu, address);
+    const { width, height } = image;
+    const imageData = imageDataFrom({ width, height, data: Float32Array.from(image.data) });
+    const canvas = document.createElement('canvas');
+    canvas.width = width;
+    canvas.height = height;
+    canvas.getContext('2d')?.putImageData(imageData, 0, 0);
+    const results: number[][] = [];
+    for (const input of [imageData, canvas, await createImageBitmap(canvas)]) {
+      results.push([...(await model.enhance(input)).data]);
+    }
+    gpu.close();
+    return results;
+  },
+
+  /** Loses the device, hears of it, opens another and goes on. */
+  async surviveLoss(
+    task: EnhanceTask,
+  ): Promise<{ reason: string; failure: string; after: number[] }> {
+    const gpu = await openGpu();
+    const model = await loadGenerator(gpu, task.model);
+    const heard = new Promise<string>((resolve) => gpu.onLost(({ reason }) => resolve(reason)));
+    gpu.device.destroy();
+    const reason = await heard;
+    const { width, height, data } = task.image;
+    let failure = 'none';
+    try {
+      await model.enhance({ width, height, data: Float32Array.from(data) });
+    } catch (error) {
+      failure = error instanceof GpuError ? error.reason : String(error);
+    }
+    gpu.close();
+    return { reason, failure, after: await enhance(task) };
+  },
+
+  async train(steps: number): Promise<Record<string, number>[]> {
+    const gpu = await openGpu();
+    const trainer = new PairTrainer(gpu, trainingPairs(), TRAINER_OPTIONS);
+    const losses: Record<string, number>[] = [];
+    for (let step = 0; step < steps; step++) losses.push({ ...(await trainer.trainStep()).losses });
+    trainer.dispose();
+    gpu.close();
+    return losses;
+  },
+
+  async openFailure(): Promise<{ reason: string; message: string }> {
+    try {
+      (await openGpu()).close();
+    } catch (error) {
+      if (error instanceof GpuError) return { reason: error.reason, message: error.message };
+      throw error;
+    }
+    return { reason: 'none', message: 'a device was opened' };
+  },
+};
+
+export type Tasks = typeof tasks;
+
+if (typeof document === 'undefined') {
+  globalThis.onmessage = async ({ data }: MessageEvent<EnhanceTask>) => {
+    try {
+      globalThis.postMessage(await enhance(data));
+    } catch (error) {
+      globalThis.postMessage(String(error));
+    }
+  };
+} else {
+  Object.assign(globalThis, { tasks });
+}
