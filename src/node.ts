@@ -1,8 +1,9 @@
-/** Node entry: everything of the browser-safe API, opening devices through Dawn. */
+/** Node entry: everything of the browser-safe API, opening devices through Dawn; image files. */
 import { type Gpu, type GpuOptions, openAdapter } from './gpu/gpu.ts';
 import { openNodeAdapter } from './gpu/node-adapter.ts';
 import { type OpenGpuOptions, openGpu as openWebGpu } from './gpu/web-gpu.ts';
 
+export { readImageAsync as readImage, writePng } from './data/image.node.ts';
 export * from './index.ts';
 
 export interface NodeGpuOptions extends GpuOptions {

@@ -1,0 +1,89 @@
+/** Training on pairs in memory. */
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loadGenerator } from '../../src/embed/generator.ts';
+import { PairTrainer, type TrainedStep } from '../../src/embed/pair-trainer.ts';
+import { DataError, NumericalError, UsageError } from '../../src/errors.ts';
+import { openGpu } from '../../src/node.ts';
+import { largestDifference, randomImage } from '../support/tiny-generator.ts';
+import { TRAINER_OPTIONS, trainingPairs } from '../support/training-pairs.ts';
+
+const suite = createSuite('pair trainer');
+
+const gpu = await openGpu();
+
+async function run(trainer: PairTrainer, steps: number): Promise<TrainedStep[]> {
+  const done: TrainedStep[] = [];
+  for (let step = 0; step < steps; step++) done.push(await trainer.trainStep());
+  return done;
+}
+
+suite('trains, the same way each time, and gives its memory back', async () => {
+  await gpu.flush();
+  const before = gpu.memory().liveBuffers;
+  const runs: TrainedStep[][] = [];
+  for (let repeat = 0; repeat < 2; repeat++) {
+    const trainer = new PairTrainer(gpu, trainingPairs(), TRAINER_OPTIONS);
+    runs.push(await run(trainer, 12));
+    trainer.dispose();
+  }
+  await gpu.flush();
+  assert.is(gpu.memory().liveBuffers, before);
+  const [first, second] = runs;
+  assert.equal(first, second);
+  // Six pairs in batches of two: three steps an epoch.
+  assert.equal(first.map(({ step, epoch }) => `${step}:${epoch}`).slice(0, 5), [
+    '1:0',
+    '2:0',
+    '3:0',
+    '4:1',
+    '5:1',
+  ]);
+  const meanL1 = (steps: TrainedStep[]) =>
+    steps.reduce((sum, { losses }) => sum + losses.G_l1_H, 0) / steps.length;
+  assert.ok(meanL1(first.slice(9)) < meanL1(first.slice(0, 3)), 'L1 falls over the epochs');
+  assert.ok(first[0].losses.G_perceptual_H > 0);
+});
+
+suite('exports a generator that enhances as the trainer does', async () => {
+  const trainer = new PairTrainer(gpu, trainingPairs(), { ...TRAINER_OPTIONS, perceptual: 'none' });
+  const [{ losses }] = await run(trainer, 1);
+  assert.is(losses.G_perceptual_H, 0);
+  const image = randomImage(40, 33);
+  const expected = await trainer.enhance(image);
+  const model = await loadGenerator(gpu, await trainer.exportGenerator());
+  assert.is(largestDifference((await model.enhance(image)).data, expected.data), 0);
+  assert.equal(model.architecture, trainer.architecture);
+  await trainer.trainStep();
+  const later = await trainer.enhance(image);
+  assert.ok(largestDifference(later.data, expected.data) > 0, 'the exported one does not train on');
+  model.dispose();
+  trainer.dispose();
+});
+
+suite('tells what is wrong', async () => {
+  assert.throws(
+    () => new PairTrainer(gpu, [], TRAINER_OPTIONS),
+    (error: unknown) => error instanceof DataError,
+  );
+  assert.throws(
+    () => new PairTrainer(gpu, trainingPairs(1), { ...TRAINER_OPTIONS, size: 1.5 }),
+    (error: unknown) => error instanceof UsageError,
+  );
+  const trainer = new PairTrainer(gpu, trainingPairs(2), {
+    ...TRAINER_OPTIONS,
+    learningRate: 1e30,
+  });
+  let failure: unknown;
+  try {
+    await run(trainer, 5);
+  } catch (error) {
+    failure = error;
+  }
+  assert.instance(failure, NumericalError);
+  assert.match(String(failure), /step \d: loss .* is not finite/);
+  trainer.dispose();
+});
+
+suite.after(() => gpu.close());
+suite.run();
