@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" preserve="true" />
 /**
  * What a kernel file produces: pure data that a device can run, with no device in sight.
  *

@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" preserve="true" />
 import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 import { ConstantCache } from './constants.ts';

@@ -10,7 +10,7 @@ import { largestDifference, randomImage, tinyGenerator } from '../support/tiny-g
 import { TRAINER_OPTIONS, trainingPairs } from '../support/training-pairs.ts';
 import { openChromium } from './chromium.ts';
 import type { EnhanceTask, Tasks } from './embed.ts';
-import { servePage } from './page.ts';
+import { serveBundle } from './page.ts';
 
 const suite = createSuite('embedding in Chromium');
 
@@ -27,7 +27,7 @@ async function withPage(
   options: { webgpu?: boolean },
   body: (tab: Page) => Promise<void>,
 ): Promise<void> {
-  const page = await servePage('embed.ts', new Map([[MODEL, model]]));
+  const page = await serveBundle('embed.ts', new Map([[MODEL, model]]));
   const browser = await openChromium(options);
   try {
     const tab = await browser.newPage();

@@ -5,7 +5,7 @@ import { OPS } from '../../src/autograd/registry/index.ts';
 import { swiftShaderRunsHere } from '../../src/gpu/swiftshader.ts';
 import { openChromium } from './chromium.ts';
 import type { PageReport } from './op-suite.ts';
-import { servePage } from './page.ts';
+import { serveBundle } from './page.ts';
 
 const suite = createSuite('ops in Chromium');
 
@@ -17,7 +17,7 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
   suite.skip('every op agrees with its reference in the page');
 } else {
   suite('every op agrees with its reference in the page', async () => {
-    const page = await servePage('op-suite.ts');
+    const page = await serveBundle('op-suite.ts');
     const browser = await openChromium();
     try {
       const tab = await browser.newPage();

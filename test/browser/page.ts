@@ -9,13 +9,10 @@ export interface ServedPage {
   close(): void;
 }
 
-/**
- * Bundles a script of this folder for browsers and serves an empty page that runs it.
- * @param files further content by path, for example `/model.safetensors`
- */
-export async function servePage(
+/** Bundles a script of this folder for browsers and serves an empty page that runs it. */
+export async function serveBundle(
   script: string,
-  files: ReadonlyMap<string, Uint8Array> = new Map(),
+  files?: ReadonlyMap<string, Uint8Array>,
 ): Promise<ServedPage> {
   // A `node:` import in what should be browser-safe fails the build.
   const bundle = await build({
@@ -27,7 +24,18 @@ export async function servePage(
     target: 'es2022',
     logLevel: 'silent',
   });
-  const code = bundle.outputFiles[0].text;
+  return servePage(bundle.outputFiles[0].text, files);
+}
+
+/**
+ * Serves an empty page that runs a script.
+ * @param code the script, as `/script.js`
+ * @param files further content by path, for example `/model.safetensors`
+ */
+export async function servePage(
+  code: string,
+  files: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<ServedPage> {
   const html =
     '<!doctype html><title>test page</title><script type="module" src="/script.js"></script>';
   const server = createServer(({ url = '' }, response) => {

@@ -1,0 +1,231 @@
+/** The packed package as a user gets it: linted, installed, type-checked, run in Node and in a page. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loadGenerator } from '../../src/embed/generator.ts';
+import { swiftShaderRunsHere } from '../../src/gpu/swiftshader.ts';
+import { openGpu } from '../../src/node.ts';
+import { openChromium } from '../browser/chromium.ts';
+import { servePage } from '../browser/page.ts';
+import { largestDifference, randomImage, tinyGenerator } from '../support/tiny-generator.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const require = createRequire(import.meta.url);
+const suite = createSuite('package');
+const folder = mkdtempSync(join(tmpdir(), 'sonolift-package-'));
+const project = join(folder, 'project');
+const TOLERANCE = 1e-5;
+
+interface Ran {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+function run(program: string, args: readonly string[], cwd: string): Ran {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd,
+    encoding: 'utf8',
+    timeout: 600_000,
+    shell: program === 'npm' && process.platform === 'win32',
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  return { status, output: `${stdout}${stderr}${error ?? ''}` };
+}
+
+/** Runs a program of Node's in `cwd` and returns what it printed. */
+function runNode(args: readonly string[], cwd: string): string {
+  const { status, output } = run(process.execPath, args, cwd);
+  assert.is(status, 0, output);
+  return output;
+}
+
+/** The program of a package that hides its package.json from `require`. */
+function programOf(name: string, bin: string): string {
+  const manifest = join(ROOT, 'node_modules', name, 'package.json');
+  return join(dirname(manifest), JSON.parse(readFileSync(manifest, 'utf8')).bin[bin]);
+}
+
+function pack(): string {
+  const { status, output } = run('npm', ['pack', '--pack-destination', folder], ROOT);
+  assert.is(status, 0, output);
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const tarball = join(folder, `sonolift-${version}.tgz`);
+  assert.ok(existsSync(tarball), output);
+  return tarball;
+}
+
+const tarball = pack();
+
+suite('publint and attw find no fault', () => {
+  console.log(runNode([programOf('publint', 'publint'), tarball, '--strict'], ROOT).trim());
+  runNode([programOf('@arethetypeswrong/cli', 'attw'), tarball, '--profile', 'esm-only'], ROOT);
+});
+
+suite('holds the build, its maps and types, and no sources or tests', () => {
+  const { output } = run('tar', ['-tzf', tarball], folder);
+  const files = output.trim().split('\n');
+  for (const name of [
+    'dist/index.js',
+    'dist/index.js.map',
+    'dist/types/src/index.d.ts',
+    'LICENSE',
+  ]) {
+    assert.ok(files.includes(`package/${name}`), name);
+  }
+  const strangers = files.filter(
+    (name) => !/^package\/(dist\/|(package\.json|README\.md|LICENSE|CHANGELOG\.md)$)/.test(name),
+  );
+  assert.equal(strangers, []);
+});
+
+/** A program in JavaScript as a user would write it, for Node. */
+const NODE_PROGRAM = `
+import { readFileSync, writeFileSync } from 'node:fs';
+import { GpuError, loadGenerator, openGpu, scoreImages } from 'sonolift';
+import * as node from 'sonolift/node';
+import { elementwiseActivation } from 'sonolift/kernels';
+import { metricNamed } from 'sonolift/metrics';
+import { Tensor, tensorFrom } from 'sonolift/nn';
+import { PairTrainer, simulatePair } from 'sonolift/train';
+if (node.GpuError !== GpuError) throw new Error('two copies of one class');
+const gpu = await openGpu();
+const input = JSON.parse(readFileSync('image.json', 'utf8'));
+const image = { ...input, data: Float32Array.from(input.data) };
+const model = await loadGenerator(gpu, readFileSync('G_H.safetensors'));
+const out = await model.enhance(image);
+writeFileSync('out.json', JSON.stringify([...out.data]));
+if (scoreImages(out, out, ['psnr']).psnr !== 100) throw new Error('psnr');
+if (metricNamed('ssim').direction !== 'higher') throw new Error('metrics');
+if (!(tensorFrom(gpu, [1], []) instanceof Tensor)) throw new Error('nn');
+if (elementwiseActivation({ kind: 'relu' }, 8).bindings.length !== 2) throw new Error('kernels');
+const pairs = [simulatePair(1, 0, { size: 32 })];
+const trainer = new PairTrainer(gpu, pairs, { size: 32, batch: 1, method: { ngf: 2, ndf: 2, levels: 4 } });
+const { losses } = await trainer.trainStep();
+if (!(losses.G > 0)) throw new Error('train');
+gpu.close();
+console.log('ran in Node');
+`;
+
+/** The same in TypeScript, for the compiler only. */
+const TYPED_PROGRAM = `
+import { type GrayImage, loadGenerator, openGpu } from 'sonolift';
+import { type Kernel, elementwiseActivation } from 'sonolift/kernels';
+import { HOST_METRICS } from 'sonolift/metrics';
+import { UNet } from 'sonolift/nn';
+import { PairTrainer } from 'sonolift/train';
+const gpu = await openGpu();
+const device: GPUDevice = gpu.device;
+const model = await loadGenerator(gpu, 'G_H.safetensors');
+const out: GrayImage = await model.enhance(new ImageData(8, 8), { tile: 64 });
+const kernel: Kernel = elementwiseActivation({ kind: 'relu' }, 8);
+const sum: number = out.data[0] + kernel.workgroups[0] + HOST_METRICS.length;
+// @ts-expect-error: a tile is a number, so these types are not any
+await model.enhance(out, { tile: 'large' });
+export { device, sum, UNet, PairTrainer };
+`;
+
+const PAGE_PROGRAM = `
+import { loadGenerator, openGpu } from 'sonolift';
+globalThis.enhance = async (image) => {
+  const gpu = await openGpu();
+  const model = await loadGenerator(gpu, '/G_H.safetensors');
+  const out = await model.enhance({ ...image, data: Float32Array.from(image.data) });
+  gpu.close();
+  return [...out.data];
+};
+`;
+
+/** Whether npm failed because there is no way to the registry. */
+const isOffline = (output: string) => /ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED/.test(output);
+
+mkdirSync(project);
+writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
+const install = run(
+  'npm',
+  ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', tarball],
+  project,
+);
+
+if (install.status !== 0 && isOffline(install.output)) {
+  console.log('package: skipped, its dependencies can be fetched from nowhere');
+  suite.skip('installs, type-checks and runs');
+} else {
+  suite('installs', () => assert.is(install.status, 0, install.output));
+
+  suite('its types are right for bundlers and for Node', () => {
+    writeFileSync(join(project, 'typed.ts'), TYPED_PROGRAM);
+    const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
+    const common = [
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2023,dom',
+      '--types',
+      '',
+    ];
+    for (const modules of [
+      ['--module', 'esnext', '--moduleResolution', 'bundler'],
+      ['--module', 'nodenext', '--moduleResolution', 'nodenext'],
+    ]) {
+      runNode([tsc, ...common, ...modules, 'typed.ts'], project);
+    }
+  });
+
+  suite('enhances in Node and in a page as the sources do', async () => {
+    const gpu = await openGpu();
+    const { bytes } = await tinyGenerator(gpu);
+    const image = randomImage(45, 32);
+    const expected = (await (await loadGenerator(gpu, bytes)).enhance(image)).data;
+    gpu.close();
+    const plain = { ...image, data: [...image.data] };
+    writeFileSync(join(project, 'G_H.safetensors'), bytes);
+    writeFileSync(join(project, 'image.json'), JSON.stringify(plain));
+    writeFileSync(join(project, 'program.js'), NODE_PROGRAM);
+    assert.match(runNode(['program.js'], project), /ran in Node/);
+    const inNode = JSON.parse(readFileSync(join(project, 'out.json'), 'utf8'));
+    assert.is(largestDifference(inNode, expected), 0);
+
+    const page = join(project, 'page.js');
+    writeFileSync(page, PAGE_PROGRAM);
+    const { outputFiles } = await build({
+      entryPoints: [page],
+      bundle: true,
+      write: false,
+      format: 'esm',
+      platform: 'browser',
+      logLevel: 'silent',
+    });
+    if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
+      console.log('package: page skipped, the bundled Chromium is for Linux x64');
+      return;
+    }
+    const served = await servePage(outputFiles[0].text, new Map([['/G_H.safetensors', bytes]]));
+    const browser = await openChromium();
+    try {
+      const tab = await browser.newPage();
+      const complaints: string[] = [];
+      tab.on('pageerror', (error) => complaints.push(String(error)));
+      tab.on('console', (line) => line.type() === 'error' && complaints.push(line.text()));
+      await tab.goto(served.url);
+      const found = await tab.evaluate<number[]>(`enhance(${JSON.stringify(plain)})`);
+      const difference = largestDifference(found, expected);
+      console.log(`page: largest difference ${difference.toExponential(1)}`);
+      assert.ok(difference <= TOLERANCE, String(difference));
+      assert.equal(complaints, []);
+    } finally {
+      await browser.close();
+      served.close();
+    }
+  });
+}
+
+suite.after(() => rmSync(folder, { recursive: true, force: true }));
+suite.run();
