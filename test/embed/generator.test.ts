@@ -1,6 +1,9 @@
 /** The embedding API in Node: loading, enhancing, devices of the page's own, device loss. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadGenerator } from '../../src/embed/generator.ts';
@@ -9,6 +12,7 @@ import { useDevice } from '../../src/gpu/gpu.ts';
 import { openGpu as openWebGpu } from '../../src/gpu/web-gpu.ts';
 import { serializeSafetensors } from '../../src/nn/safetensors.ts';
 import { openGpu } from '../../src/node.ts';
+import { saveCheckpoint } from '../../src/run/checkpoint.ts';
 import { enhanceImage } from '../../src/run/enhance-image.ts';
 import { enhancerFrom } from '../../src/run/method-state.ts';
 import { largestDifference, randomImage, tinyGenerator } from '../support/tiny-generator.ts';
@@ -89,6 +93,27 @@ suite('reads the architecture from metadata, an option, or state.json', async ()
   } finally {
     server.close();
     server.closeAllConnections();
+  }
+});
+
+suite('a checkpoint file says itself what it is', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sonolift-embed-'));
+  try {
+    const state = {
+      step: 2,
+      epoch: 0,
+      batchIndex: 2,
+      architecture,
+      rng: {},
+      optimizers: {},
+      best: {},
+    };
+    const saved = await saveCheckpoint(folder, 2, { G_H: tensors }, state);
+    const model = await loadGenerator(gpu, readFileSync(join(saved, 'G_H.safetensors')));
+    assert.equal(model.architecture, architecture);
+    model.dispose();
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 
