@@ -86,7 +86,7 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       const levels = small.data.map((value) => Math.round(255 * value) / 255);
       const rounded = (await model.enhance({ ...small, data: levels })).data;
       const drawn = await call(tab, 'enhanceDrawables', task({ ...small, data: levels }, 0));
-      assert.is(drawn.length, 3);
+      assert.is(drawn.length, 5);
       drawn.forEach((found, index) => {
         compare(`canvas kind ${index}`, found, rounded);
       });

@@ -44,7 +44,7 @@ const tasks = {
       worker.postMessage(task);
     }),
 
-  /** Grey levels through a canvas, an ImageBitmap and ImageData: all must give the same. */
+  /** Grey levels through everything that a page may have: all must give the same. */
   async enhanceDrawables({ model: address, image }: EnhanceTask): Promise<number[][]> {
     const gpu = await openGpu();
     const model = await loadGenerator(gpu, address);
@@ -55,9 +55,15 @@ const tasks = {
     canvas.height = height;
     canvas.getContext('2d')?.putImageData(imageData, 0, 0);
     const results: number[][] = [];
-    for (const input of [imageData, canvas, await createImageBitmap(canvas)]) {
+    const picture = new Image();
+    picture.src = canvas.toDataURL('image/png');
+    await picture.decode();
+    const frame = new VideoFrame(canvas, { timestamp: 0 });
+    const bitmap = await createImageBitmap(canvas);
+    for (const input of [imageData, canvas, bitmap, picture, frame]) {
       results.push([...(await model.enhance(input)).data]);
     }
+    frame.close();
     gpu.close();
     return results;
   },
