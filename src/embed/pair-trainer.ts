@@ -6,7 +6,12 @@ import { PairLoader } from '../data/loader.ts';
 import type { PairSource } from '../data/pairs.ts';
 import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { PROPOSED_DEFAULTS, ProposedMethod, type ProposedOptions } from '../methods/proposed.ts';
+import {
+  PROPOSED_DEFAULTS,
+  ProposedMethod,
+  type ProposedOptions,
+  proposedArchitecture,
+} from '../methods/proposed.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { randomFeatureWeights, uniformLayerWeights } from '../nn/perceptual/random-features.ts';
 import { serializeSafetensors } from '../nn/safetensors.ts';
@@ -103,7 +108,7 @@ export class PairTrainer {
   }
 
   get architecture(): Architecture {
-    return { ...this.method.architecture, method: this.method.name };
+    return proposedArchitecture(this.method.options);
   }
 
   /**

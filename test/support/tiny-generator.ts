@@ -1,7 +1,11 @@
 import { RandomStream } from '../../src/autograd/philox.ts';
 import type { GrayImage } from '../../src/data/image.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { PROPOSED_DEFAULTS, ProposedMethod } from '../../src/methods/proposed.ts';
+import {
+  PROPOSED_DEFAULTS,
+  ProposedMethod,
+  proposedArchitecture,
+} from '../../src/methods/proposed.ts';
 import { serializeSafetensors } from '../../src/nn/safetensors.ts';
 import { architectureMetadata } from '../../src/run/architecture-metadata.ts';
 import type { Architecture } from '../../src/run/checkpoint-state.ts';
@@ -18,7 +22,7 @@ export interface TinyGenerator {
 export async function tinyGenerator(gpu: Gpu, seed = 5): Promise<TinyGenerator> {
   const options = { ngf: 2, ndf: 2, levels: 4, lambdaPerceptual: 0, seed };
   const method = new ProposedMethod(gpu, { ...PROPOSED_DEFAULTS, ...options });
-  const architecture = { ...method.architecture, method: method.name };
+  const architecture = proposedArchitecture(method.options);
   const { G_H: tensors } = await methodTensors(method);
   method.dispose();
   const bytes = serializeSafetensors(tensors, architectureMetadata(architecture));
