@@ -11,6 +11,7 @@ import type { ForwardContext, Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { ResNet } from '../nn/resnet.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
+import { resnetPlan } from './generators.ts';
 import {
   type Batch,
   ENHANCER_PREFIX,
@@ -19,7 +20,7 @@ import {
   trainingPasses,
 } from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
-import { adamOver, disposeParts, enhanceWith, parametersOf, resnetPlan } from './parts.ts';
+import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
 
 export interface CycleGanOptions {
   readonly ngf: number;

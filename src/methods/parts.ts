@@ -1,14 +1,11 @@
 /** What the methods' classes share: collecting, updating and releasing networks. */
 
-import { RandomStream } from '../autograd/philox.ts';
 import { noGrad } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Adam, type AdamOptions } from '../nn/adam.ts';
 import { EVALUATION, type Network } from '../nn/network.ts';
-import { ResNet } from '../nn/resnet.ts';
 import type { Enhancer, Generator, Method } from './method.ts';
-import type { ArchitectureReader, GeneratorPlan } from './method-kind.ts';
 
 /** All parameters of some networks, to differentiate by. */
 export function parametersOf(...networks: readonly Network[]): Tensor[] {
@@ -53,20 +50,5 @@ export function enhancerOf(generator: Generator): Enhancer {
     sizeMultiple: generator.sizeMultiple,
     enhance: (low) => enhanceWith(generator, low),
     dispose: () => disposeNetwork(generator),
-  };
-}
-
-/** The ResNet of a checkpoint's architecture. */
-export function resnetPlan(architecture: ArchitectureReader): GeneratorPlan {
-  const options = {
-    inChannels: 1,
-    outChannels: 1,
-    ngf: architecture.whole('ngf', 4096),
-    blocks: architecture.whole('blocks', 64),
-    initialiser: 'default',
-  } as const;
-  return {
-    sizeMultiple: ResNet.SIZE_MULTIPLE,
-    make: (gpu) => new ResNet(gpu, options, new RandomStream(0, 'overwritten')),
   };
 }

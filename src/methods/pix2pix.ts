@@ -12,6 +12,7 @@ import { NORM_NAMES, type NormName } from '../nn/norm.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { DROPOUT_SITES, type DropoutSite, UNet } from '../nn/unet.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
+import { pix2pixPlan } from './generators.ts';
 import {
   type Batch,
   ENHANCER_PREFIX,
@@ -181,22 +182,5 @@ export const PIX2PIX = methodKind<Pix2PixOptions>({
     norm,
   }),
   create: (gpu, options) => new Pix2PixMethod(gpu, options),
-  generator: (architecture) => {
-    const levels = architecture.whole('levels', 8);
-    const options = {
-      inChannels: 1,
-      outChannels: 1,
-      ngf: architecture.whole('ngf', 4096),
-      levels,
-      norm: architecture.choice('norm', NORM_NAMES),
-      dropout: 0,
-      dropoutSite: 'none',
-      paddingMode: 'zeros',
-      initialiser: 'default',
-    } as const;
-    return {
-      sizeMultiple: 2 ** levels,
-      make: (gpu) => new UNet(gpu, options, new RandomStream(0, 'overwritten')),
-    };
-  },
+  generator: pix2pixPlan,
 });

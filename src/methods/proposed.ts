@@ -13,6 +13,7 @@ import type { ForwardContext, Network } from '../nn/network.ts';
 import { SpectralPatchGan } from '../nn/patchgan.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { DROPOUT_SITES, type DropoutSite, PADDING_MODES, UNet } from '../nn/unet.ts';
+import { proposedPlan } from './generators.ts';
 import {
   type Batch,
   ENHANCER_PREFIX,
@@ -326,19 +327,5 @@ export const PROPOSED = methodKind<ProposedOptions>({
   sizeMultiple: ({ levels }) => 2 ** levels,
   architecture: proposedArchitecture,
   create: (gpu, options, perceptual) => new ProposedMethod(gpu, options, perceptual),
-  generator: (architecture) => {
-    const levels = architecture.whole('levels', 8);
-    const options = {
-      ...PROPOSED_DEFAULTS,
-      inChannels: 1,
-      outChannels: 1,
-      ngf: architecture.whole('ngf', 4096),
-      levels,
-      paddingMode: architecture.choice('paddingMode', PADDING_MODES),
-    };
-    return {
-      sizeMultiple: 2 ** levels,
-      make: (gpu) => new UNet(gpu, options, new RandomStream(0, 'overwritten')),
-    };
-  },
+  generator: proposedPlan,
 });

@@ -14,9 +14,10 @@ import type { ForwardContext, Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { RegistrationNet, smoothness, warp } from '../nn/registration.ts';
 import { ResNet } from '../nn/resnet.ts';
+import { resnetPlan } from './generators.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING } from './method-kind.ts';
-import { adamOver, disposeParts, enhanceWith, parametersOf, resnetPlan } from './parts.ts';
+import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
 
 /**
  * `NC`: one generator, adversarial only; `C`: two, with cycles; `+R`: with registration. The mode of

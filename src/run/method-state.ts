@@ -1,9 +1,9 @@
 /** Methods and their states as checkpoints hold them. Browser-safe: nothing here reads files. */
 import { CheckpointError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { GENERATORS } from '../methods/generators.ts';
 import { ENHANCER_PREFIX, type Enhancer, type Method } from '../methods/method.ts';
 import type { ArchitectureReader, GeneratorPlan } from '../methods/method-kind.ts';
-import { findMethod, METHOD_NAMES } from '../methods/methods.ts';
 import { disposeNetwork, enhancerOf } from '../methods/parts.ts';
 import type { HostTensor } from '../nn/host-tensor.ts';
 import { type Network, readState, type Tensorlike, writeState } from '../nn/network.ts';
@@ -164,7 +164,7 @@ export function enhancerFrom(
  * @throws CheckpointError if the method is unknown or a field is missing or out of range
  */
 export function generatorPlan(architecture: Architecture, source: string): GeneratorPlan {
-  const kind = findMethod(architecture.method);
+  const plan = GENERATORS.get(architecture.method);
   const wrong = (name: string, expected: string): CheckpointError => {
     const value = architecture[name];
     const found = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'none');
@@ -172,7 +172,7 @@ export function generatorPlan(architecture: Architecture, source: string): Gener
       `${source}: field architecture.${name}: expected ${expected}, found ${found}`,
     );
   };
-  if (!kind) throw wrong('method', METHOD_NAMES.join(' or '));
+  if (!plan) throw wrong('method', [...GENERATORS.keys()].join(' or '));
   const reader: ArchitectureReader = {
     whole(name, most) {
       const value = architecture[name];
@@ -186,7 +186,7 @@ export function generatorPlan(architecture: Architecture, source: string): Gener
       return found;
     },
   };
-  return kind.generator(reader);
+  return plan(reader);
 }
 
 function hostTensor(shape: readonly number[], data: Float32Array): HostTensor {

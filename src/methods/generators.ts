@@ -1,0 +1,72 @@
+/**
+ * The enhancing generators of all methods, from what a checkpoint says of them: what enhancing needs, apart
+ * from the methods, so that a page that only enhances does not load training.
+ */
+import { RandomStream } from '../autograd/philox.ts';
+import { NORM_NAMES } from '../nn/norm.ts';
+import { ResNet } from '../nn/resnet.ts';
+import { PADDING_MODES, UNet } from '../nn/unet.ts';
+import type { ArchitectureReader, GeneratorPlan } from './method-kind.ts';
+
+/** The U-Net of the proposed method. */
+export function proposedPlan(architecture: ArchitectureReader): GeneratorPlan {
+  const levels = architecture.whole('levels', 8);
+  const options = {
+    inChannels: 1,
+    outChannels: 1,
+    ngf: architecture.whole('ngf', 4096),
+    levels,
+    paddingMode: architecture.choice('paddingMode', PADDING_MODES),
+    dropout: 0,
+    dropoutSite: 'none',
+    initialiser: 'default',
+  } as const;
+  return {
+    sizeMultiple: 2 ** levels,
+    make: (gpu) => new UNet(gpu, options, new RandomStream(0, 'overwritten')),
+  };
+}
+
+/** The U-Net of pix2pix. */
+export function pix2pixPlan(architecture: ArchitectureReader): GeneratorPlan {
+  const levels = architecture.whole('levels', 8);
+  const options = {
+    inChannels: 1,
+    outChannels: 1,
+    ngf: architecture.whole('ngf', 4096),
+    levels,
+    norm: architecture.choice('norm', NORM_NAMES),
+    dropout: 0,
+    dropoutSite: 'none',
+    paddingMode: 'zeros',
+    initialiser: 'default',
+  } as const;
+  return {
+    sizeMultiple: 2 ** levels,
+    make: (gpu) => new UNet(gpu, options, new RandomStream(0, 'overwritten')),
+  };
+}
+
+/** The ResNet of a checkpoint's architecture. */
+export function resnetPlan(architecture: ArchitectureReader): GeneratorPlan {
+  const options = {
+    inChannels: 1,
+    outChannels: 1,
+    ngf: architecture.whole('ngf', 4096),
+    blocks: architecture.whole('blocks', 64),
+    initialiser: 'default',
+  } as const;
+  return {
+    sizeMultiple: ResNet.SIZE_MULTIPLE,
+    make: (gpu) => new ResNet(gpu, options, new RandomStream(0, 'overwritten')),
+  };
+}
+
+/** Every method's generator, by the method's name in checkpoints. */
+export const GENERATORS: ReadonlyMap<string, (architecture: ArchitectureReader) => GeneratorPlan> =
+  new Map([
+    ['proposed', proposedPlan],
+    ['pix2pix', pix2pixPlan],
+    ['cyclegan', resnetPlan],
+    ['reggan', resnetPlan],
+  ]);
