@@ -1,7 +1,7 @@
 import type { AdapterProfile, Plan } from '../kernel.ts';
 import type { Correlation } from './correlation-spec.ts';
 import type { Epilogue } from './epilogue.ts';
-import { foldReflection } from './fold.ts';
+import { foldedPlan } from './fold.ts';
 import { correlationPlan } from './forward.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { hasSmallMaps, smallDataGradient } from './small-maps.ts';
@@ -71,17 +71,5 @@ export function conv2dDataGradient(
   const phases = parities.map((v) => v % stride);
   const order = { kernelHeight, kernelWidth, adjoint: { stride, phases } };
   const plan = correlationPlan(spec, order, profile);
-  if (!reflect) return plan;
-  const { batch, inChannels, height, width, padding } = geometry;
-  const padded = { temporary: plan.temporaries.length };
-  const temporaries = [...plan.temporaries, batch * inChannels * spec.outHeight * spec.outWidth];
-  const steps: Plan['steps'][number][] = plan.steps.map((step) => ({
-    ...step,
-    operands: step.operands.map((operand) => ('output' in operand ? padded : operand)),
-  }));
-  steps.push({
-    kernel: foldReflection({ planes: batch * inChannels, height, width, padding, accumulate }),
-    operands: [padded, { output: 0 }],
-  });
-  return { temporaries, steps };
+  return reflect ? foldedPlan(plan, geometry, accumulate) : plan;
 }

@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { Kernel } from '../kernel.ts';
+import type { Kernel, Plan } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
+import type { ConvGeometry } from './geometry.ts';
 
 /*
  * Adjoint of extending images by reflection: every pixel of the margin adds to the pixel that it was
@@ -12,7 +13,7 @@ import { linearMain, linearWorkgroups } from '../linear.ts';
  * mirror images), and need not divide for every pixel.
  */
 
-export interface FoldReflectionSpec {
+interface FoldReflectionSpec {
   readonly planes: number;
   readonly height: number;
   readonly width: number;
@@ -22,7 +23,7 @@ export interface FoldReflectionSpec {
 }
 
 /** Bindings: padded, image [P,H,W], sizes. */
-export function foldReflection({
+function foldReflection({
   planes,
   height,
   width,
@@ -68,4 +69,28 @@ ${linearMain('sizes.rows')}
 }
 `,
   };
+}
+
+/**
+ * A plan that writes the gradient of the whole padded image to output 0, followed by the fold that
+ * makes of it the image's own.
+ * @param accumulate whether to add to what the image holds
+ */
+export function foldedPlan(
+  plan: Plan,
+  { batch, inChannels, height, width, padding }: ConvGeometry,
+  accumulate: boolean,
+): Plan {
+  const planes = batch * inChannels;
+  const length = planes * (height + 2 * padding) * (width + 2 * padding);
+  const padded = { temporary: plan.temporaries.length };
+  const steps: Plan['steps'][number][] = plan.steps.map((step) => ({
+    ...step,
+    operands: step.operands.map((operand) => ('output' in operand ? padded : operand)),
+  }));
+  steps.push({
+    kernel: foldReflection({ planes, height, width, padding, accumulate }),
+    operands: [padded, { output: 0 }],
+  });
+  return { temporaries: [...plan.temporaries, length], steps };
 }

@@ -1,6 +1,6 @@
 import type { Plan } from '../../kernel.ts';
 import { type Epilogue, NO_EPILOGUE } from '../epilogue.ts';
-import { foldReflection } from '../fold.ts';
+import { foldedPlan } from '../fold.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth } from '../geometry.ts';
 import { correlationPlan } from './correlation.ts';
 
@@ -74,21 +74,5 @@ export function gpuDataGradient(geometry: ConvGeometry, epilogue: Epilogue): Pla
     },
     { kernelHeight, kernelWidth, adjoint: { stride, phases } },
   );
-  return reflect ? folded(plan, g) : plan;
-}
-
-/** The plan, followed by adding the padded image's margins to the pixels they were copied from. */
-function folded(plan: Plan, { batch, inChannels, height, width, padding }: ConvGeometry): Plan {
-  const planes = batch * inChannels;
-  const length = planes * (height + 2 * padding) * (width + 2 * padding);
-  const padded = { temporary: plan.temporaries.length };
-  const steps: Plan['steps'][number][] = plan.steps.map((step) => ({
-    ...step,
-    operands: step.operands.map((operand) => ('output' in operand ? padded : operand)),
-  }));
-  steps.push({
-    kernel: foldReflection({ planes, height, width, padding, accumulate: false }),
-    operands: [padded, { output: 0 }],
-  });
-  return { temporaries: [...plan.temporaries, length], steps };
+  return reflect ? foldedPlan(plan, g, false) : plan;
 }
