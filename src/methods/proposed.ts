@@ -268,8 +268,12 @@ export class ProposedMethod implements Method {
       lambdaL1,
     ];
     if (this.perceptual) {
-      terms.push(this.perceptualLoss(this.perceptual, batch.high, fakes.high));
-      terms.push(this.perceptualLoss(this.perceptual, batch.low, fakes.low));
+      terms.push(
+        ...this.perceptual.meanDistances([
+          { real: batch.high, fake: fakes.high },
+          { real: batch.low, fake: fakes.low },
+        ]),
+      );
       weights.push(lambdaPerceptual, lambdaPerceptual);
     }
     const total = weightedSum(terms, weights);
@@ -277,12 +281,6 @@ export class ProposedMethod implements Method {
     this.generatorOptimiser.step(context.learningRate);
     while (terms.length < 8) terms.push(tensorFrom(this.gpu, [0], []));
     return [total, ...terms];
-  }
-
-  /** Φ(real, fake), averaged over the batch. */
-  private perceptualLoss(distance: PerceptualDistance, real: Tensor, fake: Tensor): Tensor {
-    const realFeatures = noGrad(() => distance.features(real));
-    return mean(distance.distance(realFeatures, distance.features(fake)));
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { weightedSum } from '../../src/autograd/ops/weighted-sum.ts';
 import { backward, noGrad } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import { DataError } from '../../src/errors.ts';
@@ -16,7 +17,7 @@ import {
   randomFeatureWeights,
   uniformLayerWeights,
 } from '../../src/nn/perceptual/random-features.ts';
-import { type PerceptualName, TRUNKS } from '../../src/nn/perceptual/trunks.ts';
+import { largestOutput, type PerceptualName, TRUNKS } from '../../src/nn/perceptual/trunks.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { type FormulaEntry, formulaTensor } from '../fixtures/pytorch/formula.ts';
 import { assertDeviation, type Deviation, type Rule } from '../support/deviation.ts';
@@ -142,6 +143,60 @@ suite('random-features: an image is at distance 0 from itself, and flat black gi
   assert.ok((await apart.read()).every((value) => value > 0.05));
   assert.ok((await gradient?.read())?.every(Number.isFinite));
   distance.dispose();
+});
+
+suite('pairs of batches together are as far apart as each alone, gradients too', async () => {
+  const distance = new PerceptualDistance(gpu, 'random-features', {
+    trunk: randomFeatureWeights(),
+    linear: uniformLayerWeights(),
+  });
+  const image = (seed: number, size: number): Tensor =>
+    tensorFrom(
+      gpu,
+      Float32Array.from({ length: 3 * size * size }, (_, i) => Math.sin(seed + i * (0.1 + seed))),
+      [3, 1, size, size],
+    );
+  const measure = async (sizes: readonly number[], together: boolean) => {
+    const pairs = sizes.map((size, index) => ({
+      real: image(2 * index, size),
+      fake: image(2 * index + 1, size),
+    }));
+    for (const { real, fake } of pairs) {
+      real.requiresGrad = true;
+      fake.requiresGrad = true;
+    }
+    const means = together
+      ? distance.meanDistances(pairs)
+      : pairs.flatMap((pair) => distance.meanDistances([pair]));
+    const total = weightedSum(means, [2, -3]);
+    const gradients = backward(
+      total,
+      pairs.flatMap(({ real, fake }) => [real, fake]),
+    );
+    const parts: (Float32Array | undefined)[] = await readAll(means);
+    for (const { real, fake } of pairs) {
+      assert.not(gradients.has(real), 'real images take no gradient');
+      parts.push(await gradients.get(fake)?.read());
+    }
+    return parts;
+  };
+  for (const sizes of [
+    [16, 16],
+    // Of two shapes, so they cannot be joined.
+    [16, 12],
+  ]) {
+    const alone = await measure(sizes, false);
+    for (const [index, values] of (await measure(sizes, true)).entries()) {
+      assert.equal(values, alone[index], `sizes ${sizes}, part ${index}`);
+    }
+  }
+  distance.dispose();
+});
+
+suite('the largest output of a trunk', () => {
+  // 64 channels of all pixels behind VGG's first convolution; of a quarter of them behind SqueezeNet's.
+  assert.is(largestOutput(TRUNKS.vgg, 256, 192), 64 * 256 * 192);
+  assert.is(largestOutput(TRUNKS.squeeze, 256, 256), 64 * 127 * 127);
 });
 
 suite('weights that do not fit are refused by name', () => {

@@ -1,14 +1,19 @@
 import { add } from '../../autograd/ops/arithmetic.ts';
 import { channelAffine } from '../../autograd/ops/channel-affine.ts';
+import { concat } from '../../autograd/ops/concat.ts';
 import { conv2d } from '../../autograd/ops/conv2d.ts';
 import { type ConvolutionBranch, conv2dBranches } from '../../autograd/ops/conv2d-branches.ts';
 import { lpipsDistance } from '../../autograd/ops/lpips-distance.ts';
 import { maxPool2d } from '../../autograd/ops/max-pool2d.ts';
+import { mean } from '../../autograd/ops/reduce.ts';
+import { sliceBatch } from '../../autograd/ops/slice.ts';
+import { noGrad } from '../../autograd/tape.ts';
 import { sameShape, type Tensor } from '../../autograd/tensor.ts';
 import { DataError, ShapeError } from '../../errors.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { constantTensor, type Tensorlike } from '../network.ts';
 import {
+  largestOutput,
   type PerceptualName,
   perceptualLabel,
   TRUNKS,
@@ -95,6 +100,35 @@ export class PerceptualDistance {
   /** Distances `[N]` between feature lists of `features`. */
   distance(first: readonly Tensor[], second: readonly Tensor[]): Tensor {
     return this.shares(first, second).reduce((total, share) => add(total, share));
+  }
+
+  /**
+   * The mean distance of each pair of batches, a scalar `[]` each; gradients flow to the images of
+   * `fake` only. Pairs of one shape pass through the trunk together, as far as a binding can hold
+   * its largest output: deep layers of small images are too small to keep a device busy on their own.
+   */
+  meanDistances(
+    pairs: readonly { readonly real: Tensor; readonly fake: Tensor }[],
+  ): readonly Tensor[] {
+    const first = pairs[0]?.fake;
+    if (!first) return [];
+    const together = pairs.every(
+      ({ real, fake }) => sameShape(real.shape, first.shape) && sameShape(fake.shape, first.shape),
+    );
+    const [batch, , height, width] = first.shape;
+    const bytes = 4 * pairs.length * batch * largestOutput(TRUNKS[this.name], height, width);
+    if (
+      pairs.length > 1 &&
+      !(together && bytes <= first.gpu.device.limits.maxStorageBufferBindingSize)
+    ) {
+      return pairs.flatMap((pair) => this.meanDistances([pair]));
+    }
+    const join = (images: Tensor[]): Tensor => (images.length > 1 ? concat(images, 0) : images[0]);
+    const realFeatures = noGrad(() => this.features(join(pairs.map(({ real }) => real))));
+    const fakeFeatures = this.features(join(pairs.map(({ fake }) => fake)));
+    const distances = this.distance(realFeatures, fakeFeatures);
+    if (pairs.length === 1) return [mean(distances)];
+    return pairs.map((_, index) => mean(sliceBatch(distances, index * batch, batch)));
   }
 
   dispose(): void {

@@ -158,3 +158,24 @@ export function trunkShapes(trunk: Trunk): Map<string, readonly number[]> {
   }
   return shapes;
 }
+
+/** Values of the largest layer output of one image of `height`×`width`, its scaled RGB planes included. */
+export function largestOutput(trunk: Trunk, height: number, width: number): number {
+  let [rows, columns] = [height, width];
+  let largest = 3 * rows * columns;
+  for (const layer of trunk.slices.flat()) {
+    if (layer.kind === 'pool') {
+      const round = layer.ceilMode ? Math.ceil : Math.floor;
+      rows = round((rows - layer.kernel) / 2) + 1;
+      columns = round((columns - layer.kernel) / 2) + 1;
+    } else if (layer.kind === 'conv') {
+      const margin = 2 * layer.padding - layer.kernel;
+      rows = Math.floor((rows + margin) / layer.stride) + 1;
+      columns = Math.floor((columns + margin) / layer.stride) + 1;
+      largest = Math.max(largest, layer.to * rows * columns);
+    } else {
+      largest = Math.max(largest, 2 * layer.expand * rows * columns);
+    }
+  }
+  return largest;
+}
