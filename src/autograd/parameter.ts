@@ -13,9 +13,17 @@ export interface GradientSlot {
 export class Parameter extends Tensor {
   readonly gradient: GradientSlot;
 
-  constructor(gpu: Gpu, shape: Shape, value: Storage, gradient: Storage, name: string) {
+  /** @param requiresGrad false for a value whose true gradient is 0: its slot stays as it is */
+  constructor(
+    gpu: Gpu,
+    shape: Shape,
+    value: Storage,
+    gradient: Storage,
+    name: string,
+    requiresGrad = true,
+  ) {
     super(gpu, shape, value);
-    this.requiresGrad = true;
+    this.requiresGrad = requiresGrad;
     this.name = name;
     this.gradient = { tensor: new Tensor(gpu, shape, gradient), filled: false };
   }

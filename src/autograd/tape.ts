@@ -58,7 +58,7 @@ export function attach(
 /**
  * Reverse-mode differentiation: ∂output/∂t for every tensor of `wrt`, weighted by `cotangent`
  * (default: ones for a scalar output). Only nodes between `wrt` and `output` are visited, and only
- * gradients that lead to `wrt` are computed. Parameters collect into their gradient slot; other
+ * gradients that lead to `wrt` are computed; a tensor that requires no gradient gets none. Parameters collect into their gradient slot; other
  * leaves are returned.
  * @throws ShapeError if `output` is no scalar and no cotangent is given, or a gradient's shape is wrong.
  */
@@ -72,7 +72,7 @@ export function backward(
       `backward from a tensor of shape ${formatShape(output.shape)} needs a cotangent`,
     );
   }
-  const targets = new Set(wrt);
+  const targets = new Set(wrt.filter((tensor) => tensor.requiresGrad));
   const { nodes, needed } = findPath(output, targets);
   const cotangents = new Map<Tensor, Tensor>();
   const holders = new Map<Tensor, number>();

@@ -60,7 +60,7 @@ export class Adam {
     );
     for (const { parameters, first, second, prefix } of this.groups) {
       for (const parameter of parameters.all()) {
-        if (!parameter.gradient.filled) {
+        if (parameter.requiresGrad && !parameter.gradient.filled) {
           throw new ShapeError(`Adam: ${prefix}${parameter.name} received no gradient`);
         }
       }

@@ -26,12 +26,16 @@ export interface Network {
   readonly buffers: ReadonlyMap<string, Tensor>;
 }
 
-/** Declares `name.weight` and, with `bias`, `name.bias` of a convolution. */
+/**
+ * Declares `name.weight` and, with `bias`, `name.bias` of a convolution. In front of instance norm,
+ * which takes the mean away again, a bias does nothing and has no gradient (`cancelled`); it is kept
+ * for the sake of checkpoints.
+ */
 export function declareConvolution(
   name: string,
   shape: readonly [number, number, number, number],
   initialise: Initialiser,
-  options: { bias: boolean; biasLength: number; weightName?: string },
+  options: { bias: boolean; biasLength: number; weightName?: string; cancelled?: boolean },
 ): ParameterDeclaration[] {
   const fanIn = shape[1] * shape[2] * shape[3];
   const declarations: ParameterDeclaration[] = [
@@ -47,6 +51,7 @@ export function declareConvolution(
       name: `${name}.bias`,
       shape: biasShape,
       initialise: () => initialise(biasShape, 'bias', fanIn),
+      requiresGrad: !options.cancelled,
     });
   }
   return declarations;

@@ -15,6 +15,8 @@ export interface ParameterDeclaration {
   readonly name: string;
   readonly shape: Shape;
   readonly initialise: () => Float32Array;
+  /** Default true. False: no gradient is computed, it counts as 0. */
+  readonly requiresGrad?: boolean;
 }
 
 /** One contiguous stretch of parameters and, at the same offsets, of their gradients. */
@@ -51,7 +53,7 @@ export class ParameterSet {
       length,
     }));
     const contents = lengths.map((length) => new Float32Array(length));
-    for (const { name, shape, initialise } of declarations) {
+    for (const { name, shape, initialise, requiresGrad } of declarations) {
       const { arena, offset } = this.placement(name);
       const values = initialise();
       if (values.length !== sizeOf(shape)) {
@@ -67,6 +69,7 @@ export class ParameterSet {
           part(gpu, this.arenas[arena].value, offset, bytes),
           part(gpu, this.arenas[arena].gradient, offset, bytes),
           name,
+          requiresGrad,
         ),
       );
     }

@@ -93,7 +93,11 @@ export function declareBasicPatchGan(
 ): ParameterDeclaration[] {
   const initialise = initialiser(options.initialiser, random);
   return layersOf(options).flatMap(({ name, from, to, normalised, bias }) => [
-    ...declareConvolution(name, [to, from, 4, 4], initialise, { bias, biasLength: to }),
+    ...declareConvolution(name, [to, from, 4, 4], initialise, {
+      bias,
+      biasLength: to,
+      cancelled: normalised && bias,
+    }),
     ...(normalised ? declareNorm(options.norm, normOf(name), to, options.initialiser, random) : []),
   ]);
 }

@@ -147,7 +147,11 @@ export function declareRegistration(
     declareConvolution(name, [to, from, side, side], values, { bias: true, biasLength: to });
   const residual = (name: string, channels: number) =>
     ['conv1', 'conv2'].flatMap((part) =>
-      convolution(`${name}.${part}`, channels, channels, 3, plain),
+      declareConvolution(`${name}.${part}`, [channels, channels, 3, 3], plain, {
+        bias: true,
+        biasLength: channels,
+        cancelled: true,
+      }),
     );
   const channelsAt = (level: number): number => (level === 1 ? width : 2 * width);
   const declarations: ParameterDeclaration[] = [];

@@ -115,9 +115,17 @@ export function declareResNet(
 ): ParameterDeclaration[] {
   const initialise = initialiser(name, random);
   const convolution = (layer: string, from: number, to: number, side: number) =>
-    declareConvolution(layer, [to, from, side, side], initialise, { bias: true, biasLength: to });
+    declareConvolution(layer, [to, from, side, side], initialise, {
+      bias: true,
+      biasLength: to,
+      cancelled: layer !== 'head',
+    });
   const transposed = (layer: string, from: number, to: number) =>
-    declareConvolution(layer, [from, to, 3, 3], initialise, { bias: true, biasLength: to });
+    declareConvolution(layer, [from, to, 3, 3], initialise, {
+      bias: true,
+      biasLength: to,
+      cancelled: true,
+    });
   return [
     ...convolution('stem', inChannels, ngf, 7),
     ...convolution('down1', ngf, 2 * ngf, 3),

@@ -224,7 +224,11 @@ export function declareUNet(options: UNetOptions, random: RandomStream): Paramet
       : ([from, to, 4, 4] as const);
     const bias = norm === 'instance' || name === 'up1';
     return [
-      ...declareConvolution(name, shape, initialise, { bias, biasLength: to }),
+      ...declareConvolution(name, shape, initialise, {
+        bias,
+        biasLength: to,
+        cancelled: normalised && norm === 'instance',
+      }),
       ...(normalised ? declareNorm(norm, normOf(name), to, options.initialiser, random) : []),
     ];
   });

@@ -1,6 +1,9 @@
 /** Adam against PyTorch's in f64 (`optimisers.py`). */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { multiply } from '../../src/autograd/ops/arithmetic.ts';
+import { sum } from '../../src/autograd/ops/reduce.ts';
+import { backward } from '../../src/autograd/tape.ts';
 import { Adam } from '../../src/nn/adam.ts';
 import { ParameterSet } from '../../src/nn/parameter-set.ts';
 import { openNodeGpu } from '../../src/node.ts';
@@ -190,6 +193,24 @@ suite('several networks are updated together, and state goes out and in', async 
   assert.equal(await after.second.read(), await straight.second.read());
   assert.equal(await after.adam.readState(), await straight.adam.readState());
   assert.is(after.adam.stepCount, 4);
+});
+
+suite('a value that requires no gradient stays, whatever the others do', async () => {
+  const parameters = new ParameterSet(gpu, [
+    { name: 'weight', shape: [2], initialise: () => Float32Array.of(1, 2) },
+    { name: 'bias', shape: [2], initialise: () => Float32Array.of(3, 4), requiresGrad: false },
+  ]);
+  const adam = new Adam(gpu, new Map([['net.', parameters]]), { beta1: 0.9, beta2: 0.999 });
+  const [weight, bias] = [parameters.get('weight'), parameters.get('bias')];
+  for (let step = 0; step < 3; step++) {
+    const total = sum(multiply(weight, bias));
+    assert.is(backward(total, [weight, bias]).size, 0);
+    assert.not(bias.gradient.filled);
+    adam.step(0.5);
+  }
+  const values = await parameters.read();
+  assert.equal([...(values.get('bias') ?? [])], [3, 4]);
+  assert.ok((values.get('weight') ?? [])[0] < 0);
 });
 
 suite.run();
