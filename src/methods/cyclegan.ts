@@ -10,6 +10,7 @@ import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
 import type { ForwardContext, Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { ResNet } from '../nn/resnet.ts';
+import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
 import { resnetPlan } from './generators.ts';
 import {
@@ -27,6 +28,8 @@ export interface CycleGanOptions {
   readonly ndf: number;
   /** Residual blocks of a generator. */
   readonly blocks: number;
+  /** How the generators double their maps' sides. */
+  readonly upsample: Upsample;
   readonly initialiser: InitialiserName;
   readonly ganMode: GanMode;
   /** Earlier fakes kept for each discriminator; 0 for none. */
@@ -203,6 +206,7 @@ export const CYCLEGAN = methodKind<CycleGanOptions>({
     ngf: 64,
     ndf: 64,
     blocks: 9,
+    upsample: 'transposed',
     'gan-mode': 'lsgan',
     'pool-size': 50,
     'lambda-cycle': 10,
@@ -212,6 +216,7 @@ export const CYCLEGAN = methodKind<CycleGanOptions>({
     ngf: options.number('ngf'),
     ndf: options.number('ndf'),
     blocks: options.number('blocks'),
+    upsample: options.choice('upsample', UPSAMPLES),
     initialiser: options.choice('init', INITIALISERS),
     ganMode: options.choice('gan-mode', GAN_MODES),
     poolSize: options.number('pool-size'),
@@ -222,7 +227,14 @@ export const CYCLEGAN = methodKind<CycleGanOptions>({
     seed: options.number('seed'),
   }),
   sizeMultiple: () => ResNet.SIZE_MULTIPLE,
-  architecture: ({ ngf, ndf, blocks }) => ({ method: 'cyclegan', channels: 1, ngf, ndf, blocks }),
+  architecture: ({ ngf, ndf, blocks, upsample }) => ({
+    method: 'cyclegan',
+    channels: 1,
+    ngf,
+    ndf,
+    blocks,
+    upsample,
+  }),
   create: (gpu, options) => new CycleGanMethod(gpu, options),
   generator: resnetPlan,
 });

@@ -6,7 +6,13 @@ import { RandomStream } from '../autograd/philox.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
 import { ResNet } from '../nn/resnet.ts';
 import { PADDING_MODES, UNet } from '../nn/unet.ts';
+import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import type { ArchitectureReader, GeneratorPlan } from './method-kind.ts';
+
+/** Checkpoints from before there was a choice are of transposed convolutions. */
+function upsampleOf(architecture: ArchitectureReader): Upsample {
+  return architecture.choice('upsample', UPSAMPLES, 'transposed');
+}
 
 /** The U-Net of the proposed method. */
 export function proposedPlan(architecture: ArchitectureReader): GeneratorPlan {
@@ -17,6 +23,7 @@ export function proposedPlan(architecture: ArchitectureReader): GeneratorPlan {
     ngf: architecture.whole('ngf', 4096),
     levels,
     paddingMode: architecture.choice('paddingMode', PADDING_MODES),
+    upsample: upsampleOf(architecture),
     dropout: 0,
     dropoutSite: 'none',
     initialiser: 'default',
@@ -36,6 +43,7 @@ export function pix2pixPlan(architecture: ArchitectureReader): GeneratorPlan {
     ngf: architecture.whole('ngf', 4096),
     levels,
     norm: architecture.choice('norm', NORM_NAMES),
+    upsample: upsampleOf(architecture),
     dropout: 0,
     dropoutSite: 'none',
     paddingMode: 'zeros',
@@ -54,6 +62,7 @@ export function resnetPlan(architecture: ArchitectureReader): GeneratorPlan {
     outChannels: 1,
     ngf: architecture.whole('ngf', 4096),
     blocks: architecture.whole('blocks', 64),
+    upsample: upsampleOf(architecture),
     initialiser: 'default',
   } as const;
   return {

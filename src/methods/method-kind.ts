@@ -21,7 +21,8 @@ export interface OptionReader {
 export interface ArchitectureReader {
   /** A whole number from 1 to `most`. */
   whole(name: string, most: number): number;
-  choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice;
+  /** @param missing what an architecture without the field has: it is older than the choice */
+  choice<Choice extends string>(name: string, choices: readonly Choice[], missing?: Choice): Choice;
 }
 
 /** A generator to be. */

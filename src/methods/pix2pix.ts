@@ -11,6 +11,7 @@ import type { ForwardContext, Network } from '../nn/network.ts';
 import { NORM_NAMES, type NormName } from '../nn/norm.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { DROPOUT_SITES, type DropoutSite, UNet } from '../nn/unet.ts';
+import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
 import { pix2pixPlan } from './generators.ts';
 import {
@@ -30,6 +31,8 @@ export interface Pix2PixOptions {
   readonly norm: NormName;
   readonly dropout: number;
   readonly dropoutSite: DropoutSite;
+  /** How the generators double their maps' sides. */
+  readonly upsample: Upsample;
   readonly initialiser: InitialiserName;
   readonly ganMode: GanMode;
   readonly lambdaL1: number;
@@ -153,6 +156,7 @@ export const PIX2PIX = methodKind<Pix2PixOptions>({
     ndf: 64,
     levels: defaultLevels(size),
     norm: 'batch',
+    upsample: 'transposed',
     dropout: 0.5,
     'dropout-site': 'decoder',
     'gan-mode': 'vanilla',
@@ -165,6 +169,7 @@ export const PIX2PIX = methodKind<Pix2PixOptions>({
     norm: options.choice('norm', NORM_NAMES),
     dropout: options.number('dropout'),
     dropoutSite: options.choice('dropout-site', DROPOUT_SITES),
+    upsample: options.choice('upsample', UPSAMPLES),
     initialiser: options.choice('init', INITIALISERS),
     ganMode: options.choice('gan-mode', GAN_MODES),
     lambdaL1: options.number('lambda-l1'),
@@ -173,13 +178,14 @@ export const PIX2PIX = methodKind<Pix2PixOptions>({
     seed: options.number('seed'),
   }),
   sizeMultiple: ({ levels }) => 2 ** levels,
-  architecture: ({ ngf, ndf, levels, norm }) => ({
+  architecture: ({ ngf, ndf, levels, norm, upsample }) => ({
     method: 'pix2pix',
     channels: 1,
     ngf,
     ndf,
     levels,
     norm,
+    upsample,
   }),
   create: (gpu, options) => new Pix2PixMethod(gpu, options),
   generator: pix2pixPlan,

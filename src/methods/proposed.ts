@@ -13,6 +13,7 @@ import type { ForwardContext, Network } from '../nn/network.ts';
 import { SpectralPatchGan } from '../nn/patchgan.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { DROPOUT_SITES, type DropoutSite, PADDING_MODES, UNet } from '../nn/unet.ts';
+import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { proposedPlan } from './generators.ts';
 import {
   type Batch,
@@ -33,6 +34,8 @@ export interface ProposedOptions {
   readonly dropoutSite: DropoutSite;
   readonly paddingMode: 'zeros' | 'reflect';
   readonly spectralLayers: 4 | 5;
+  /** How the generators double their maps' sides. */
+  readonly upsample: Upsample;
   readonly initialiser: InitialiserName;
   /** `authors-bug`: as the authors' code, whose low-quality target is always 0.9. */
   readonly smoothing: 'paper' | 'authors-bug';
@@ -59,6 +62,7 @@ export const PROPOSED_DEFAULTS: ProposedOptions = {
   dropoutSite: 'encoder',
   paddingMode: 'zeros',
   spectralLayers: 4,
+  upsample: 'transposed',
   initialiser: 'default',
   smoothing: 'paper',
   fakes: 'auto',
@@ -73,8 +77,9 @@ export const PROPOSED_DEFAULTS: ProposedOptions = {
 
 /** What identifies the architecture that options give, in a checkpoint. */
 export function proposedArchitecture(options: ProposedOptions): MethodArchitecture {
-  const { ngf, ndf, levels, paddingMode, spectralLayers } = options;
-  return { method: 'proposed', channels: 1, ngf, ndf, levels, paddingMode, spectralLayers };
+  const { ngf, ndf, levels, paddingMode, spectralLayers, upsample } = options;
+  const generators = { ngf, levels, paddingMode, upsample };
+  return { method: 'proposed', channels: 1, ...generators, ndf, spectralLayers };
 }
 
 /** Above this mean logit a discriminator counts as confident, and its label is smoothed to it. */
@@ -295,6 +300,7 @@ export const PROPOSED = methodKind<ProposedOptions>({
     dropout: PROPOSED_DEFAULTS.dropout,
     'dropout-site': PROPOSED_DEFAULTS.dropoutSite,
     padding: PROPOSED_DEFAULTS.paddingMode,
+    upsample: PROPOSED_DEFAULTS.upsample,
     'spectral-layers': String(PROPOSED_DEFAULTS.spectralLayers),
     smoothing: PROPOSED_DEFAULTS.smoothing,
     fakes: PROPOSED_DEFAULTS.fakes,
@@ -311,6 +317,7 @@ export const PROPOSED = methodKind<ProposedOptions>({
     dropoutSite: options.choice('dropout-site', DROPOUT_SITES),
     paddingMode: options.choice('padding', PADDING_MODES),
     spectralLayers: options.choice('spectral-layers', ['4', '5']) === '5' ? 5 : 4,
+    upsample: options.choice('upsample', UPSAMPLES),
     initialiser: options.choice('init', INITIALISERS),
     smoothing: options.choice('smoothing', ['paper', 'authors-bug']),
     fakes: options.choice('fakes', ['auto', 'reuse', 'recompute']),

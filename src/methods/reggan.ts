@@ -14,6 +14,7 @@ import type { ForwardContext, Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { RegistrationNet, smoothness, warp } from '../nn/registration.ts';
 import { ResNet } from '../nn/resnet.ts';
+import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { resnetPlan } from './generators.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING } from './method-kind.ts';
@@ -34,6 +35,8 @@ export interface RegGanOptions {
   /** Width and depth of the registration network. */
   readonly nrf: number;
   readonly registrationLevels: number;
+  /** How the generators double their maps' sides. */
+  readonly upsample: Upsample;
   readonly initialiser: InitialiserName;
   /** Earlier fakes kept for each discriminator; NC+R has none. */
   readonly poolSize: number;
@@ -261,6 +264,7 @@ export const REGGAN = methodKind<RegGanOptions>({
     ngf: 64,
     ndf: 64,
     blocks: 9,
+    upsample: 'transposed',
     nrf: 32,
     'registration-levels': defaultRegistrationLevels(size),
     'pool-size': 50,
@@ -275,6 +279,7 @@ export const REGGAN = methodKind<RegGanOptions>({
     blocks: options.number('blocks'),
     nrf: options.number('nrf'),
     registrationLevels: readRegistrationLevels(options),
+    upsample: options.choice('upsample', UPSAMPLES),
     initialiser: options.choice('init', INITIALISERS),
     poolSize: options.number('pool-size'),
     lambdaCycle: options.number('lambda-cycle'),
@@ -285,13 +290,14 @@ export const REGGAN = methodKind<RegGanOptions>({
     seed: options.number('seed'),
   }),
   sizeMultiple: () => ResNet.SIZE_MULTIPLE,
-  architecture: ({ mode, ngf, ndf, blocks, nrf, registrationLevels }) => ({
+  architecture: ({ mode, ngf, ndf, blocks, upsample, nrf, registrationLevels }) => ({
     method: 'reggan',
     channels: 1,
     mode,
     ngf,
     ndf,
     blocks,
+    upsample,
     nrf,
     registrationLevels,
   }),

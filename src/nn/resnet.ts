@@ -1,5 +1,5 @@
 import { add } from '../autograd/ops/arithmetic.ts';
-import { convTranspose2d } from '../autograd/ops/conv-transpose2d.ts';
+import { concat } from '../autograd/ops/concat.ts';
 import { conv2d } from '../autograd/ops/conv2d.ts';
 import { instanceNorm } from '../autograd/ops/instance-norm.ts';
 import type { RandomStream } from '../autograd/philox.ts';
@@ -9,6 +9,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { type InitialiserName, initialiser } from './initialisers.ts';
 import { declareConvolution, type Network } from './network.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
+import { declareUpsample, type Upsample, upsample } from './upsample.ts';
 
 export interface ResNetOptions {
   readonly inChannels: number;
@@ -18,6 +19,12 @@ export interface ResNetOptions {
   /** Residual blocks; CycleGAN has 9 at 256 pixels. */
   readonly blocks: number;
   readonly initialiser: InitialiserName;
+  /** How the decoder doubles the sides; default `transposed`. */
+  readonly upsample?: Upsample;
+  /** Border of the strided convolutions; default `zeros`. All others are reflected. */
+  readonly downPadding?: 'zeros' | 'reflect';
+  /** Whether the decoder sees the encoder's maps of the same size beside its own; default not. */
+  readonly skips?: boolean;
 }
 
 const RELU = { kind: 'relu' } as const;
@@ -32,7 +39,10 @@ const RELU = { kind: 'relu' } as const;
  *     head        reflect 3, conv 7×7 →out, tanh
  *
  * with instance norm, a bias everywhere and no dropout; layer list after
- * pytorch-CycleGAN-and-pix2pix `models/networks.py` (ResnetGenerator).
+ * pytorch-CycleGAN-and-pix2pix `models/networks.py` (ResnetGenerator). With `upsample: 'resize'` each tconv
+ * is an enlargement and a reflected convolution 3×3 instead (upsample.ts); with `skips` the output of
+ * down1 joins that of up1, and the stem's that of up2, as [encoder, decoder]: after the challenge code of
+ * the proposed method's authors (CDX-USChallenge `GnD.py`).
  */
 export class ResNet implements Network {
   /** Two halvings. */
@@ -67,24 +77,31 @@ export class ResNet implements Network {
         `ResNet needs sides that are multiples of ${this.sizeMultiple} from 8, found ${formatShape(x.shape)}`,
       );
     }
-    let current = instanceNorm(this.convolve('stem', x, 1, 3, 'reflect'), { activation: RELU });
-    for (const name of ['down1', 'down2']) {
-      current = instanceNorm(this.convolve(name, current, 2, 1, 'zeros'), { activation: RELU });
-    }
+    const stem = instanceNorm(this.convolve('stem', x, 1, 3, 'reflect'), { activation: RELU });
+    const down1 = this.halve('down1', stem);
+    let current = this.halve('down2', down1);
     for (let block = 1; block <= blocks; block++) current = this.residual(block, current);
-    for (const name of ['up1', 'up2']) {
-      const up = convTranspose2d(current, ...this.layer(name), {
-        stride: 2,
-        padding: 1,
-        outputPadding: 1,
-      });
-      current = instanceNorm(up, { activation: RELU });
-    }
+    current = this.double('up1', current, down1);
+    current = this.double('up2', current, stem);
     return conv2d(current, ...this.layer('head'), {
       padding: 3,
       paddingMode: 'reflect',
       activation: { kind: 'tanh' },
     });
+  }
+
+  private halve(name: string, x: Tensor): Tensor {
+    const { downPadding = 'zeros' } = this.options;
+    return instanceNorm(this.convolve(name, x, 2, 1, downPadding), { activation: RELU });
+  }
+
+  /** @param skip the encoder's map of the size to reach */
+  private double(name: string, x: Tensor, skip: Tensor): Tensor {
+    const { upsample: kind = 'transposed', skips = false } = this.options;
+    const [weight, bias] = this.layer(name);
+    const up = upsample(kind, x, weight, bias, { paddingMode: 'reflect', outputPadding: 1 });
+    const normalised = instanceNorm(up, { activation: RELU });
+    return skips ? concat([skip, normalised], 1) : normalised;
   }
 
   private residual(block: number, x: Tensor): Tensor {
@@ -110,22 +127,20 @@ export class ResNet implements Network {
 
 /** The parameters that a ResNet of these options has. */
 export function declareResNet(
-  { inChannels, outChannels, ngf, blocks, initialiser: name }: ResNetOptions,
+  options: ResNetOptions,
   random: RandomStream,
 ): ParameterDeclaration[] {
-  const initialise = initialiser(name, random);
+  const { inChannels, outChannels, ngf, blocks, upsample: kind = 'transposed' } = options;
+  const initialise = initialiser(options.initialiser, random);
+  const joined = options.skips ? 2 : 1;
   const convolution = (layer: string, from: number, to: number, side: number) =>
     declareConvolution(layer, [to, from, side, side], initialise, {
       bias: true,
       biasLength: to,
       cancelled: layer !== 'head',
     });
-  const transposed = (layer: string, from: number, to: number) =>
-    declareConvolution(layer, [from, to, 3, 3], initialise, {
-      bias: true,
-      biasLength: to,
-      cancelled: true,
-    });
+  const doubling = (name: string, from: number, to: number) =>
+    declareUpsample(kind, { name, from, to, kernel: 3, bias: true, cancelled: true }, initialise);
   return [
     ...convolution('stem', inChannels, ngf, 7),
     ...convolution('down1', ngf, 2 * ngf, 3),
@@ -134,8 +149,8 @@ export function declareResNet(
       ...convolution(`block${index + 1}.conv1`, 4 * ngf, 4 * ngf, 3),
       ...convolution(`block${index + 1}.conv2`, 4 * ngf, 4 * ngf, 3),
     ]).flat(),
-    ...transposed('up1', 4 * ngf, 2 * ngf),
-    ...transposed('up2', 2 * ngf, ngf),
-    ...convolution('head', ngf, outChannels, 7),
+    ...doubling('up1', 4 * ngf, 2 * ngf),
+    ...doubling('up2', joined * 2 * ngf, ngf),
+    ...convolution('head', joined * ngf, outChannels, 7),
   ];
 }

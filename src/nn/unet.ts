@@ -1,6 +1,5 @@
 import { relu } from '../autograd/ops/activations.ts';
 import { concat } from '../autograd/ops/concat.ts';
-import { convTranspose2d } from '../autograd/ops/conv-transpose2d.ts';
 import { conv2d } from '../autograd/ops/conv2d.ts';
 import { dropout } from '../autograd/ops/dropout.ts';
 import type { RandomStream } from '../autograd/philox.ts';
@@ -11,12 +10,13 @@ import { type InitialiserName, initialiser } from './initialisers.ts';
 import { declareConvolution, type ForwardContext, type Network } from './network.ts';
 import { declareNorm, type NormName, normalise, normBuffers } from './norm.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
+import { declareUpsample, type Upsample, upsample } from './upsample.ts';
 
 /** Where dropout acts: after the norm of the deeper encoder levels (the paper), of the matching decoder levels (Isola), or nowhere. */
 export const DROPOUT_SITES = ['encoder', 'decoder', 'none'] as const;
 export type DropoutSite = (typeof DROPOUT_SITES)[number];
 
-/** Borders that the strided convolutions may have. */
+/** Borders that the convolutions may have. */
 export const PADDING_MODES = ['zeros', 'reflect'] as const;
 
 export interface UNetOptions {
@@ -29,11 +29,13 @@ export interface UNetOptions {
   readonly dropoutSite: DropoutSite;
   /** Probability of zeroing, in [0, 1). */
   readonly dropout: number;
-  /** Border of the strided convolutions. */
+  /** Border of the convolutions; transposed ones have none. */
   readonly paddingMode: 'zeros' | 'reflect';
   readonly initialiser: InitialiserName;
   /** Default instance norm. In front of batch norm, no convolution has a bias (d1, dn neither). */
   readonly norm?: NormName;
+  /** How the decoder doubles the sides; default `transposed`. */
+  readonly upsample?: Upsample;
 }
 
 const SLOPE = 0.2;
@@ -52,7 +54,8 @@ const FIRST_DROPOUT_LEVEL = 5;
  *     un-1 … u2   ReLU([skip, up]) → tconv 4×4 s2 → norm
  *     u1          ReLU([skip, up]) → tconv 4×4 s2 → tanh
  *
- * with channels ngf·min(2^(i-1), 8) at level i. Paper section "Model Description"; layer list after
+ * with channels ngf·min(2^(i-1), 8) at level i. With `upsample: 'resize'` each tconv is an enlargement
+ * and a convolution 3×3 instead (upsample.ts). Paper section "Model Description"; layer list after
  * pytorch-CycleGAN-and-pix2pix `models/networks.py` (UnetGenerator).
  */
 export class UNet implements Network {
@@ -148,14 +151,15 @@ export class UNet implements Network {
   }
 
   private decode(skips: readonly Tensor[], context: ForwardContext): Tensor {
-    const { levels } = this.options;
+    const { levels, paddingMode, upsample: kind = 'transposed' } = this.options;
     let current = relu(skips[levels - 1]);
     for (let level = levels; level >= 1; level--) {
-      current = convTranspose2d(
+      current = upsample(
+        kind,
         current,
         this.parameters.get(`up${level}.weight`),
         this.bias(`up${level}`),
-        { stride: 2, padding: 1, activation: { kind: level === 1 ? 'tanh' : 'none' } },
+        { paddingMode, activation: { kind: level === 1 ? 'tanh' : 'none' } },
       );
       if (level === 1) break;
       current = normalise(this, this.norm, normOf(`up${level}`), current, context);
@@ -216,19 +220,19 @@ function layersOf({ inChannels, outChannels, ngf, levels }: UNetOptions): Layer[
 
 /** The parameters that a U-Net of these options has. */
 export function declareUNet(options: UNetOptions, random: RandomStream): ParameterDeclaration[] {
-  const { norm = 'instance' } = options;
+  const { norm = 'instance', upsample: kind = 'transposed' } = options;
   const initialise = initialiser(options.initialiser, random);
   return layersOf(options).flatMap(({ name, from, to, normalised }) => {
-    const shape = name.startsWith('down')
-      ? ([to, from, 4, 4] as const)
-      : ([from, to, 4, 4] as const);
     const bias = norm === 'instance' || name === 'up1';
+    const cancelled = normalised && norm === 'instance';
     return [
-      ...declareConvolution(name, shape, initialise, {
-        bias,
-        biasLength: to,
-        cancelled: normalised && norm === 'instance',
-      }),
+      ...(name.startsWith('down')
+        ? declareConvolution(name, [to, from, 4, 4], initialise, {
+            bias,
+            biasLength: to,
+            cancelled,
+          })
+        : declareUpsample(kind, { name, from, to, kernel: 4, bias, cancelled }, initialise)),
       ...(normalised ? declareNorm(norm, normOf(name), to, options.initialiser, random) : []),
     ];
   });

@@ -180,7 +180,8 @@ export function generatorPlan(architecture: Architecture, source: string): Gener
       if (fits && value >= 1 && value <= most) return value;
       throw wrong(name, `a whole number from 1 to ${most}`);
     },
-    choice(name, choices) {
+    choice(name, choices, missing) {
+      if (missing !== undefined && architecture[name] === undefined) return missing;
       const found = choices.find((choice) => choice === architecture[name]);
       if (found === undefined) throw wrong(name, choices.join(' or '));
       return found;

@@ -1,6 +1,9 @@
 import { CheckpointError } from '../errors.ts';
-import { expectArchitecture, type LoadedCheckpoint } from '../run/checkpoint.ts';
+import { type Architecture, expectArchitecture, type LoadedCheckpoint } from '../run/checkpoint.ts';
 import type { ScheduleOptions, TrainConfiguration } from './configuration.ts';
+
+/** Fields of architectures that are younger than checkpoints without them, which have these values. */
+const EARLIER_ARCHITECTURE: Readonly<Record<string, string>> = { upsample: 'transposed' };
 
 /** Options that must not change on resume, or the run would not be the same. */
 export function runIdentity(
@@ -44,7 +47,10 @@ export function expectSameRun(
   configuration: TrainConfiguration,
   pairs: number,
 ): void {
-  expectArchitecture(state, configuration.method.architecture, folder);
+  const expected = configuration.method.architecture;
+  const earlier = Object.entries(EARLIER_ARCHITECTURE).filter(([name]) => name in expected);
+  const architecture: Architecture = { ...Object.fromEntries(earlier), ...state.architecture };
+  expectArchitecture({ architecture }, expected, folder);
   for (const [name, value] of Object.entries(runIdentity(configuration, pairs))) {
     if (state.extra?.[name] !== value) {
       throw new CheckpointError(

@@ -7,6 +7,7 @@ import { REGGAN_MODES } from '../methods/reggan.ts';
 import { INITIALISERS } from '../nn/initialisers.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
 import { DROPOUT_SITES, PADDING_MODES } from '../nn/unet.ts';
+import { UPSAMPLES } from '../nn/upsample.ts';
 import type { OptionSpecs, ProgramSpec } from '../run/options.ts';
 
 /** Three halvings and two 4x4 convolutions of the discriminator leave one value of this. */
@@ -96,6 +97,11 @@ export const TRAIN_OPTIONS: OptionSpecs = {
   dropout: { description: 'dropout probability', ...real, max: 0.99 },
   'dropout-site': { description: 'where dropout acts', choices: DROPOUT_SITES },
   padding: { description: "border of the generators' convolutions", choices: PADDING_MODES },
+  upsample: {
+    description:
+      'doubling in the generators: transposed convolutions, or resize and convolve (no checkerboards)',
+    choices: UPSAMPLES,
+  },
   'spectral-layers': {
     description: 'discriminator layers under spectral norm',
     choices: ['4', '5'],

@@ -25,9 +25,9 @@ suite.before(async (context) => {
 suite.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
 const OWN: Readonly<Record<string, readonly (string | number)[]>> = {
-  pix2pix: ['--levels', 3],
+  pix2pix: ['--levels', 3, '--upsample', 'resize'],
   cyclegan: ['--blocks', 1, '--pool-size', 2],
-  reggan: ['--blocks', 1, '--nrf', 2],
+  reggan: ['--blocks', 1, '--nrf', 2, '--upsample', 'resize'],
 };
 
 const parse = (...args: (string | number)[]) =>

@@ -19,6 +19,7 @@ import {
   type TrainConfiguration,
   trainConfiguration,
 } from '../../src/train/configuration.ts';
+import { expectSameRun } from '../../src/train/identity.ts';
 import { readLog } from '../../src/train/run-log.ts';
 import { trainRun } from '../../src/train/train-run.ts';
 import { simulatedPairs } from '../support/simulated-pairs.ts';
@@ -230,6 +231,7 @@ suite('a run is not resumed with options that would change it', async ({ folder 
     ['seed', 6, 'seed 5, found 6'],
     ['dropout', 0.25, 'dropout 0.5, found 0.25'],
     ['ngf', 4, 'ngf'],
+    ['upsample', 'resize', 'field upsample: expected "resize", found "transposed"'],
   ] as const) {
     const refused = await train(
       gpu,
@@ -243,6 +245,21 @@ suite('a run is not resumed with options that would change it', async ({ folder 
     assert.instance(refused, CheckpointError, `${name} ${String(refused)}`);
     assert.match(String(refused), text);
   }
+});
+
+suite('a run from before an option is one with what was then the only choice', async ({
+  folder,
+}) => {
+  const checkpoint = await loadCheckpoint(join(folder, 'straight'));
+  const { upsample, ...architecture } = checkpoint.state.architecture;
+  assert.is(upsample, 'transposed');
+  const older = { ...checkpoint, state: { ...checkpoint.state, architecture } };
+  const pairs = PAIRS.pairs.length;
+  expectSameRun(older, configuration({}), pairs);
+  assert.throws(
+    () => expectSameRun(older, configuration({ upsample: 'resize' }), pairs),
+    /field upsample: expected "resize", found "transposed"/,
+  );
 });
 
 suite.run();
