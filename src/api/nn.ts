@@ -25,6 +25,7 @@ export { RandomStream } from '../autograd/philox.ts';
 export { backward, noGrad } from '../autograd/tape.ts';
 export * from '../autograd/tensor.ts';
 export * from '../nn/adam.ts';
+export * from '../nn/exponential-average.ts';
 export * from '../nn/gradient-scaler.ts';
 export type { HostTensor } from '../nn/host-tensor.ts';
 export * from '../nn/initialisers.ts';
