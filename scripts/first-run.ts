@@ -176,6 +176,7 @@ async function score(
   const summary = summariseEvaluation(pairs, {
     checkpoint,
     step: model.step,
+    weights: model.weights,
     data: 'simulated',
     split: 'test',
     splitSeed: 0,

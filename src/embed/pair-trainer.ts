@@ -6,6 +6,10 @@ import { PairLoader } from '../data/loader.ts';
 import type { PairSource } from '../data/pairs.ts';
 import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { architectureReader } from '../methods/architecture-reader.ts';
+import { AveragedMethod } from '../methods/averaged.ts';
+import { proposedPlan } from '../methods/generators.ts';
+import type { Method, MethodArchitecture } from '../methods/method.ts';
 import {
   PROPOSED_DEFAULTS,
   ProposedMethod,
@@ -16,9 +20,8 @@ import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { randomFeatureWeights, uniformLayerWeights } from '../nn/perceptual/random-features.ts';
 import { serializeSafetensors } from '../nn/safetensors.ts';
 import { architectureMetadata } from '../run/architecture-metadata.ts';
-import type { Architecture } from '../run/checkpoint-state.ts';
 import { type EnhanceOptions, enhanceImage } from '../run/enhance-image.ts';
-import { methodTensors } from '../run/method-state.ts';
+import { AVERAGE_FILE, ENHANCER_FILE, methodTensors } from '../run/method-state.ts';
 import { grayFrom, type ImageInput } from './image-input.ts';
 
 /** A pair of images of the same view and size. */
@@ -42,6 +45,11 @@ export interface PairTrainerOptions {
   readonly perceptual?: PerceptualDistance | 'random-features' | 'none';
   /** Options of the proposed method that differ from the paper's, for example `{ ngf: 16, levels: 6 }`. */
   readonly method?: Partial<ProposedOptions>;
+  /**
+   * Decay of an exponential average of the generator's weights, which then is what `enhance` and
+   * `exportGenerator` take; default 0 for none.
+   */
+  readonly ema?: number;
   /** Seed of weights, order, crops and dropout; default 0. */
   readonly seed?: number;
 }
@@ -60,7 +68,8 @@ export class PairTrainer {
   /** Used by the next step. */
   learningRate: number;
   private readonly gpu: Gpu;
-  private readonly method: ProposedMethod;
+  readonly architecture: MethodArchitecture;
+  private readonly method: Method;
   private readonly loader: PairLoader;
   /** The distance made here, not the caller's. */
   private readonly ownDistance: PerceptualDistance | undefined;
@@ -90,7 +99,7 @@ export class PairTrainer {
         linear: uniformLayerWeights(),
       });
     }
-    this.method = new ProposedMethod(
+    const method = new ProposedMethod(
       gpu,
       {
         ...PROPOSED_DEFAULTS,
@@ -100,15 +109,15 @@ export class PairTrainer {
       },
       typeof perceptual === 'string' ? this.ownDistance : perceptual,
     );
+    this.architecture = proposedArchitecture(method.options);
+    const { ema = 0 } = options;
+    const plan = proposedPlan(architectureReader(this.architecture, 'PairTrainer'));
+    this.method = ema === 0 ? method : new AveragedMethod(method, plan.make(gpu), ema);
   }
 
   /** Steps done so far. */
   get step(): number {
     return this.steps;
-  }
-
-  get architecture(): Architecture {
-    return proposedArchitecture(this.method.options);
   }
 
   /**
@@ -148,7 +157,8 @@ export class PairTrainer {
 
   /** The generator as it is now, as the bytes of a `G_H.safetensors` that `loadGenerator` reads. */
   async exportGenerator(): Promise<Uint8Array> {
-    const { G_H: tensors } = await methodTensors(this.method);
+    const files = await methodTensors(this.method);
+    const tensors = files[AVERAGE_FILE] ?? files[ENHANCER_FILE];
     return serializeSafetensors(tensors, architectureMetadata(this.architecture));
   }
 

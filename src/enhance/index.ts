@@ -7,7 +7,14 @@ import { DataError, UsageError } from '../errors.ts';
 import { requireWritableFolder, writeError } from '../files.ts';
 import { openNodeGpu } from '../node.ts';
 import { enhanceImage } from '../run/enhance-image.ts';
-import { type ModelChoice, openModel, readModel } from '../run/model.ts';
+import {
+  describeModel,
+  MODEL_WEIGHTS_OPTION,
+  type ModelChoice,
+  type ModelWeights,
+  openModel,
+  readModel,
+} from '../run/model.ts';
 import { numberOption, optionalString, type ProgramSpec, stringOption } from '../run/options.ts';
 import { runProgram } from '../run/program.ts';
 
@@ -23,6 +30,7 @@ const PROGRAM: ProgramSpec = {
       default: 'best',
       choices: ['best', 'latest'],
     },
+    'model-weights': MODEL_WEIGHTS_OPTION,
     tile: {
       description: 'side of tiles for large images; 0 takes images whole',
       default: 0,
@@ -46,6 +54,7 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   const file = await readModel(
     stringOption(values, 'checkpoint'),
     stringOption(values, 'select') as ModelChoice,
+    optionalString(values, 'model-weights') as ModelWeights | undefined,
   );
   for (const line of file.skipped) print(`passed over: ${line}`);
   await requireWritableFolder(out);
@@ -54,7 +63,7 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   for (const { source } of jobs) await readImageAsync(source, notice);
   const gpu = await openNodeGpu({ device: optionalString(values, 'device'), log: print });
   const model = openModel(gpu, file);
-  print(`model ${model.folder} (step ${model.step})`);
+  print(`model ${describeModel(file)}`);
   if (tile > 0) {
     print(
       'tiles: instance norm sees each tile on its own, so brightness may differ from a whole image',

@@ -3,7 +3,7 @@ import { SPLIT_NAMES, type SplitName } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
 import { DEFAULT_HOST_METRICS, HOST_METRICS, type HostMetric } from '../metrics/metrics.ts';
 import { PERCEPTUAL_NAMES } from '../nn/perceptual/trunks.ts';
-import type { ModelChoice } from '../run/model.ts';
+import { MODEL_WEIGHTS_OPTION, type ModelChoice, type ModelWeights } from '../run/model.ts';
 import {
   booleanOption,
   numberOption,
@@ -18,6 +18,8 @@ import {
 export interface EvaluationPlan {
   readonly checkpoint: string;
   readonly select: ModelChoice;
+  /** Default: the exponential average if there is one. */
+  readonly modelWeights: ModelWeights | undefined;
   readonly data: string;
   readonly split: SplitName | 'all';
   /** These three default to what the model was trained with. */
@@ -53,6 +55,7 @@ export const EVAL_PROGRAM: ProgramSpec = {
       default: 'best',
       choices: ['best', 'latest'],
     },
+    'model-weights': MODEL_WEIGHTS_OPTION,
     split: {
       description: 'pairs to score',
       default: 'test',
@@ -108,6 +111,7 @@ export function evaluationPlan(values: ParsedOptions['values']): EvaluationPlan 
   return {
     checkpoint: stringOption(values, 'checkpoint'),
     select: stringOption(values, 'select') as ModelChoice,
+    modelWeights: optionalString(values, 'model-weights') as ModelWeights | undefined,
     data: stringOption(values, 'data'),
     split: stringOption(values, 'split') as EvaluationPlan['split'],
     splitSeed: optionalNumber(values, 'split-seed'),

@@ -8,7 +8,7 @@ import { DataError } from '../errors.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { openNodeGpu } from '../node.ts';
 import { evaluatePairs } from '../run/evaluate.ts';
-import { openModel, readModel } from '../run/model.ts';
+import { describeModel, openModel, readModel } from '../run/model.ts';
 import { readPerceptual } from '../run/perceptual.ts';
 import { runProgram } from '../run/program.ts';
 import { EVAL_PROGRAM, evaluationPlan } from './configuration.ts';
@@ -29,7 +29,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   const print = (line: string): void => {
     (plan.json ? process.stderr : process.stdout).write(`${line}\n`);
   };
-  const model = await readModel(plan.checkpoint, plan.select);
+  const model = await readModel(plan.checkpoint, plan.select, plan.modelWeights);
   for (const line of model.skipped) print(`passed over: ${line}`);
   const pairs = findPairs(plan.data);
   const splitSeed = plan.splitSeed ?? numberOr(model.extra.splitSeed, 0);
@@ -57,7 +57,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
 
   const gpu = await openNodeGpu({ device: plan.device, log: print });
   const { method } = openModel(gpu, model);
-  print(`model ${model.folder} (step ${model.step})`);
+  print(`model ${describeModel(model)}`);
   print(
     `data ${plan.data}: ${chosen.length} ${plan.split} pairs of ${pairs.length}, ${fit === 'crop' ? 'centre crops of' : 'resized to'} ${size}x${size}`,
   );
@@ -78,6 +78,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   const summary = summariseEvaluation(results, {
     checkpoint: model.folder,
     step: model.step,
+    weights: model.weights,
     data: plan.data,
     split: plan.split,
     splitSeed,

@@ -1,5 +1,6 @@
 import type { Gpu } from '../gpu/gpu.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
+import { architectureReader } from './architecture-reader.ts';
 import type { Generator, Method, MethodArchitecture } from './method.ts';
 
 export type OptionScalar = string | number | boolean;
@@ -56,6 +57,8 @@ export interface ConfiguredMethod {
   /** Sides of images must be multiples of this. */
   readonly sizeMultiple: number;
   readonly create: (gpu: Gpu, perceptual?: PerceptualDistance) => Method;
+  /** The enhancing generator alone. */
+  readonly generator: GeneratorPlan;
 }
 
 /** A row whose type of options is hidden, so that rows can stand in one table. */
@@ -75,10 +78,12 @@ export function methodKind<Options extends { readonly [Name in keyof Options]: O
     generator,
     configure: (reader) => {
       const options = kind.read(reader);
+      const architecture = kind.architecture(options);
       return {
         name,
         options: { ...options },
-        architecture: kind.architecture(options),
+        architecture,
+        generator: generator(architectureReader(architecture, name)),
         sizeMultiple: kind.sizeMultiple(options),
         create: (gpu, perceptual) => kind.create(gpu, options, perceptual),
       };

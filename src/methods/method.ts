@@ -27,6 +27,9 @@ export interface Generator extends Network {
 /** Prefix of the network that lifts low to high quality: every method's, so that any can enhance. */
 export const ENHANCER_PREFIX = 'G_H.';
 
+/** Prefix of the exponential average of that network, where a run keeps one. */
+export const AVERAGE_PREFIX = 'G_H_ema.';
+
 /** What lifts images from low to high quality. */
 export interface Enhancer {
   /** Sides of an image must be multiples of this. */
@@ -47,7 +50,7 @@ export interface MethodArchitecture {
 /** One system of the paper's Table 2: its networks, its training step, and what it logs and saves. */
 export interface Method extends Enhancer {
   readonly name: string;
-  /** By state-dict prefix: `G_H.`, `G_L.`, `D_H.`, `D_L.`. */
+  /** By state-dict prefix: `G_H.`, `G_L.`, `D_H.`, `D_L.`, … */
   readonly networks: ReadonlyMap<string, Network>;
   /** By name: `G`, `D`. */
   readonly optimisers: ReadonlyMap<string, Adam>;

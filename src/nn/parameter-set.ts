@@ -152,6 +152,12 @@ export class ParameterSet {
     );
   }
 
+  /** For weights that are not trained: no gradient will be asked for, and its memory is given back. */
+  freeze(): void {
+    for (const parameter of this.byName.values()) parameter.requiresGrad = false;
+    for (const { gradient } of this.arenas) this.gpu.dispose(gradient);
+  }
+
   /** Arenas of zeros, laid out like the parameters (for an optimiser's moments). */
   zerosLike(): Storage[] {
     return this.arenas.map((arena) => {

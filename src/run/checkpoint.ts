@@ -183,9 +183,17 @@ export async function holdsCheckpoints(runDir: string): Promise<boolean> {
   return (await stepFolders(join(runDir, 'checkpoints'))).length > 0;
 }
 
+/** Files to read, without `.safetensors`. */
+export interface FileChoice {
+  /** Only these, which must be there, for example the generator; all if absent. */
+  readonly only?: readonly string[];
+  /** Besides `only`, these if they are there. */
+  readonly ifThere?: readonly string[];
+}
+
 async function loadFolder(
   folder: string,
-  only: readonly string[] | undefined,
+  { only, ifThere = [] }: FileChoice,
 ): Promise<Omit<LoadedCheckpoint, 'skipped'>> {
   const state = await readState(folder);
   const files: Record<string, Map<string, HostTensor>> = {};
@@ -197,7 +205,7 @@ async function loadFolder(
   }
   for (const [name, record] of Object.entries(state.files)) {
     const stem = name.slice(0, -SUFFIX.length);
-    if (only && !only.includes(stem)) continue;
+    if (only && !only.includes(stem) && !ifThere.includes(stem)) continue;
     const path = join(folder, name);
     let bytes: Uint8Array;
     try {
@@ -230,12 +238,11 @@ async function loadFolder(
  * Reads a checkpoint and verifies every checksum.
  * @param path a checkpoint folder; or a run folder or its `checkpoints`, of which the newest good
  * checkpoint is taken (those passed over are told in `skipped`)
- * @param options.only read only these files (without `.safetensors`), for example the generator
  * @throws CheckpointError naming the file that is missing or damaged
  */
 export async function loadCheckpoint(
   path: string,
-  options: { only?: readonly string[] } = {},
+  choice: FileChoice = {},
 ): Promise<LoadedCheckpoint> {
   const names = await listFolder(path);
   if (names.length === 0) {
@@ -243,12 +250,12 @@ export async function loadCheckpoint(
   }
   const isRun = names.includes('checkpoints');
   if (!isRun && !names.some((name) => STEP_FOLDER.test(name))) {
-    return { ...(await loadFolder(path, options.only)), skipped: [] };
+    return { ...(await loadFolder(path, choice)), skipped: [] };
   }
   const skipped: string[] = [];
   for (const { path: folder } of await stepFolders(isRun ? join(path, 'checkpoints') : path)) {
     try {
-      return { ...(await loadFolder(folder, options.only)), skipped };
+      return { ...(await loadFolder(folder, choice)), skipped };
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
       skipped.push(error.message);

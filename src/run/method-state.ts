@@ -1,9 +1,10 @@
 /** Methods and their states as checkpoints hold them. Browser-safe: nothing here reads files. */
 import { CheckpointError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { architectureReader, wrongField } from '../methods/architecture-reader.ts';
 import { GENERATORS } from '../methods/generators.ts';
-import { ENHANCER_PREFIX, type Enhancer, type Method } from '../methods/method.ts';
-import type { ArchitectureReader, GeneratorPlan } from '../methods/method-kind.ts';
+import { AVERAGE_PREFIX, ENHANCER_PREFIX, type Enhancer, type Method } from '../methods/method.ts';
+import type { GeneratorPlan } from '../methods/method-kind.ts';
 import { disposeNetwork, enhancerOf } from '../methods/parts.ts';
 import type { HostTensor } from '../nn/host-tensor.ts';
 import { type Network, readState, type Tensorlike, writeState } from '../nn/network.ts';
@@ -20,6 +21,9 @@ const networkFile = (prefix: string): string => prefix.replace(/\.$/, '');
 
 /** File of a checkpoint that holds the enhancing generator, without its extension. */
 export const ENHANCER_FILE = networkFile(ENHANCER_PREFIX);
+
+/** That which holds the exponential average of its weights, if the run kept one. */
+export const AVERAGE_FILE = networkFile(AVERAGE_PREFIX);
 
 /** File of a checkpoint that holds a method's image pools. */
 const POOL_FILE = 'pools';
@@ -139,7 +143,8 @@ export function restoreOptimisers(
 
 /**
  * Makes the enhancing generator of a checkpoint. Browser-safe: the caller has read the tensors.
- * @param tensors of `G_H.safetensors`, by name with the prefix `G_H.`
+ * @param tensors of `G_H.safetensors`, by name with the prefix `G_H.`; or of the average,
+ *   `G_H_ema.safetensors`
  * @param source what to call the checkpoint in messages
  * @throws CheckpointError if the method is unknown, or a tensor is missing or of another shape
  */
@@ -150,8 +155,10 @@ export function enhancerFrom(
   source: string,
 ): Enhancer {
   const generator = generatorPlan(architecture, source).make(gpu);
+  const isAverage = tensors.keys().next().value?.startsWith(AVERAGE_PREFIX) ?? false;
   try {
-    restoreNetwork(generator, ENHANCER_PREFIX, tensors, source);
+    generator.parameters.freeze();
+    restoreNetwork(generator, isAverage ? AVERAGE_PREFIX : ENHANCER_PREFIX, tensors, source);
   } catch (error) {
     disposeNetwork(generator);
     throw error;
@@ -165,29 +172,10 @@ export function enhancerFrom(
  */
 export function generatorPlan(architecture: Architecture, source: string): GeneratorPlan {
   const plan = GENERATORS.get(architecture.method);
-  const wrong = (name: string, expected: string): CheckpointError => {
-    const value = architecture[name];
-    const found = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'none');
-    return new CheckpointError(
-      `${source}: field architecture.${name}: expected ${expected}, found ${found}`,
-    );
-  };
-  if (!plan) throw wrong('method', [...GENERATORS.keys()].join(' or '));
-  const reader: ArchitectureReader = {
-    whole(name, most) {
-      const value = architecture[name];
-      const fits = typeof value === 'number' && Number.isInteger(value);
-      if (fits && value >= 1 && value <= most) return value;
-      throw wrong(name, `a whole number from 1 to ${most}`);
-    },
-    choice(name, choices, missing) {
-      if (missing !== undefined && architecture[name] === undefined) return missing;
-      const found = choices.find((choice) => choice === architecture[name]);
-      if (found === undefined) throw wrong(name, choices.join(' or '));
-      return found;
-    },
-  };
-  return plan(reader);
+  if (!plan) {
+    throw wrongField(architecture, source, 'method', [...GENERATORS.keys()].join(' or '));
+  }
+  return plan(architectureReader(architecture, source));
 }
 
 function hostTensor(shape: readonly number[], data: Float32Array): HostTensor {

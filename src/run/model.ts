@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { CheckpointError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Enhancer } from '../methods/method.ts';
 import {
@@ -8,7 +9,14 @@ import {
   loadCheckpoint,
   stepFolderName,
 } from './checkpoint.ts';
-import { ENHANCER_FILE, enhancerFrom, generatorPlan, type TensorMap } from './method-state.ts';
+import {
+  AVERAGE_FILE,
+  ENHANCER_FILE,
+  enhancerFrom,
+  generatorPlan,
+  type TensorMap,
+} from './method-state.ts';
+import type { OptionSpec } from './options.ts';
 
 /** What a checkpoint holds of a trained generator, on the host. */
 export interface ModelFile {
@@ -20,6 +28,8 @@ export interface ModelFile {
   readonly extra: Readonly<Record<string, unknown>>;
   /** Sides of an image must be multiples of this. */
   readonly sizeMultiple: number;
+  /** Whether these are the generator's weights as trained, or their exponential average. */
+  readonly weights: ModelWeights;
   readonly tensors: TensorMap;
   /** Why newer checkpoints of the run were passed over, one line each; tell the user. */
   readonly skipped: readonly string[];
@@ -33,37 +43,63 @@ export interface LoadedModel extends Omit<ModelFile, 'tensors'> {
 /** Which checkpoint of a run folder: `best` on validation, or `latest`. */
 export type ModelChoice = 'best' | 'latest';
 
+/** Of runs with `--ema`, the exponential average of the generator's weights; `raw`, as trained. */
+export const MODEL_WEIGHTS = ['ema', 'raw'] as const;
+export type ModelWeights = (typeof MODEL_WEIGHTS)[number];
+
+/** The option by which programs choose among them. */
+export const MODEL_WEIGHTS_OPTION: OptionSpec = {
+  description:
+    'weights of the generator: their exponential average (train --ema), or raw; default ema if the run has it',
+  choices: MODEL_WEIGHTS,
+};
+
+const FILES = { only: [ENHANCER_FILE], ifThere: [AVERAGE_FILE] } as const;
+
 /**
  * The checkpoint that a path and a choice name: a checkpoint folder is itself; of a run folder
  * `latest` is the newest, `best` the one selected on validation (the newest if none was).
  */
 async function chooseCheckpoint(path: string, select: ModelChoice): Promise<LoadedCheckpoint> {
-  const newest = await loadCheckpoint(path, { only: [ENHANCER_FILE] });
+  const newest = await loadCheckpoint(path, FILES);
   const best = Object.values(newest.state.best)[0]?.step;
   const isRun = existsSync(join(path, 'checkpoints'));
   if (!isRun || select === 'latest' || best === undefined || best === newest.state.step) {
     return newest;
   }
   const folder = join(path, 'checkpoints', stepFolderName(best));
-  const chosen = await loadCheckpoint(folder, { only: [ENHANCER_FILE] });
+  const chosen = await loadCheckpoint(folder, FILES);
   return { ...chosen, skipped: newest.skipped };
 }
 
 /**
  * Reads the enhancing generator of a checkpoint folder or run folder, without a device.
- * @throws CheckpointError if it is missing, damaged or of an unknown method
+ * @param weights by default the exponential average if the run kept one
+ * @throws CheckpointError if it is missing, damaged or of an unknown method, or has no average
  */
-export async function readModel(path: string, select: ModelChoice = 'best'): Promise<ModelFile> {
+export async function readModel(
+  path: string,
+  select: ModelChoice = 'best',
+  weights?: ModelWeights,
+): Promise<ModelFile> {
   const { folder, state, files, skipped } = await chooseCheckpoint(path, select);
   const { architecture, step, extra = {} } = state;
   const { sizeMultiple } = generatorPlan(architecture, folder);
+  const average = files[AVERAGE_FILE];
+  if (weights === 'ema' && !average) {
+    throw new CheckpointError(
+      `${folder}: expected ${AVERAGE_FILE}.safetensors, found none: the run had no --ema`,
+    );
+  }
+  const isAverage = average !== undefined && weights !== 'raw';
   return {
     folder,
     step,
     architecture,
     extra,
     sizeMultiple,
-    tensors: files[ENHANCER_FILE],
+    weights: isAverage ? 'ema' : 'raw',
+    tensors: isAverage ? average : files[ENHANCER_FILE],
     skipped,
   };
 }
@@ -75,6 +111,12 @@ export async function readModel(path: string, select: ModelChoice = 'best'): Pro
 export function openModel(gpu: Gpu, file: ModelFile): LoadedModel {
   const { tensors, ...rest } = file;
   return { ...rest, method: enhancerFrom(gpu, file.architecture, tensors, file.folder) };
+}
+
+/** `RUN/checkpoints/step-000800 (step 800, exponential average of its weights)`, for the terminal. */
+export function describeModel({ folder, step, weights }: ModelFile): string {
+  const which = weights === 'ema' ? ', exponential average of its weights' : '';
+  return `${folder} (step ${step}${which})`;
 }
 
 /** {@link readModel}, then {@link openModel}. */

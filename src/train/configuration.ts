@@ -1,6 +1,7 @@
 import type { FitMode } from '../data/fit.ts';
 import type { Pairing } from '../data/loader.ts';
 import { UsageError } from '../errors.ts';
+import { withAverage } from '../methods/averaged.ts';
 import type { AnyMethodKind, ConfiguredMethod, OptionReader } from '../methods/method-kind.ts';
 import { findMethod, METHOD_NAMES } from '../methods/methods.ts';
 import { linearDecaySchedule, type Schedule, stepSchedule } from '../nn/schedules.ts';
@@ -44,6 +45,8 @@ export interface TrainConfiguration {
   readonly enlarge: number;
   readonly pairing: Pairing;
   readonly perceptual: string;
+  /** Decay of the exponential average of weights that is scored; 0 for none. */
+  readonly ema: number;
   /** Epochs between validations and between checkpoints. */
   readonly validateEvery: number;
   readonly checkpointEvery: number;
@@ -103,7 +106,8 @@ function methodOf(values: ParsedOptions['values']): AnyMethodKind {
 export function trainConfiguration(parsed: ParsedOptions['values']): TrainConfiguration {
   const values = resolveOptions(parsed);
   const size = numberOption(values, 'size');
-  const method = configureMethod(values);
+  const ema = numberOption(values, 'ema');
+  const method = withAverage(configureMethod(values), ema);
   if (size % method.sizeMultiple) {
     const { levels } = method.options;
     const why = levels === undefined ? '' : ` with ${levels} U-Net levels`;
@@ -129,6 +133,7 @@ export function trainConfiguration(parsed: ParsedOptions['values']): TrainConfig
     // Only methods without a paired term have the option.
     pairing: values.pairing === 'unaligned' ? 'unaligned' : 'aligned',
     perceptual: stringOption(values, 'perceptual'),
+    ema,
     validateEvery: numberOption(values, 'validate-every'),
     checkpointEvery: numberOption(values, 'checkpoint-every'),
     keep: numberOption(values, 'keep'),

@@ -5,13 +5,20 @@ import type { ScheduleOptions, TrainConfiguration } from './configuration.ts';
 /** Fields of architectures that are younger than checkpoints without them, which have these values. */
 const EARLIER_ARCHITECTURE: Readonly<Record<string, string>> = { upsample: 'transposed' };
 
+/** The same of options. */
+const EARLIER_OPTIONS: Readonly<Record<string, string | number>> = {
+  enlarge: 1,
+  pairing: 'aligned',
+  ema: 0,
+};
+
 /** Options that must not change on resume, or the run would not be the same. */
 export function runIdentity(
   configuration: TrainConfiguration,
   pairs: number,
 ): Record<string, string | number | boolean> {
   const { size, fit, batch, seed, splitSeed, shuffle, flip, perceptual } = configuration;
-  const { learningRate, schedule, epochs, method, enlarge, pairing } = configuration;
+  const { learningRate, schedule, epochs, method, enlarge, pairing, ema } = configuration;
   // The architecture is compared on its own; what a run starts from does not matter any more.
   const shown = Object.entries(method.options).filter(
     ([name]) => !(name in method.architecture) && name !== 'initialiser',
@@ -19,8 +26,7 @@ export function runIdentity(
   return {
     ...{ size, fit, batch, seed, splitSeed, shuffle, flip, perceptual, pairs },
     ...{ learningRate, ...decayOf(schedule, epochs) },
-    ...(enlarge !== 1 && { enlarge }),
-    ...(pairing !== 'aligned' && { pairing }),
+    ...{ enlarge, pairing, ema },
     ...Object.fromEntries(shown),
   };
 }
@@ -52,9 +58,10 @@ export function expectSameRun(
   const architecture: Architecture = { ...Object.fromEntries(earlier), ...state.architecture };
   expectArchitecture({ architecture }, expected, folder);
   for (const [name, value] of Object.entries(runIdentity(configuration, pairs))) {
-    if (state.extra?.[name] !== value) {
+    const saved = state.extra?.[name] ?? EARLIER_OPTIONS[name];
+    if (saved !== value) {
       throw new CheckpointError(
-        `${folder}: was trained with ${name} ${String(state.extra?.[name])}, found ${value}; resume with the same options and data`,
+        `${folder}: was trained with ${name} ${String(saved)}, found ${value}; resume with the same options and data`,
       );
     }
   }

@@ -126,6 +126,13 @@ export const TRAIN_OPTIONS: OptionSpecs = {
   'lambda-smooth': { description: 'loss weight', ...real },
   'lambda-l1': { description: 'loss weight', ...real },
   'lambda-perceptual': { description: 'loss weight', ...real },
+  ema: {
+    description:
+      'decay of an exponential average of the enhancing generator, which is then what is scored; 0 for none',
+    default: 0,
+    min: 0,
+    max: 0.999999,
+  },
   shuffle: { description: 'new order of the pairs every epoch', default: 'on', choices: on },
   flip: { description: 'mirror pairs at random', choices: on },
   enlarge: { description: 'magnify images by this before random crops', ...real, min: 1, max: 4 },

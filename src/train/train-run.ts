@@ -4,7 +4,7 @@ import { PairLoader } from '../data/loader.ts';
 import type { PairSource } from '../data/pairs.ts';
 import { DataError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Method } from '../methods/method.ts';
+import { ENHANCER_PREFIX, type Method } from '../methods/method.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { montage } from '../report/montage.ts';
 import { loadCheckpoint, stepFolderName } from '../run/checkpoint.ts';
@@ -57,7 +57,10 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
   await prepareRunFolder(runFolder);
   const perceptual = weights && new PerceptualDistance(gpu, weights.name, weights.weights);
   const method = configuration.method.create(gpu, perceptual);
+  // Making a method may record commands, which must be done before a checkpoint's tensors are written.
+  await gpu.flush();
   log(describeMethod(method, perceptual?.label));
+  log(describeScored(configuration));
   let shown: ValidationRecord | undefined;
   const trainer = new Trainer({
     gpu,
@@ -126,6 +129,14 @@ function writeSamples(runFolder: string, step: number, images: readonly Evaluate
     [low, enhanced, high].map((data) => ({ width: size, height: size, data })),
   );
   writePng(join(runFolder, 'samples', `${stepFolderName(step)}.png`), montage(rows));
+}
+
+/** Which weights validation, evaluation and enhancing take. */
+function describeScored({ ema }: TrainConfiguration): string {
+  const generator = ENHANCER_PREFIX.replace('.', '');
+  return ema > 0
+    ? `scored: the exponential average of ${generator}, decay ${ema}`
+    : `scored: ${generator} as trained`;
 }
 
 function describeMethod(method: Method, perceptual: string | undefined): string {

@@ -61,6 +61,23 @@ suite('exports a generator that enhances as the trainer does', async () => {
   trainer.dispose();
 });
 
+suite('with an average exports that, trains no differently, and gives its memory back', async () => {
+  await gpu.flush();
+  const before = gpu.memory().liveBuffers;
+  const options = { ...TRAINER_OPTIONS, perceptual: 'none' } as const;
+  const plain = new PairTrainer(gpu, trainingPairs(), options);
+  const averaged = new PairTrainer(gpu, trainingPairs(), { ...options, ema: 0.9 });
+  assert.equal(await run(averaged, 3), await run(plain, 3));
+  const image = randomImage(32, 32);
+  const expected = await averaged.enhance(image);
+  assert.ok(largestDifference(expected.data, (await plain.enhance(image)).data) > 0);
+  const model = await loadGenerator(gpu, await averaged.exportGenerator());
+  assert.is(largestDifference((await model.enhance(image)).data, expected.data), 0);
+  for (const part of [plain, averaged, model]) part.dispose();
+  await gpu.flush();
+  assert.is(gpu.memory().liveBuffers, before);
+});
+
 suite('tells what is wrong', async () => {
   assert.throws(
     () => new PairTrainer(gpu, [], TRAINER_OPTIONS),

@@ -26,7 +26,7 @@ suite.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
 const OWN: Readonly<Record<string, readonly (string | number)[]>> = {
   pix2pix: ['--levels', 3, '--upsample', 'resize'],
-  cyclegan: ['--blocks', 1, '--pool-size', 2],
+  cyclegan: ['--blocks', 1, '--pool-size', 2, '--ema', 0.9],
   reggan: ['--blocks', 1, '--nrf', 2, '--upsample', 'resize'],
 };
 
@@ -42,6 +42,11 @@ for (const [method, own] of Object.entries(OWN)) {
     ]);
     assertOk(trained);
     assert.match(trained.stdout, new RegExp(`${method}: parameters G_H `));
+    const hasAverage = own.includes('--ema');
+    const said = hasAverage
+      ? /scored: the exponential average of G_H, decay 0\.9$/m
+      : /scored: G_H as/;
+    assert.match(trained.stdout, said);
     assert.match(readFileSync(join(run, 'report.html'), 'utf8'), 'G_adversarial_H');
     const { options } = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
     assert.equal([options.method, options.protocol], [method, 'paper']);
@@ -50,6 +55,7 @@ for (const [method, own] of Object.entries(OWN)) {
     const scored = await runProgram('eval', ['--checkpoint', run, '--data', data, '--out', out]);
     assertOk(scored);
     assert.match(scored.stdout, /PSNR/);
+    assert.is(/model .*exponential average/.test(scored.stdout), hasAverage);
     const lifted = join(folder, `${method}-enhanced`);
     const organ = join(data, 'train_datasets', readdirSync(join(data, 'train_datasets'))[0]);
     const image = join(organ, 'low_quality', readdirSync(join(organ, 'low_quality'))[0]);
@@ -57,6 +63,31 @@ for (const [method, own] of Object.entries(OWN)) {
     assert.is(readdirSync(lifted).length, 1);
   });
 }
+
+suite('of a run with an average both weights are scored; of one without, only raw ones', async ({
+  folder,
+  data,
+}) => {
+  const score = async (method: string, ...more: string[]) => {
+    const args = ['--checkpoint', join(folder, method), '--data', data, '--json', ...more];
+    const ended = await runProgram('eval', args);
+    if (ended.code !== 0) return ended;
+    const { subject, pairs } = JSON.parse(ended.stdout);
+    return { weights: subject.weights, psnr: pairs[0].enhanced.psnr };
+  };
+  const [ema, chosen, raw] = [
+    await score('cyclegan'),
+    await score('cyclegan', '--model-weights', 'ema'),
+    await score('cyclegan', '--model-weights', 'raw'),
+  ];
+  assert.equal(chosen, ema);
+  assert.ok('weights' in ema && 'weights' in raw);
+  assert.equal([ema.weights, raw.weights], ['ema', 'raw']);
+  assert.ok(ema.psnr > 0 && raw.psnr > 0 && ema.psnr !== raw.psnr, `${ema.psnr}, ${raw.psnr}`);
+  const none = await score('pix2pix', '--model-weights', 'ema');
+  assert.ok('code' in none);
+  assertRefused(none, 4, /^CheckpointError: .*G_H_ema\.safetensors, found none: .*no --ema/);
+});
 
 suite('a run is not resumed by another method', async ({ folder, data }) => {
   const run = join(folder, 'cyclegan');

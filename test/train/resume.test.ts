@@ -169,8 +169,15 @@ const CYCLEGAN: Options = {
   epochs: 6,
   'pool-size': 3,
 };
-/** Dropout in the decoder, running statistics. */
-const PIX2PIX: Options = { ...COMMON, method: 'pix2pix', protocol: 'native', levels: 6, epochs: 6 };
+/** Dropout in the decoder, running statistics, an exponential average of both. */
+const PIX2PIX: Options = {
+  ...COMMON,
+  method: 'pix2pix',
+  protocol: 'native',
+  levels: 6,
+  epochs: 6,
+  ema: 0.8,
+};
 
 for (const common of [CYCLEGAN, PIX2PIX]) {
   const { method } = common;
@@ -193,6 +200,13 @@ for (const common of [CYCLEGAN, PIX2PIX]) {
       const [before, after] = [half, expected].map(({ tensors }) => tensors.get(name));
       assert.is(before?.length, 3 * 32 * 32 * 4, 'the pool is full');
       assert.not.equal(before, after, 'it changes after the stop');
+    }
+    if (method === 'pix2pix') {
+      const weight = 'up1.weight';
+      const [average, raw] = ['G_H_ema', 'G_H'].map((name) =>
+        expected.tensors.get(`${name}/${name}.${weight}`),
+      );
+      assert.ok(average && raw && !Buffer.from(average).equals(raw), 'there is an average');
     }
     await train(gpu, resumed, { steps }, true, common);
     assertIdentical(await remains(resumed), expected);
@@ -232,6 +246,7 @@ suite('a run is not resumed with options that would change it', async ({ folder 
     ['dropout', 0.25, 'dropout 0.5, found 0.25'],
     ['ngf', 4, 'ngf'],
     ['upsample', 'resize', 'field upsample: expected "resize", found "transposed"'],
+    ['ema', 0.9, 'ema 0, found 0.9'],
   ] as const) {
     const refused = await train(
       gpu,
@@ -253,12 +268,18 @@ suite('a run from before an option is one with what was then the only choice', a
   const checkpoint = await loadCheckpoint(join(folder, 'straight'));
   const { upsample, ...architecture } = checkpoint.state.architecture;
   assert.is(upsample, 'transposed');
-  const older = { ...checkpoint, state: { ...checkpoint.state, architecture } };
+  const { ema, enlarge, pairing, ...extra } = checkpoint.state.extra ?? {};
+  assert.equal([ema, enlarge, pairing], [0, 1, 'aligned']);
+  const older = { ...checkpoint, state: { ...checkpoint.state, architecture, extra } };
   const pairs = PAIRS.pairs.length;
   expectSameRun(older, configuration({}), pairs);
   assert.throws(
     () => expectSameRun(older, configuration({ upsample: 'resize' }), pairs),
     /field upsample: expected "resize", found "transposed"/,
+  );
+  assert.throws(
+    () => expectSameRun(older, configuration({ ema: 0.5 }), pairs),
+    /was trained with ema 0, found 0\.5/,
   );
 });
 

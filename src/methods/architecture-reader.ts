@@ -1,0 +1,40 @@
+import { CheckpointError } from '../errors.ts';
+import type { ArchitectureReader } from './method-kind.ts';
+
+/**
+ * Reads fields of an architecture.
+ * @param source what to call it in messages
+ */
+export function architectureReader(
+  architecture: Readonly<Record<string, unknown>>,
+  source: string,
+): ArchitectureReader {
+  return {
+    whole(name, most) {
+      const value = architecture[name];
+      const fits = typeof value === 'number' && Number.isInteger(value);
+      if (fits && value >= 1 && value <= most) return value;
+      throw wrongField(architecture, source, name, `a whole number from 1 to ${most}`);
+    },
+    choice(name, choices, missing) {
+      if (missing !== undefined && architecture[name] === undefined) return missing;
+      const found = choices.find((choice) => choice === architecture[name]);
+      if (found === undefined) throw wrongField(architecture, source, name, choices.join(' or '));
+      return found;
+    },
+  };
+}
+
+/** What to throw for a field that is missing or does not fit. */
+export function wrongField(
+  architecture: Readonly<Record<string, unknown>>,
+  source: string,
+  name: string,
+  expected: string,
+): CheckpointError {
+  const value = architecture[name];
+  const found = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'none');
+  return new CheckpointError(
+    `${source}: field architecture.${name}: expected ${expected}, found ${found}`,
+  );
+}
