@@ -1,0 +1,19 @@
+import type { Job } from './jobs.ts';
+
+/** A word as a POSIX shell reads it back. */
+export function shellWord(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * One shell line a job: the command line that asked for the plan, for this job alone. To be run in the
+ * project's folder, in any order, on any machine that sees the same files.
+ */
+export function planLines(
+  command: string,
+  argv: readonly string[],
+  jobs: readonly Job[],
+): string[] {
+  const kept = argv.filter((word) => word !== '--plan').map(shellWord);
+  return jobs.map(({ id }) => `${command} ${kept.join(' ')} --job ${shellWord(id)}`);
+}
