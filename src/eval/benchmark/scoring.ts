@@ -50,7 +50,8 @@ export async function findScoring(plan: BenchmarkPlan): Promise<Scoring> {
         await readPerceptual(name, plan.weights);
         distances.push(name);
       } catch (error) {
-        if (asked !== undefined || !(error instanceof DataError)) throw error;
+        if (asked !== undefined) throw about(`--lpips ${name}`, error);
+        if (!(error instanceof DataError)) throw error;
         reasons.set(name, error.message);
       }
     }
@@ -80,10 +81,15 @@ export async function requirePerceptualLosses(
     try {
       await readPerceptual(name, plan.weights);
     } catch (error) {
-      const message = `${id}: ${error instanceof Error ? error.message : String(error)}`;
-      if (error instanceof UsageError) throw new UsageError(message, { cause: error });
-      if (error instanceof DataError) throw new DataError(message, { cause: error });
-      throw error;
+      throw about(id, error);
     }
   }
+}
+
+/** The error with what it is about before its message. */
+function about(what: string, error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const message = `${what}: ${error.message}`;
+  if (error instanceof UsageError) return new UsageError(message, { cause: error });
+  return error instanceof DataError ? new DataError(message, { cause: error }) : error;
 }
