@@ -1,13 +1,15 @@
 import { findPairs } from '../../data/layout.node.ts';
 import { SonoliftError, UsageError } from '../../errors.ts';
 import { requireWritableFolder } from '../../files.ts';
+import { markdownTable } from '../../report/text-table.ts';
 import { runProgram } from '../../run/program.ts';
 import { ChildError, isStopping, stopOnSignals } from './child.ts';
 import { collectJobs } from './collect.ts';
 import { checkSettings } from './job-folder.ts';
 import { type JobList, listJobs } from './jobs.ts';
 import { BENCHMARK_PROGRAM, type BenchmarkPlan, benchmarkPlan } from './options.ts';
-import { planLines } from './plan-lines.ts';
+import { planLines, shellWord } from './plan-lines.ts';
+import { writeResults } from './results.ts';
 import { type FailedJob, type JobContext, runJob, runJobs } from './run-job.ts';
 import { findScoring, requirePerceptualLosses } from './scoring.ts';
 
@@ -64,12 +66,18 @@ function reportFailures(failed: readonly FailedJob[]): void {
   );
 }
 
-async function collect({ jobs }: JobList, context: JobContext): Promise<void> {
-  const { plan } = context;
-  const { done, missing } = await collectJobs(jobs, plan, context.scoring);
+async function collect(list: JobList, context: JobContext): Promise<void> {
+  const { plan, scoring } = context;
+  const { jobs } = list;
+  const collection = await collectJobs(jobs, plan, scoring);
+  const { done, missing } = collection;
   for (const { job, state } of missing) print(`missing: ${job.id}: ${state}`);
   print(`${done.length} of ${jobs.length} jobs are done`);
   requireComplete(missing.length, jobs.length, plan);
+  const command = [BENCHMARK_PROGRAM.command, ...process.argv.slice(2).map(shellWord)].join(' ');
+  const { folder, table } = await writeResults({ plan, list, scoring, collection, command });
+  print(`\n${markdownTable(table)}`);
+  print(`wrote ${folder}: tables, figures, report.html`);
 }
 
 /** @throws SonoliftError if jobs are missing that have to be there */
