@@ -11,6 +11,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const PROGRAMS = {
   train: 'src/train/index.ts',
   eval: 'src/eval/index.ts',
+  benchmark: 'src/eval/benchmark/index.ts',
   enhance: 'src/enhance/index.ts',
   simulate: 'src/data/simulate.ts',
   first: 'scripts/first-run.ts',
