@@ -43,7 +43,7 @@ export async function collectJobs(
   const done: DoneJob[] = [];
   const missing: MissingJob[] = [];
   for (const job of jobs) {
-    const begun = checkSettings(job, plan);
+    const begun = await checkSettings(job, plan);
     const trained = begun ? await readTrained(job) : undefined;
     const scores = trained && (await readScores(job, plan, scoring));
     if (trained && scores) done.push({ job, trained, scores });

@@ -38,7 +38,7 @@ await runProgram(BENCHMARK_PROGRAM, async ({ values }) => {
   }
   stopOnSignals(print);
   if (plan.job !== undefined) return runOne(plan.job, list, context);
-  for (const job of jobs) checkSettings(job, plan);
+  for (const job of jobs) await checkSettings(job, plan);
   const failed = await runJobs(jobs, context);
   if (isStopping()) throw new ChildError('SonoliftError', 130, 'interrupted');
   reportFailures(failed);

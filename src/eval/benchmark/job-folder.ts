@@ -13,10 +13,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointError, DataError, UsageError } from '../../errors.ts';
 import { readFailure, writeFileAtomic } from '../../files.ts';
-import { findMethod } from '../../methods/methods.ts';
 import { loadCheckpoint } from '../../run/checkpoint.ts';
 import type { PairScores } from '../../run/evaluate.ts';
-import type { Job, TrainOptions } from './jobs.ts';
+import { defaultOptions, type Job, type TrainOptions } from './jobs.ts';
 import type { BenchmarkPlan } from './options.ts';
 import { SCORED_HOST_METRICS, type Scoring } from './scoring.ts';
 
@@ -79,7 +78,7 @@ export async function writeSettings(job: Job): Promise<void> {
  * @returns whether the job was begun
  * @throws UsageError naming the first option that differs; DataError for other pairs
  */
-export function checkSettings(job: Job, plan: BenchmarkPlan): boolean {
+export async function checkSettings(job: Job, plan: BenchmarkPlan): Promise<boolean> {
   const { settings, run } = jobPaths(job);
   const found = readJson(settings) as JobSettings | undefined;
   if (found === undefined) {
@@ -93,12 +92,16 @@ export function checkSettings(job: Job, plan: BenchmarkPlan): boolean {
       `${job.folder}: is a job of method ${found.method}, asked for ${method}; ${advice}`,
     );
   }
+  const names = new Set([...Object.keys(found.options), ...Object.keys(job.options)]);
+  const differing = [...names].filter(
+    (name) => !WITHOUT_EFFECT.has(name) && found.options[name] !== job.options[name],
+  );
+  const isNew = (name: string): boolean => found.options[name] === undefined;
   // An option that the program has gained since then means at its default what was done before.
-  const defaults = findMethod(method)?.defaults(plan.protocol, plan.size) ?? {};
-  for (const name of new Set([...Object.keys(found.options), ...Object.keys(job.options)])) {
+  const defaults = differing.some(isNew) ? await defaultOptions(plan, job.entry) : {};
+  for (const name of differing) {
     const [before, now] = [found.options[name], job.options[name]];
-    if (WITHOUT_EFFECT.has(name) || before === now) continue;
-    if (before === undefined && now === defaults[name]) continue;
+    if (isNew(name) && now === defaults[name]) continue;
     throw new UsageError(
       `${job.folder}: was trained with ${name} ${before ?? '(not there)'}, asked for ${now ?? '(none)'}; ${advice}`,
     );

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { PairFiles } from '../../data/layout.node.ts';
 import { requireSplit, type Split, splitPairs } from '../../data/split.ts';
 import { DataError, UsageError } from '../../errors.ts';
-import { findMethod } from '../../methods/methods.ts';
+import { findMethod, METHODS } from '../../methods/methods.ts';
 import { childError, runChild } from './child.ts';
 import type { BenchmarkPlan, Entry } from './options.ts';
 
@@ -86,9 +86,8 @@ export function optionArguments(plan: BenchmarkPlan, entry: Entry): string[] {
     ['ndf', has('ndf') ? plan.ndf : undefined],
     ['perceptual', has('lambda-perceptual') ? plan.perceptual : undefined],
   ]);
-  // Options of every method are not among its defaults and can always be set.
   for (const [name, value] of plan.settings.get('all') ?? []) {
-    if (has(name) || ALL_METHODS_HAVE.has(name)) chosen.set(name, value);
+    if (has(name) || !isOfMethods(name, plan)) chosen.set(name, value);
   }
   for (const target of new Set([entry.method, entry.id])) {
     for (const [name, value] of plan.settings.get(target) ?? []) chosen.set(name, value);
@@ -98,10 +97,10 @@ export function optionArguments(plan: BenchmarkPlan, entry: Entry): string[] {
   );
 }
 
-const ALL_METHODS_HAVE: ReadonlySet<string> = new Set([
-  ...['shuffle', 'flip', 'enlarge', 'lr', 'schedule', 'lr-every', 'lr-gamma', 'lr-decay'],
-  ...['beta1', 'beta2', 'validate-every', 'checkpoint-every', 'keep', 'read-every'],
-]);
+/** Whether an option is one of some methods only, not of every training run. */
+function isOfMethods(name: string, plan: BenchmarkPlan): boolean {
+  return METHODS.some(({ defaults }) => Object.hasOwn(defaults(plan.protocol, plan.size), name));
+}
 
 /** @throws UsageError for a setting of all systems that none of them has */
 function requireUsedSettings(plan: BenchmarkPlan): void {
@@ -112,8 +111,20 @@ function requireUsedSettings(plan: BenchmarkPlan): void {
 }
 
 /** Asks the training program what an entry's options come to. */
-async function resolveOptions(plan: BenchmarkPlan, entry: Entry): Promise<TrainOptions> {
-  const ended = await runChild('train', ['--print-config', ...optionArguments(plan, entry)]);
+function resolveOptions(plan: BenchmarkPlan, entry: Entry): Promise<TrainOptions> {
+  return printedOptions(entry, optionArguments(plan, entry));
+}
+
+/** The options of an entry's method where nothing is set. */
+export function defaultOptions(plan: BenchmarkPlan, entry: Entry): Promise<TrainOptions> {
+  const { protocol, size } = plan;
+  return printedOptions(entry, [
+    ...['--method', entry.method, '--protocol', protocol, '--size', String(size)],
+  ]);
+}
+
+async function printedOptions(entry: Entry, words: readonly string[]): Promise<TrainOptions> {
+  const ended = await runChild('train', ['--print-config', ...words]);
   if (ended.code !== 0) throw childError(entry.id, ended);
   return JSON.parse(ended.stdout) as TrainOptions;
 }

@@ -41,7 +41,7 @@ export async function runJob(job: Job, context: JobContext): Promise<void> {
   const { plan, scoring, log } = context;
   const lock = await lockFolder(job.folder);
   try {
-    if (!checkSettings(job, plan)) await writeSettings(job);
+    if (!(await checkSettings(job, plan))) await writeSettings(job);
     const { run, log: file } = jobPaths(job);
     if ((await readTrained(job)) === undefined) {
       const resume = await holdsCheckpoints(run);
