@@ -5,6 +5,7 @@ import { requireWritableFolder, writeFolderAtomic } from '../files.ts';
 import { type Comparison, compareScores } from '../metrics/comparison.ts';
 import { metricNamed } from '../metrics/metrics.ts';
 import { loadReportAssets } from '../report/assets.node.ts';
+import { csvText } from '../report/csv.ts';
 import { renderReport } from '../report/report.ts';
 import type { PairScores } from '../run/evaluate.ts';
 import type { GalleryPicture, PictureGallery } from './gallery.ts';
@@ -148,16 +149,12 @@ function pictureScores(summary: EvaluationSummary, organ: string, name: string) 
 
 function scoresCsv({ pairs, comparisons }: EvaluationSummary): string {
   const names = comparisons.map(({ metric }) => metricNamed(metric.name).name);
-  const header = ['organ', 'name', ...names.flatMap((name) => [`${name}_low`, `${name}_enhanced`])];
-  const rows = pairs.map(({ organ, name, reference, enhanced }) => [
-    quote(organ),
-    quote(name),
-    ...names.flatMap((metric) => [reference[metric], enhanced[metric]]),
+  return csvText([
+    ['organ', 'name', ...names.flatMap((name) => [`${name}_low`, `${name}_enhanced`])],
+    ...pairs.map(({ organ, name, reference, enhanced }) => [
+      organ,
+      name,
+      ...names.flatMap((metric) => [reference[metric], enhanced[metric]]),
+    ]),
   ]);
-  return [header, ...rows].map((row) => `${row.join(',')}\n`).join('');
-}
-
-/** A CSV field, quoted where its content would break the row. */
-function quote(text: string): string {
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

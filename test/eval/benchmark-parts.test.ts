@@ -78,8 +78,8 @@ suite('a job line reads back as the same words in a shell', () => {
   const echoed = execFileSync('sh', ['-c', `printf '%s\\n' ${words.map(shellWord).join(' ')}`]);
   assert.equal(echoed.toString().split('\n').slice(0, -1), words);
   const job = { id: 'fold-0/seed-1/reggan+wide' } as Job;
-  assert.equal(planLines('npx tsx x', ['--data', 'a b', '--plan', '--steps', '3'], [job]), [
-    "npx tsx x --data 'a b' --steps 3 --job fold-0/seed-1/reggan+wide",
+  assert.equal(planLines(['--data', 'a b', '--plan', '--steps', '3'], [job]), [
+    "node --import tsx src/eval/benchmark/index.ts --data 'a b' --steps 3 --job fold-0/seed-1/reggan+wide",
   ]);
 });
 

@@ -22,7 +22,7 @@ await runProgram(BENCHMARK_PROGRAM, async ({ values }) => {
   const list = await listJobs(plan, findPairs(plan.data));
   const { jobs } = list;
   if (plan.printPlan) {
-    for (const line of planLines(BENCHMARK_PROGRAM.command, process.argv.slice(2), jobs)) {
+    for (const line of planLines(process.argv.slice(2), jobs)) {
       print(line);
     }
     return;

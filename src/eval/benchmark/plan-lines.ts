@@ -5,15 +5,14 @@ export function shellWord(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** The program without npx, which would keep a scheduler's SIGTERM to itself. */
+const COMMAND = 'node --import tsx src/eval/benchmark/index.ts';
+
 /**
  * One shell line a job: the command line that asked for the plan, for this job alone. To be run in the
  * project's folder, in any order, on any machine that sees the same files.
  */
-export function planLines(
-  command: string,
-  argv: readonly string[],
-  jobs: readonly Job[],
-): string[] {
+export function planLines(argv: readonly string[], jobs: readonly Job[]): string[] {
   const kept = argv.filter((word) => word !== '--plan').map(shellWord);
-  return jobs.map(({ id }) => `${command} ${kept.join(' ')} --job ${shellWord(id)}`);
+  return jobs.map(({ id }) => `${COMMAND} ${kept.join(' ')} --job ${shellWord(id)}`);
 }
