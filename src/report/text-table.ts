@@ -1,4 +1,4 @@
-/** Tables once, written as Markdown, LaTeX and HTML. */
+/** Tables once, written as plain text, Markdown, LaTeX and HTML. */
 import { ShapeError } from '../errors.ts';
 import { escapeHtml } from './html.ts';
 
@@ -67,6 +67,36 @@ export function markdownTable(table: TextTable): string {
     ...body,
     notes === '' ? '' : `\n${notes}`,
   ].join('');
+}
+
+/**
+ * The table as aligned plain text, for a terminal.
+ * @throws ShapeError of a ragged table
+ */
+export function plainTable(table: TextTable): string {
+  requireRectangle(table);
+  const shown = ({ text, isBold, detail }: TableCell): string =>
+    [isBold ? `*${text}` : text, detail].filter(Boolean).join(' ');
+  const rows = [
+    table.columns.map(({ label }) => label),
+    ...table.rows.map((row) => row.map(shown)),
+  ];
+  const widths = table.columns.map((_, column) =>
+    Math.max(...rows.map((row) => row[column].length)),
+  );
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) =>
+        table.columns[column].align === 'left'
+          ? cell.padEnd(widths[column])
+          : cell.padStart(widths[column]),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+  return [`${table.name}. ${table.caption}`, '', ...lines, '', ...table.notes, '']
+    .join('\n')
+    .replace(/\n+$/, '\n');
 }
 
 const LATEX: Readonly<Record<string, string>> = {

@@ -91,7 +91,7 @@ suite('missing jobs are told; tables without them are made on request', async ({
   assert.not.ok(existsSync(results));
   const partial = await runProgram('benchmark', [...words, '--collect', '--partial']);
   assertOk(partial);
-  assert.match(partial.stdout, '| Pix2Pix | ');
+  assert.match(partial.stdout, /^Pix2Pix +\*?\d/m);
   for (const name of ['table1.md', 'table2.tex', 'scores.csv', 'images.csv', 'figure4.png']) {
     assert.ok(existsSync(join(results, name)), name);
   }

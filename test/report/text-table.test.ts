@@ -6,6 +6,7 @@ import {
   htmlTable,
   latexTable,
   markdownTable,
+  plainTable,
   type TextTable,
 } from '../../src/report/text-table.ts';
 
@@ -39,6 +40,22 @@ suite('Markdown', () => {
   );
 });
 
+suite('plain text, the best marked by a star', () => {
+  assert.is(
+    plainTable(table),
+    [
+      'Table 9. A_b & 5%.',
+      '',
+      'System                   PSNR ↑',
+      'a|b     −1.50 ± 0.20 (P < .001)',
+      '<b>                      *16.39',
+      '',
+      'Higher is better.',
+      '',
+    ].join('\n'),
+  );
+});
+
 suite('LaTeX', () => {
   const text = latexTable(table, 'tab:nine');
   for (const line of [
@@ -63,7 +80,12 @@ suite('HTML, escaped, with the values to sort by', () => {
 
 suite('a ragged table is refused', () => {
   const ragged = { ...table, rows: [[{ text: 'x' }]] };
-  for (const render of [markdownTable, htmlTable, (t: TextTable) => latexTable(t, 'x')]) {
+  for (const render of [
+    markdownTable,
+    plainTable,
+    htmlTable,
+    (t: TextTable) => latexTable(t, 'x'),
+  ]) {
     assert.throws(
       () => render(ragged),
       (error: unknown) => error instanceof ShapeError,

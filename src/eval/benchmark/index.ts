@@ -1,7 +1,7 @@
 import { findPairs } from '../../data/layout.node.ts';
 import { SonoliftError, UsageError } from '../../errors.ts';
 import { requireWritableFolder } from '../../files.ts';
-import { markdownTable } from '../../report/text-table.ts';
+import { plainTable } from '../../report/text-table.ts';
 import { runProgram } from '../../run/program.ts';
 import { ChildError, isStopping, stopOnSignals } from './child.ts';
 import { collectJobs } from './collect.ts';
@@ -76,7 +76,7 @@ async function collect(list: JobList, context: JobContext): Promise<void> {
   requireComplete(missing.length, jobs.length, plan);
   const command = [BENCHMARK_PROGRAM.command, ...process.argv.slice(2).map(shellWord)].join(' ');
   const { folder, table } = await writeResults({ plan, list, scoring, collection, command });
-  print(`\n${markdownTable(table)}`);
+  print(`\n${plainTable(table)}`);
   print(`wrote ${folder}: tables, figures, report.html`);
 }
 

@@ -21,6 +21,7 @@ import { comparisonFigure, organFigure } from './figures.ts';
 import { jobRows, jobTable, spreadTable } from './job-table.ts';
 import type { JobList } from './jobs.ts';
 import type { BenchmarkPlan, Entry } from './options.ts';
+import { orderTable } from './paper-order.ts';
 import { medianImage, readShownImage, spreadOverOrgans } from './pictures.ts';
 import type { Scoring } from './scoring.ts';
 
@@ -63,6 +64,7 @@ export async function writeResults(
   const dataset = datasetTable(list.pairs, split, readDevices(plan.devices, plan.data));
   const jobs = jobTable(done, metrics);
   const spread = spreadTable(done, metrics);
+  const order = orderTable(ranked, metrics);
 
   const shown = (image: MergedScores['images'][number]) =>
     readShownImage(image, present, done, list, plan);
@@ -83,9 +85,11 @@ export async function writeResults(
   const page = renderBenchmarkPage(
     {
       title: 'Benchmark of ultrasound enhancement',
-      subtitle: `${labels.length} systems, ${about}, ${plan.fit === 'crop' ? 'centre crops of' : 'resized to'} ${plan.size}x${plan.size}`,
+      subtitle: `${labels.length} ${labels.length === 1 ? 'system' : 'systems'}, ${about}, ${plan.fit === 'crop' ? 'centre crops of' : 'resized to'} ${plan.size}x${plan.size}`,
       headline: benchmarkHeadline(ranked, metrics),
-      tables: [scores, effects, organs, ...(spread ? [spread] : []), dataset, jobs],
+      tables: [scores, effects, order, organs, spread, dataset, jobs].filter(
+        (each) => each !== undefined,
+      ),
       views: ['Reference low', ...labels, 'Reference high'],
       metrics,
       images: viewed.map((image) => {
@@ -118,6 +122,7 @@ export async function writeResults(
     ...tableFiles('effects', effects),
     ...tableFiles('organs', organs),
     ...(spread ? tableFiles('spread', spread) : []),
+    ...(order ? tableFiles('order', order) : []),
     ['table1.csv', csvText(plainRows(dataset))],
     ['scores.csv', csvText(scoreRows(ranked))],
     ['organs.csv', csvText(plainRows(organs))],

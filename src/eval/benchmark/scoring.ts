@@ -52,7 +52,8 @@ export async function findScoring(plan: BenchmarkPlan): Promise<Scoring> {
       } catch (error) {
         if (asked !== undefined) throw about(`--lpips ${name}`, error);
         if (!(error instanceof DataError)) throw error;
-        reasons.set(name, error.message);
+        // Where the weights lie is no matter of the table.
+        reasons.set(name, error.message.replaceAll(`${plan.weights}/`, ''));
       }
     }
   }
