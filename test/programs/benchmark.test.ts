@@ -119,10 +119,16 @@ suite('what was done with other settings, data or methods is not used', async ({
   const text = readFileSync(settings, 'utf8');
   const older = JSON.parse(text);
   older.options.enlarge = undefined;
+  // One that it has lost, or that does nothing beside the others, had no effect either.
+  older.options['no-effect'] = 7;
   writeFileSync(settings, JSON.stringify(older));
   assert.ok(await asked({ keep: 9 })());
   await refused(UsageError, /with enlarge \(not there\), asked for 1.5/, asked({ enlarge: 1.5 }));
   writeFileSync(settings, text);
+  const { steps: _, ...withoutSteps } = job.options;
+  await refused(UsageError, /with steps 2, asked for \(none\)/, () =>
+    checkSettings({ ...job, options: withoutSteps }, plan),
+  );
   await refused(DataError, /was trained on other pairs than .*data holds/, () =>
     checkSettings({ ...job, dataId: 'other' }, plan),
   );

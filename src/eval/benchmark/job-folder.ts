@@ -92,8 +92,12 @@ export async function checkSettings(job: Job, plan: BenchmarkPlan): Promise<bool
       `${job.folder}: is a job of method ${found.method}, asked for ${method}; ${advice}`,
     );
   }
-  const names = new Set([...Object.keys(found.options), ...Object.keys(job.options)]);
-  const differing = [...names].filter(
+  // What is resolved now holds all that has an effect; steps alone have no default to stand there.
+  const names = [
+    ...Object.keys(job.options),
+    ...(job.options.steps === undefined ? ['steps'] : []),
+  ];
+  const differing = names.filter(
     (name) => !WITHOUT_EFFECT.has(name) && found.options[name] !== job.options[name],
   );
   const isNew = (name: string): boolean => found.options[name] === undefined;
