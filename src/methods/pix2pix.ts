@@ -36,23 +36,24 @@ export interface Pix2PixOptions {
   readonly initialiser: InitialiserName;
   readonly ganMode: GanMode;
   readonly lambdaL1: number;
+  /** Weight of |G_H(H) - H|, which is not of the publication. */
+  readonly lambdaIdentity: number;
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
 }
 
-const LOSS_NAMES = ['G', 'G_adversarial_H', 'G_l1_H', 'D', 'D_real_H', 'D_fake_H'] as const;
-
 /**
  * pix2pix (Isola et al. 2017): a U-Net and a PatchGAN that sees the low-quality image beside the high
  * one. Discriminator first: ½ [GAN(D(L,H'),0) + GAN(D(L,H),1)], then the generator with D frozen:
- * GAN(D(L,H'),1) + λ_L1 |H - H'|, with H' = G_H(L) of one and the same pass.
+ * GAN(D(L,H'),1) + λ_L1 |H - H'| + λ_identity |G_H(H) - H|, with H' = G_H(L) of one and the same pass.
  * Steps and weights after pytorch-CycleGAN-and-pix2pix, `models/pix2pix_model.py`; unlike its test
- * script, enhancing draws no dropout and uses running statistics.
+ * script, enhancing draws no dropout and uses running statistics. The identity term is not of the
+ * publication; with it, running statistics are of passes over high-quality images too.
  */
 export class Pix2PixMethod implements Method {
   readonly name = 'pix2pix';
-  readonly lossNames: readonly string[] = LOSS_NAMES;
+  readonly lossNames: readonly string[];
   readonly options: Pix2PixOptions;
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
@@ -66,6 +67,15 @@ export class Pix2PixMethod implements Method {
   constructor(gpu: Gpu, options: Pix2PixOptions) {
     this.options = options;
     const { seed } = options;
+    this.lossNames = [
+      ...[
+        'G',
+        'G_adversarial_H',
+        'G_l1_H',
+        ...(options.lambdaIdentity > 0 ? ['G_identity_H'] : []),
+      ],
+      ...['D', 'D_real_H', 'D_fake_H'],
+    ];
     this.generator = new UNet(
       gpu,
       { ...options, inChannels: 1, outChannels: 1, paddingMode: 'zeros' },
@@ -93,9 +103,9 @@ export class Pix2PixMethod implements Method {
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
-    const pass = trainingPasses(this.options.seed, context.step)(0);
-    const fake = this.generator.forward(batch.low, pass);
-    const discriminatorLosses = this.discriminatorStep(batch, fake, pass, context);
+    const pass = trainingPasses(this.options.seed, context.step);
+    const fake = this.generator.forward(batch.low, pass(0));
+    const discriminatorLosses = this.discriminatorStep(batch, fake, pass(0), context);
     const generatorLosses = this.generatorStep(batch, fake, pass, context);
     return [...generatorLosses, ...discriminatorLosses];
   }
@@ -129,19 +139,24 @@ export class Pix2PixMethod implements Method {
     return [total, onReal, onFake];
   }
 
-  /** Updates G; returns the total and its two terms, unweighted. */
+  /** Updates G; returns the total and its terms, unweighted. */
   private generatorStep(
     batch: Batch,
     fake: Tensor,
-    pass: ForwardContext,
+    pass: (index: number) => ForwardContext,
     context: StepContext,
   ): Tensor[] {
-    const { ganMode, lambdaL1 } = this.options;
+    const { ganMode, lambdaL1, lambdaIdentity } = this.options;
     const terms = [
-      ganLoss(ganMode, this.judge(batch.low, fake, pass), 1),
+      ganLoss(ganMode, this.judge(batch.low, fake, pass(0)), 1),
       l1Loss(fake, batch.high),
     ];
-    const total = weightedSum(terms, [1, lambdaL1]);
+    const weights = [1, lambdaL1];
+    if (lambdaIdentity > 0) {
+      terms.push(l1Loss(this.generator.forward(batch.high, pass(1)), batch.high));
+      weights.push(lambdaIdentity);
+    }
+    const total = weightedSum(terms, weights);
     backward(total, parametersOf(this.generator));
     this.generatorOptimiser.step(context.learningRate);
     return [total, ...terms];
@@ -161,6 +176,7 @@ export const PIX2PIX = methodKind<Pix2PixOptions>({
     'dropout-site': 'decoder',
     'gan-mode': 'vanilla',
     'lambda-l1': 100,
+    'lambda-identity': 0,
   }),
   read: (options) => ({
     ngf: options.number('ngf'),
@@ -173,6 +189,7 @@ export const PIX2PIX = methodKind<Pix2PixOptions>({
     initialiser: options.choice('init', INITIALISERS),
     ganMode: options.choice('gan-mode', GAN_MODES),
     lambdaL1: options.number('lambda-l1'),
+    lambdaIdentity: options.number('lambda-identity'),
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),

@@ -48,6 +48,8 @@ export interface ProposedOptions {
   readonly lambdaCycle: number;
   readonly lambdaL1: number;
   readonly lambdaPerceptual: number;
+  /** Weight of |G_H(H) - H| + |G_L(L) - L|; 0 in the paper, 1 in its authors' challenge code. */
+  readonly lambdaIdentity: number;
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
@@ -70,6 +72,7 @@ export const PROPOSED_DEFAULTS: ProposedOptions = {
   lambdaCycle: 10,
   lambdaL1: 2,
   lambdaPerceptual: 10,
+  lambdaIdentity: 0,
   beta1: 0.9,
   beta2: 0.999,
   seed: 0,
@@ -85,7 +88,7 @@ export function proposedArchitecture(options: ProposedOptions): MethodArchitectu
 /** Above this mean logit a discriminator counts as confident, and its label is smoothed to it. */
 const SMOOTHED_LABEL = 0.9;
 
-const LOSS_NAMES = [
+const GENERATOR_NAMES = [
   'G',
   'G_adversarial_H',
   'G_adversarial_L',
@@ -95,6 +98,9 @@ const LOSS_NAMES = [
   'G_l1_L',
   'G_perceptual_H',
   'G_perceptual_L',
+] as const;
+const IDENTITY_NAMES = ['G_identity_H', 'G_identity_L'] as const;
+const DISCRIMINATOR_NAMES = [
   'D',
   'D_real_H',
   'D_fake_H',
@@ -113,12 +119,13 @@ const LOSS_NAMES = [
  *
  *     λ_adv [MSE(D_H(H'),1) + MSE(D_L(L'),1)] + λ_cycle [|H-H̄| + |L-L̄|]
  *       + λ_L1 [|H-H'| + |L-L'|] + λ_per [Φ(H,H') + Φ(L,L')]
+ *       + λ_identity [|G_H(H)-H| + |G_L(L)-L|]
  *
- * with H' = G_H(L), L' = G_L(H), H̄ = G_H(L'), L̄ = G_L(H').
+ * (the last not in the paper) with H' = G_H(L), L' = G_L(H), H̄ = G_H(L'), L̄ = G_L(H').
  */
 export class ProposedMethod implements Method {
   readonly name = 'proposed';
-  readonly lossNames: readonly string[] = LOSS_NAMES;
+  readonly lossNames: readonly string[];
   readonly options: ProposedOptions;
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
@@ -144,6 +151,11 @@ export class ProposedMethod implements Method {
     }
     this.gpu = gpu;
     this.options = options;
+    this.lossNames = [
+      ...GENERATOR_NAMES,
+      ...(options.lambdaIdentity > 0 ? IDENTITY_NAMES : []),
+      ...DISCRIMINATOR_NAMES,
+    ];
     this.perceptual = options.lambdaPerceptual === 0 ? undefined : perceptual;
     const generator = (stream: string): UNet =>
       new UNet(
@@ -253,7 +265,8 @@ export class ProposedMethod implements Method {
     pass: (index: number) => ForwardContext,
     context: StepContext,
   ): Tensor[] {
-    const { lambdaAdversarial, lambdaCycle, lambdaL1, lambdaPerceptual } = this.options;
+    const { lambdaAdversarial, lambdaCycle, lambdaL1, lambdaPerceptual, lambdaIdentity } =
+      this.options;
     const cycledHigh = this.generatorH.forward(fakes.low, pass(4));
     const cycledLow = this.generatorL.forward(fakes.high, pass(5));
     const terms = [
@@ -264,28 +277,33 @@ export class ProposedMethod implements Method {
       l1Loss(fakes.high, batch.high),
       l1Loss(fakes.low, batch.low),
     ];
-    const weights = [
-      lambdaAdversarial,
-      lambdaAdversarial,
-      lambdaCycle,
-      lambdaCycle,
-      lambdaL1,
-      lambdaL1,
-    ];
-    if (this.perceptual) {
-      terms.push(
-        ...this.perceptual.meanDistances([
-          { real: batch.high, fake: fakes.high },
-          { real: batch.low, fake: fakes.low },
-        ]),
-      );
-      weights.push(lambdaPerceptual, lambdaPerceptual);
-    }
-    const total = weightedSum(terms, weights);
+    const perceptual =
+      this.perceptual?.meanDistances([
+        { real: batch.high, fake: fakes.high },
+        { real: batch.low, fake: fakes.low },
+      ]) ?? [];
+    const identity =
+      lambdaIdentity > 0
+        ? [
+            l1Loss(this.generatorH.forward(batch.high, pass(7)), batch.high),
+            l1Loss(this.generatorL.forward(batch.low, pass(8)), batch.low),
+          ]
+        : [];
+    const twice = (weight: number): number[] => [weight, weight];
+    const total = weightedSum(
+      [...terms, ...perceptual, ...identity],
+      [
+        ...twice(lambdaAdversarial),
+        ...twice(lambdaCycle),
+        ...twice(lambdaL1),
+        ...perceptual.map(() => lambdaPerceptual),
+        ...identity.map(() => lambdaIdentity),
+      ],
+    );
     backward(total, parametersOf(this.generatorH, this.generatorL));
     this.generatorOptimiser.step(context.learningRate);
-    while (terms.length < 8) terms.push(tensorFrom(this.gpu, [0], []));
-    return [total, ...terms];
+    const none = () => [tensorFrom(this.gpu, [0], []), tensorFrom(this.gpu, [0], [])];
+    return [total, ...terms, ...(this.perceptual ? perceptual : none()), ...identity];
   }
 }
 
@@ -308,6 +326,7 @@ export const PROPOSED = methodKind<ProposedOptions>({
     'lambda-cycle': PROPOSED_DEFAULTS.lambdaCycle,
     'lambda-l1': PROPOSED_DEFAULTS.lambdaL1,
     'lambda-perceptual': PROPOSED_DEFAULTS.lambdaPerceptual,
+    'lambda-identity': PROPOSED_DEFAULTS.lambdaIdentity,
   }),
   read: (options) => ({
     ngf: options.number('ngf'),
@@ -325,6 +344,7 @@ export const PROPOSED = methodKind<ProposedOptions>({
     lambdaCycle: options.number('lambda-cycle'),
     lambdaL1: options.number('lambda-l1'),
     lambdaPerceptual: options.number('lambda-perceptual'),
+    lambdaIdentity: options.number('lambda-identity'),
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),

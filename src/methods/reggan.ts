@@ -44,6 +44,8 @@ export interface RegGanOptions {
   /** Weight of |warp(H') - H|. */
   readonly lambdaRegistration: number;
   readonly lambdaSmooth: number;
+  /** Weight of |G_H(H) - H|, with cycles also of |G_L(L) - L|; not of the publication. */
+  readonly lambdaIdentity: number;
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
@@ -69,7 +71,7 @@ function judge(discriminator: PatchGan, x: Tensor, pass: ForwardContext): Tensor
  *     MSE(D_H(H'),1) + λ_registration |warp(H', R(H',H)) - H| + λ_smooth smoothness(R(H',H))
  *
  * with H' = G_H(L), plus in C and C+R the other direction's adversarial term and
- * λ_cycle [|H-H̄| + |L-L̄|]. D sees one mean logit a sample: MSE(D(fake),0) + MSE(D(real),1); in NC+R the
+ * λ_cycle [|H-H̄| + |L-L̄|], and if wanted λ_identity |G_H(H) - H| (in both directions). D sees one mean logit a sample: MSE(D(fake),0) + MSE(D(real),1); in NC+R the
  * fakes are made again by the updated generator, else they come from a pool. After Reg-GAN
  * `trainer/CycTrainer.py`.
  */
@@ -131,6 +133,7 @@ export class RegGanMethod implements Method {
       ...letters.map((letter) => `G_adversarial_${letter}`),
       ...(hasCycle ? ['G_cycle_H', 'G_cycle_L'] : []),
       ...(hasRegistration ? ['G_registration_H', 'G_smooth_H'] : []),
+      ...(options.lambdaIdentity > 0 ? letters.map((letter) => `G_identity_${letter}`) : []),
       'D',
       ...letters.flatMap((letter) => [`D_fake_${letter}`, `D_real_${letter}`]),
     ];
@@ -170,7 +173,7 @@ export class RegGanMethod implements Method {
     pass: ForwardContext,
     context: StepContext,
   ): Tensor[] {
-    const { lambdaCycle, lambdaRegistration, lambdaSmooth } = this.options;
+    const { lambdaCycle, lambdaRegistration, lambdaSmooth, lambdaIdentity } = this.options;
     const terms = [mseToScalar(judge(this.high.discriminator, fakes.high, pass), 1)];
     const weights = [1];
     if (this.low && fakes.low) {
@@ -185,6 +188,11 @@ export class RegGanMethod implements Method {
       const flow = this.registration.forward(concat([fakes.high, batch.high], 1));
       terms.push(l1Loss(warp(fakes.high, flow), batch.high), smoothness(flow));
       weights.push(lambdaRegistration, lambdaSmooth);
+    }
+    for (const { letter, generator } of lambdaIdentity > 0 ? this.directions() : []) {
+      const own = letter === 'H' ? batch.high : batch.low;
+      terms.push(l1Loss(generator.forward(own), own));
+      weights.push(lambdaIdentity);
     }
     const total = weightedSum(terms, weights);
     const generators = this.directions().map(({ generator }) => generator);
@@ -271,6 +279,7 @@ export const REGGAN = methodKind<RegGanOptions>({
     'lambda-cycle': 10,
     'lambda-registration': 20,
     'lambda-smooth': 10,
+    'lambda-identity': 0,
   }),
   read: (options) => ({
     mode: options.choice('mode', REGGAN_MODES),
@@ -285,6 +294,7 @@ export const REGGAN = methodKind<RegGanOptions>({
     lambdaCycle: options.number('lambda-cycle'),
     lambdaRegistration: options.number('lambda-registration'),
     lambdaSmooth: options.number('lambda-smooth'),
+    lambdaIdentity: options.number('lambda-identity'),
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),

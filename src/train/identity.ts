@@ -10,6 +10,7 @@ const EARLIER_OPTIONS: Readonly<Record<string, string | number>> = {
   enlarge: 1,
   pairing: 'aligned',
   ema: 0,
+  lambdaIdentity: 0,
 };
 
 /** Options that must not change on resume, or the run would not be the same. */

@@ -121,7 +121,10 @@ export const TRAIN_OPTIONS: OptionSpecs = {
   },
   'lambda-adversarial': { description: 'loss weight', ...real },
   'lambda-cycle': { description: 'loss weight', ...real },
-  'lambda-identity': { description: 'loss weight', ...real },
+  'lambda-identity': {
+    description: 'weight of the change to images of the target domain; 0 for none',
+    ...real,
+  },
   'lambda-registration': { description: 'loss weight', ...real },
   'lambda-smooth': { description: 'loss weight', ...real },
   'lambda-l1': { description: 'loss weight', ...real },

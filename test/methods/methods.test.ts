@@ -73,7 +73,14 @@ for (const entry of methodFixtures.networks) {
   );
 }
 
-const ADAM = { beta1: 0.5, beta2: 0.999, seed: 0, initialiser, upsample: 'transposed' } as const;
+const ADAM = {
+  beta1: 0.5,
+  beta2: 0.999,
+  seed: 0,
+  initialiser,
+  upsample: 'transposed',
+  lambdaIdentity: 0,
+} as const;
 
 suite('CycleGAN: four steps with a pool that is soon full', async () => {
   const trajectory = trajectoryOf('cyclegan');
