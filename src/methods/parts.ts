@@ -1,6 +1,7 @@
-/** What the methods' classes share: collecting, updating and releasing networks. */
+/** What the methods' classes share: making, updating and releasing networks. */
 
-import { noGrad } from '../autograd/tape.ts';
+import { RandomStream } from '../autograd/philox.ts';
+import { backward, noGrad } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Adam, type AdamOptions } from '../nn/adam.ts';
@@ -25,6 +26,60 @@ export function adamOver(
     beta1,
     beta2,
   });
+}
+
+/** A method's networks by name: `G_H`, `D_L`, … */
+type NetworksByName = Readonly<Record<string, Network | undefined>>;
+
+/** How each of them is made from a random stream of its own. */
+type Makers<Networks extends NetworksByName> = {
+  readonly [Name in keyof Networks]: (random: RandomStream) => NonNullable<Networks[Name]>;
+};
+
+/**
+ * Networks with their optimisers: one Adam for all networks of a kind, the kind being the first letter
+ * of their names (generators G, discriminators D, registration R).
+ */
+export class Assembly<Networks extends NetworksByName> {
+  readonly byName: Networks;
+  /** By state-dict prefix, as `Method.networks`. */
+  readonly networks: ReadonlyMap<string, Network>;
+  /** By kind, as `Method.optimisers`. */
+  readonly optimisers: ReadonlyMap<string, Adam>;
+
+  /** @param makers in the order of checkpoints and logs */
+  constructor(
+    gpu: Gpu,
+    { seed, beta1, beta2 }: { readonly seed: number } & AdamOptions,
+    makers: Makers<Networks>,
+  ) {
+    const made = Object.entries(makers).map(
+      ([name, make]) => [name, make(new RandomStream(seed, name))] as const,
+    );
+    // Object.entries forgets which name has which type.
+    this.byName = Object.fromEntries(made) as unknown as Networks;
+    this.networks = new Map(made.map(([name, network]) => [`${name}.`, network]));
+    const kinds = new Set(made.map(([name]) => name[0]));
+    this.optimisers = new Map(
+      [...kinds].map((kind) => {
+        const prefixes = this.ofKinds(kind).map(([prefix]) => prefix);
+        return [kind, adamOver(gpu, this.networks, prefixes, { beta1, beta2 })];
+      }),
+    );
+  }
+
+  /**
+   * Differentiates a loss by all networks of some kinds, then updates one kind after the other.
+   * @param kinds their letters, for example `G` or `RG`
+   */
+  update(kinds: string, loss: Tensor, learningRate: number): void {
+    backward(loss, parametersOf(...this.ofKinds(kinds).map(([, network]) => network)));
+    for (const kind of kinds) this.optimisers.get(kind)?.step(learningRate);
+  }
+
+  private ofKinds(kinds: string): [string, Network][] {
+    return [...this.networks].filter(([prefix]) => kinds.includes(prefix[0]));
+  }
 }
 
 /** Lifts with a generator in evaluation mode: nothing is drawn, no state changes. */

@@ -1,8 +1,6 @@
 import { concat } from '../autograd/ops/concat.ts';
 import { l1Loss } from '../autograd/ops/losses.ts';
 import { weightedSum } from '../autograd/ops/weighted-sum.ts';
-import { RandomStream } from '../autograd/philox.ts';
-import { backward } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Adam } from '../nn/adam.ts';
@@ -14,15 +12,9 @@ import { DROPOUT_SITES, type DropoutSite, UNet } from '../nn/unet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
 import { pix2pixPlan } from './generators.ts';
-import {
-  type Batch,
-  ENHANCER_PREFIX,
-  type Method,
-  type StepContext,
-  trainingPasses,
-} from './method.ts';
+import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { defaultLevels, methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
-import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
+import { Assembly, disposeParts, enhanceWith } from './parts.ts';
 
 export interface Pix2PixOptions {
   readonly ngf: number;
@@ -58,15 +50,11 @@ export class Pix2PixMethod implements Method {
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
   readonly pools = new Map<string, never>();
-  private readonly generator: UNet;
-  private readonly discriminator: PatchGan;
-  private readonly generatorOptimiser: Adam;
-  private readonly discriminatorOptimiser: Adam;
+  private readonly parts: Assembly<{ G_H: UNet; D_H: PatchGan }>;
 
   /** @throws UsageError if an option is out of range */
   constructor(gpu: Gpu, options: Pix2PixOptions) {
     this.options = options;
-    const { seed } = options;
     this.lossNames = [
       ...[
         'G',
@@ -76,42 +64,30 @@ export class Pix2PixMethod implements Method {
       ],
       ...['D', 'D_real_H', 'D_fake_H'],
     ];
-    this.generator = new UNet(
-      gpu,
-      { ...options, inChannels: 1, outChannels: 1, paddingMode: 'zeros' },
-      new RandomStream(seed, 'G_H'),
-    );
-    this.discriminator = new PatchGan(
-      gpu,
-      { ...options, inChannels: 2 },
-      new RandomStream(seed, 'D_H'),
-    );
-    this.networks = new Map<string, Network>([
-      [ENHANCER_PREFIX, this.generator],
-      ['D_H.', this.discriminator],
-    ]);
-    this.generatorOptimiser = adamOver(gpu, this.networks, [ENHANCER_PREFIX], options);
-    this.discriminatorOptimiser = adamOver(gpu, this.networks, ['D_H.'], options);
-    this.optimisers = new Map([
-      ['G', this.generatorOptimiser],
-      ['D', this.discriminatorOptimiser],
-    ]);
+    const zeros = { paddingMode: 'zeros' } as const;
+    this.parts = new Assembly(gpu, options, {
+      G_H: (random) =>
+        new UNet(gpu, { ...options, ...zeros, inChannels: 1, outChannels: 1 }, random),
+      D_H: (random) => new PatchGan(gpu, { ...options, inChannels: 2 }, random),
+    });
+    this.networks = this.parts.networks;
+    this.optimisers = this.parts.optimisers;
   }
 
   get sizeMultiple(): number {
-    return this.generator.sizeMultiple;
+    return this.parts.byName.G_H.sizeMultiple;
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
     const pass = trainingPasses(this.options.seed, context.step);
-    const fake = this.generator.forward(batch.low, pass(0));
+    const fake = this.parts.byName.G_H.forward(batch.low, pass(0));
     const discriminatorLosses = this.discriminatorStep(batch, fake, pass(0), context);
     const generatorLosses = this.generatorStep(batch, fake, pass, context);
     return [...generatorLosses, ...discriminatorLosses];
   }
 
   enhance(low: Tensor): Tensor {
-    return enhanceWith(this.generator, low);
+    return enhanceWith(this.parts.byName.G_H, low);
   }
 
   dispose(): void {
@@ -119,7 +95,7 @@ export class Pix2PixMethod implements Method {
   }
 
   private judge(low: Tensor, high: Tensor, pass: ForwardContext): Tensor {
-    return this.discriminator.forward(concat([low, high], 1), pass);
+    return this.parts.byName.D_H.forward(concat([low, high], 1), pass);
   }
 
   /** Updates D; returns [D, real, fake]. */
@@ -134,8 +110,7 @@ export class Pix2PixMethod implements Method {
     const onFake = ganLoss(ganMode, this.judge(batch.low, fake.detach(), pass), 0);
     const onReal = ganLoss(ganMode, this.judge(batch.low, batch.high, pass), 1);
     const total = weightedSum([onFake, onReal], [0.5, 0.5]);
-    backward(total, parametersOf(this.discriminator));
-    this.discriminatorOptimiser.step(context.learningRate);
+    this.parts.update('D', total, context.learningRate);
     return [total, onReal, onFake];
   }
 
@@ -153,12 +128,11 @@ export class Pix2PixMethod implements Method {
     ];
     const weights = [1, lambdaL1];
     if (lambdaIdentity > 0) {
-      terms.push(l1Loss(this.generator.forward(batch.high, pass(1)), batch.high));
+      terms.push(l1Loss(this.parts.byName.G_H.forward(batch.high, pass(1)), batch.high));
       weights.push(lambdaIdentity);
     }
     const total = weightedSum(terms, weights);
-    backward(total, parametersOf(this.generator));
-    this.generatorOptimiser.step(context.learningRate);
+    this.parts.update('G', total, context.learningRate);
     return [total, ...terms];
   }
 }

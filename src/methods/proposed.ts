@@ -2,8 +2,8 @@ import { labelSmoothing } from '../../kernels/label-smoothing.ts';
 import { l1Loss, mseToScalar } from '../autograd/ops/losses.ts';
 import { mean } from '../autograd/ops/reduce.ts';
 import { weightedSum } from '../autograd/ops/weighted-sum.ts';
-import { RandomStream } from '../autograd/philox.ts';
-import { backward, noGrad } from '../autograd/tape.ts';
+import type { RandomStream } from '../autograd/philox.ts';
+import { noGrad } from '../autograd/tape.ts';
 import { emptyTensor, runKernel, type Tensor, tensorFrom } from '../autograd/tensor.ts';
 import { UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -17,14 +17,13 @@ import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { proposedPlan } from './generators.ts';
 import {
   type Batch,
-  ENHANCER_PREFIX,
   type Method,
   type MethodArchitecture,
   type StepContext,
   trainingPasses,
 } from './method.ts';
 import { defaultLevels, methodKind, PAPER_TRAINING } from './method-kind.ts';
-import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
+import { Assembly, disposeParts, enhanceWith } from './parts.ts';
 
 export interface ProposedOptions {
   readonly ngf: number;
@@ -132,12 +131,12 @@ export class ProposedMethod implements Method {
   readonly pools = new Map<string, never>();
   private readonly gpu: Gpu;
   private readonly perceptual: PerceptualDistance | undefined;
-  private readonly generatorH: UNet;
-  private readonly generatorL: UNet;
-  private readonly discriminatorH: SpectralPatchGan;
-  private readonly discriminatorL: SpectralPatchGan;
-  private readonly generatorOptimiser: Adam;
-  private readonly discriminatorOptimiser: Adam;
+  private readonly parts: Assembly<{
+    G_H: UNet;
+    G_L: UNet;
+    D_H: SpectralPatchGan;
+    D_L: SpectralPatchGan;
+  }>;
 
   /**
    * @param perceptual frozen distance Φ; needed unless `lambdaPerceptual` is 0
@@ -157,46 +156,29 @@ export class ProposedMethod implements Method {
       ...DISCRIMINATOR_NAMES,
     ];
     this.perceptual = options.lambdaPerceptual === 0 ? undefined : perceptual;
-    const generator = (stream: string): UNet =>
-      new UNet(
-        gpu,
-        { ...options, inChannels: 1, outChannels: 1 },
-        new RandomStream(options.seed, stream),
-      );
-    const discriminator = (stream: string): SpectralPatchGan =>
-      new SpectralPatchGan(
-        gpu,
-        { ...options, inChannels: 1 },
-        new RandomStream(options.seed, stream),
-      );
-    this.generatorH = generator('G_H');
-    this.generatorL = generator('G_L');
-    this.discriminatorH = discriminator('D_H');
-    this.discriminatorL = discriminator('D_L');
-    this.networks = new Map<string, Network>([
-      [ENHANCER_PREFIX, this.generatorH],
-      ['G_L.', this.generatorL],
-      ['D_H.', this.discriminatorH],
-      ['D_L.', this.discriminatorL],
-    ]);
-    this.generatorOptimiser = adamOver(gpu, this.networks, ['G_H.', 'G_L.'], options);
-    this.discriminatorOptimiser = adamOver(gpu, this.networks, ['D_H.', 'D_L.'], options);
-    this.optimisers = new Map([
-      ['G', this.generatorOptimiser],
-      ['D', this.discriminatorOptimiser],
-    ]);
+    const generator = (random: RandomStream): UNet =>
+      new UNet(gpu, { ...options, inChannels: 1, outChannels: 1 }, random);
+    const discriminator = (random: RandomStream): SpectralPatchGan =>
+      new SpectralPatchGan(gpu, { ...options, inChannels: 1 }, random);
+    this.parts = new Assembly(gpu, options, {
+      ...{ G_H: generator, G_L: generator },
+      ...{ D_H: discriminator, D_L: discriminator },
+    });
+    this.networks = this.parts.networks;
+    this.optimisers = this.parts.optimisers;
   }
 
   get sizeMultiple(): number {
-    return this.generatorH.sizeMultiple;
+    return this.parts.byName.G_H.sizeMultiple;
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
     const pass = trainingPasses(this.options.seed, context.step);
     const reuse = this.reusesFakes();
+    const { G_H, G_L } = this.parts.byName;
     const makeFakes = (first: number): { high: Tensor; low: Tensor } => ({
-      high: this.generatorH.forward(batch.low, pass(first)),
-      low: this.generatorL.forward(batch.high, pass(first + 1)),
+      high: G_H.forward(batch.low, pass(first)),
+      low: G_L.forward(batch.high, pass(first + 1)),
     });
     const fakes = reuse ? makeFakes(0) : noGrad(() => makeFakes(0));
     const discriminatorLosses = this.discriminatorStep(batch, fakes, pass(2), context);
@@ -206,7 +188,7 @@ export class ProposedMethod implements Method {
   }
 
   enhance(low: Tensor): Tensor {
-    return enhanceWith(this.generatorH, low);
+    return enhanceWith(this.parts.byName.G_H, low);
   }
 
   dispose(): void {
@@ -215,7 +197,7 @@ export class ProposedMethod implements Method {
 
   private reusesFakes(): boolean {
     const { fakes } = this.options;
-    return fakes === 'reuse' || (fakes === 'auto' && !this.generatorH.isStochastic);
+    return fakes === 'reuse' || (fakes === 'auto' && !this.parts.byName.G_H.isStochastic);
   }
 
   /** Updates D_H and D_L; returns [D, real_H, fake_H, real_L, fake_L, label_H, label_L]. */
@@ -237,17 +219,12 @@ export class ProposedMethod implements Method {
         fake: mseToScalar(fakeLogits, 0),
       };
     };
-    const high = domain(this.discriminatorH, batch.high, fakes.high, false);
-    const low = domain(
-      this.discriminatorL,
-      batch.low,
-      fakes.low,
-      this.options.smoothing === 'authors-bug',
-    );
+    const { D_H, D_L } = this.parts.byName;
+    const high = domain(D_H, batch.high, fakes.high, false);
+    const low = domain(D_L, batch.low, fakes.low, this.options.smoothing === 'authors-bug');
     const terms = [high.real, high.fake, low.real, low.fake];
     const total = weightedSum(terms, [1, 1, 1, 1]);
-    backward(total, parametersOf(this.discriminatorH, this.discriminatorL));
-    this.discriminatorOptimiser.step(context.learningRate);
+    this.parts.update('D', total, context.learningRate);
     return [total, ...terms, high.label, low.label];
   }
 
@@ -267,11 +244,12 @@ export class ProposedMethod implements Method {
   ): Tensor[] {
     const { lambdaAdversarial, lambdaCycle, lambdaL1, lambdaPerceptual, lambdaIdentity } =
       this.options;
-    const cycledHigh = this.generatorH.forward(fakes.low, pass(4));
-    const cycledLow = this.generatorL.forward(fakes.high, pass(5));
+    const { G_H, G_L, D_H, D_L } = this.parts.byName;
+    const cycledHigh = G_H.forward(fakes.low, pass(4));
+    const cycledLow = G_L.forward(fakes.high, pass(5));
     const terms = [
-      mseToScalar(this.discriminatorH.forward(fakes.high, pass(6)), 1),
-      mseToScalar(this.discriminatorL.forward(fakes.low, pass(6)), 1),
+      mseToScalar(D_H.forward(fakes.high, pass(6)), 1),
+      mseToScalar(D_L.forward(fakes.low, pass(6)), 1),
       l1Loss(cycledHigh, batch.high),
       l1Loss(cycledLow, batch.low),
       l1Loss(fakes.high, batch.high),
@@ -285,8 +263,8 @@ export class ProposedMethod implements Method {
     const identity =
       lambdaIdentity > 0
         ? [
-            l1Loss(this.generatorH.forward(batch.high, pass(7)), batch.high),
-            l1Loss(this.generatorL.forward(batch.low, pass(8)), batch.low),
+            l1Loss(G_H.forward(batch.high, pass(7)), batch.high),
+            l1Loss(G_L.forward(batch.low, pass(8)), batch.low),
           ]
         : [];
     const twice = (weight: number): number[] => [weight, weight];
@@ -300,8 +278,7 @@ export class ProposedMethod implements Method {
         ...identity.map(() => lambdaIdentity),
       ],
     );
-    backward(total, parametersOf(this.generatorH, this.generatorL));
-    this.generatorOptimiser.step(context.learningRate);
+    this.parts.update('G', total, context.learningRate);
     const none = () => [tensorFrom(this.gpu, [0], []), tensorFrom(this.gpu, [0], [])];
     return [total, ...terms, ...(this.perceptual ? perceptual : none()), ...identity];
   }

@@ -2,8 +2,8 @@ import { concat } from '../autograd/ops/concat.ts';
 import { l1Loss, mseToScalar } from '../autograd/ops/losses.ts';
 import { meanPerSample } from '../autograd/ops/reduce.ts';
 import { weightedSum } from '../autograd/ops/weighted-sum.ts';
-import { RandomStream } from '../autograd/philox.ts';
-import { backward, noGrad } from '../autograd/tape.ts';
+import type { RandomStream } from '../autograd/philox.ts';
+import { noGrad } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -18,7 +18,7 @@ import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { resnetPlan } from './generators.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING } from './method-kind.ts';
-import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
+import { Assembly, disposeParts, enhanceWith } from './parts.ts';
 
 /**
  * `NC`: one generator, adversarial only; `C`: two, with cycles; `+R`: with registration. The mode of
@@ -50,6 +50,15 @@ export interface RegGanOptions {
   readonly beta2: number;
   readonly seed: number;
 }
+
+/** Without cycles there is no way back, without registration no R. */
+type RegGanNetworks = {
+  readonly G_H: ResNet;
+  readonly G_L?: ResNet;
+  readonly D_H: PatchGan;
+  readonly D_L?: PatchGan;
+  readonly R?: RegistrationNet;
+};
 
 /** What one direction needs: from its source domain into its own. */
 interface Direction {
@@ -85,45 +94,35 @@ export class RegGanMethod implements Method {
   private readonly high: Direction;
   private readonly low: Direction | undefined;
   private readonly registration: RegistrationNet | undefined;
+  private readonly parts: Assembly<RegGanNetworks>;
 
   /** @throws UsageError if an option is out of range */
   constructor(gpu: Gpu, options: RegGanOptions) {
     this.options = options;
-    const { mode, seed, nrf, registrationLevels } = options;
+    const { mode, seed, nrf, registrationLevels, poolSize } = options;
     const { hasCycle, hasRegistration, hasPool } = partsOf(mode);
-    const stream = (name: string) => new RandomStream(seed, name);
-    const direction = (letter: 'H' | 'L'): Direction => ({
-      letter,
-      generator: new ResNet(
-        gpu,
-        { ...options, inChannels: 1, outChannels: 1 },
-        stream(`G_${letter}`),
-      ),
-      discriminator: new PatchGan(
-        gpu,
-        { ...options, inChannels: 1, norm: 'instance' },
-        stream(`D_${letter}`),
-      ),
-      pool: hasPool ? new ImagePool(gpu, options.poolSize, seed, letter) : undefined,
+    const generator = (random: RandomStream): ResNet =>
+      new ResNet(gpu, { ...options, inChannels: 1, outChannels: 1 }, random);
+    const discriminator = (random: RandomStream): PatchGan =>
+      new PatchGan(gpu, { ...options, inChannels: 1, norm: 'instance' }, random);
+    const registration = (random: RandomStream): RegistrationNet =>
+      new RegistrationNet(gpu, { width: nrf, levels: registrationLevels }, random);
+    this.parts = new Assembly<RegGanNetworks>(gpu, options, {
+      G_H: generator,
+      ...(hasCycle && { G_L: generator }),
+      D_H: discriminator,
+      ...(hasCycle && { D_L: discriminator }),
+      ...(hasRegistration && { R: registration }),
     });
-    this.high = direction('H');
-    this.low = hasCycle ? direction('L') : undefined;
-    this.registration = hasRegistration
-      ? new RegistrationNet(gpu, { width: nrf, levels: registrationLevels }, stream('R'))
-      : undefined;
+    this.networks = this.parts.networks;
+    this.optimisers = this.parts.optimisers;
+    const { G_H, G_L, D_H, D_L, R } = this.parts.byName;
+    const poolOf = (letter: string): ImagePool | undefined =>
+      hasPool ? new ImagePool(gpu, poolSize, seed, letter) : undefined;
+    this.high = { letter: 'H', generator: G_H, discriminator: D_H, pool: poolOf('H') };
+    this.low = G_L && D_L && { letter: 'L', generator: G_L, discriminator: D_L, pool: poolOf('L') };
+    this.registration = R;
     const directions = this.directions();
-    this.networks = new Map<string, Network>([
-      ...directions.map(({ letter, generator }) => [`G_${letter}.`, generator] as const),
-      ...directions.map(({ letter, discriminator }) => [`D_${letter}.`, discriminator] as const),
-      ...(this.registration ? [['R.', this.registration] as const] : []),
-    ]);
-    const kinds = ['G', 'D', ...(this.registration ? ['R'] : [])];
-    this.optimisers = new Map(
-      kinds.map((kind) => {
-        const prefixes = [...this.networks.keys()].filter((prefix) => prefix.startsWith(kind));
-        return [kind, adamOver(gpu, this.networks, prefixes, options)];
-      }),
-    );
     this.pools = new Map(
       directions.flatMap(({ letter, pool }) => (pool ? [[letter, pool] as const] : [])),
     );
@@ -195,10 +194,7 @@ export class RegGanMethod implements Method {
       weights.push(lambdaIdentity);
     }
     const total = weightedSum(terms, weights);
-    const generators = this.directions().map(({ generator }) => generator);
-    const updated = this.registration ? [...generators, this.registration] : generators;
-    backward(total, parametersOf(...updated));
-    for (const name of ['R', 'G']) this.optimisers.get(name)?.step(context.learningRate);
+    this.parts.update(this.registration ? 'RG' : 'G', total, context.learningRate);
     return [total, ...terms];
   }
 
@@ -223,9 +219,7 @@ export class RegGanMethod implements Method {
       terms,
       terms.map(() => 1),
     );
-    const discriminators = this.directions().map(({ discriminator }) => discriminator);
-    backward(total, parametersOf(...discriminators));
-    this.optimisers.get('D')?.step(context.learningRate);
+    this.parts.update('D', total, context.learningRate);
     return [total, ...terms];
   }
 }

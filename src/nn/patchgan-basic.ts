@@ -1,12 +1,12 @@
 import { conv2d } from '../autograd/ops/conv2d.ts';
 import type { RandomStream } from '../autograd/philox.ts';
-import { formatShape, type Tensor } from '../autograd/tensor.ts';
-import { ShapeError } from '../errors.ts';
+import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type InitialiserName, initialiser } from './initialisers.ts';
 import { declareConvolution, type ForwardContext, type Network } from './network.ts';
 import { declareNorm, type NormName, normalise, normBuffers } from './norm.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
+import { type PatchGanLayer, patchGanLayers, requirePatchGanInput } from './patchgan-layers.ts';
 
 export interface PatchGanOptions {
   /** 1 for a grey image, 2 for one beside its condition. */
@@ -17,11 +17,7 @@ export interface PatchGanOptions {
   readonly initialiser: InitialiserName;
 }
 
-interface Layer {
-  readonly name: string;
-  readonly from: number;
-  readonly to: number;
-  readonly stride: number;
+interface Layer extends PatchGanLayer {
   readonly normalised: boolean;
   readonly bias: boolean;
 }
@@ -61,9 +57,7 @@ export class PatchGan implements Network {
    */
   forward(x: Tensor, context: ForwardContext): Tensor {
     const { inChannels, norm } = this.options;
-    if (x.shape.length !== 4 || x.shape[1] !== inChannels) {
-      throw new ShapeError(`PatchGAN expects [N,${inChannels},H,W], found ${formatShape(x.shape)}`);
-    }
+    requirePatchGanInput(x, inChannels);
     let current = x;
     for (const { name, stride, normalised, bias, to } of this.layers) {
       const activated = !normalised && to !== 1;
@@ -103,17 +97,8 @@ export function declareBasicPatchGan(
 }
 
 function layersOf({ inChannels, ndf, norm }: PatchGanOptions): Layer[] {
-  const channels = [inChannels, ndf, 2 * ndf, 4 * ndf, 8 * ndf, 1];
-  const strides = [2, 2, 2, 1, 1];
-  return strides.map((stride, index) => {
+  return patchGanLayers(inChannels, ndf).map((layer, index) => {
     const normalised = index > 0 && index < 4;
-    return {
-      name: `conv${index + 1}`,
-      from: channels[index],
-      to: channels[index + 1],
-      stride,
-      normalised,
-      bias: !normalised || norm === 'instance',
-    };
+    return { ...layer, normalised, bias: !normalised || norm === 'instance' };
   });
 }

@@ -1,7 +1,7 @@
 import { conv2d } from '../autograd/ops/conv2d.ts';
 import { spectralNormalize } from '../autograd/ops/spectral-normalize.ts';
 import type { RandomStream } from '../autograd/philox.ts';
-import { formatShape, type Tensor } from '../autograd/tensor.ts';
+import type { Tensor } from '../autograd/tensor.ts';
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type InitialiserName, initialiser } from './initialisers.ts';
@@ -12,6 +12,7 @@ import {
   randomUnitVector,
 } from './network.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
+import { type PatchGanLayer, patchGanLayers, requirePatchGanInput } from './patchgan-layers.ts';
 
 export interface SpectralPatchGanOptions {
   readonly inChannels: number;
@@ -22,11 +23,7 @@ export interface SpectralPatchGanOptions {
   readonly initialiser: InitialiserName;
 }
 
-interface Layer {
-  readonly name: string;
-  readonly from: number;
-  readonly to: number;
-  readonly stride: number;
+interface Layer extends PatchGanLayer {
   readonly spectral: boolean;
 }
 
@@ -65,11 +62,7 @@ export class SpectralPatchGan implements Network {
    * @returns logits `[N,1,H',W']`; H' = 30 at H = 256
    */
   forward(x: Tensor, context: ForwardContext): Tensor {
-    if (x.shape.length !== 4 || x.shape[1] !== this.options.inChannels) {
-      throw new ShapeError(
-        `PatchGAN expects [N,${this.options.inChannels},H,W], found ${formatShape(x.shape)}`,
-      );
-    }
+    requirePatchGanInput(x, this.options.inChannels);
     let current = x;
     for (const layer of this.layers) {
       current = conv2d(
@@ -120,13 +113,8 @@ export function declarePatchGan(
 }
 
 function layersOf({ inChannels, ndf, spectralLayers }: SpectralPatchGanOptions): Layer[] {
-  const channels = [inChannels, ndf, 2 * ndf, 4 * ndf, 8 * ndf, 1];
-  const strides = [2, 2, 2, 1, 1];
-  return strides.map((stride, index) => ({
-    name: `conv${index + 1}`,
-    from: channels[index],
-    to: channels[index + 1],
-    stride,
+  return patchGanLayers(inChannels, ndf).map((layer, index) => ({
+    ...layer,
     spectral: index < spectralLayers,
   }));
 }
