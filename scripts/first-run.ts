@@ -21,7 +21,7 @@ import { loadReportAssets } from '../src/report/assets.node.ts';
 import { montage } from '../src/report/montage.ts';
 import { renderReport } from '../src/report/report.ts';
 import { type EvaluatedImages, evaluatePairs } from '../src/run/evaluate.ts';
-import { loadModel } from '../src/run/model.ts';
+import { loadModel, methodOf } from '../src/run/model.ts';
 import { numberOption, type ProgramSpec, parseOptions, stringOption } from '../src/run/options.ts';
 import { openPerceptual } from '../src/run/perceptual.ts';
 import { runProgram } from '../src/run/program.ts';
@@ -176,6 +176,7 @@ async function score(
   const summary = summariseEvaluation(pairs, {
     checkpoint,
     step: model.step,
+    method: methodOf(model),
     weights: model.weights,
     data: 'simulated',
     split: 'test',

@@ -8,7 +8,7 @@ import { DataError } from '../errors.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { openNodeGpu } from '../node.ts';
 import { evaluatePairs } from '../run/evaluate.ts';
-import { describeModel, openModel, readModel } from '../run/model.ts';
+import { describeModel, methodOf, openModel, readModel } from '../run/model.ts';
 import { readPerceptual } from '../run/perceptual.ts';
 import { runProgram } from '../run/program.ts';
 import { EVAL_PROGRAM, evaluationPlan } from './configuration.ts';
@@ -79,6 +79,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
     checkpoint: model.folder,
     step: model.step,
     weights: model.weights,
+    method: methodOf(model),
     data: plan.data,
     split: plan.split,
     splitSeed,

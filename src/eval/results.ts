@@ -14,6 +14,8 @@ import type { GalleryPicture, PictureGallery } from './gallery.ts';
 export interface EvaluationSubject {
   readonly checkpoint: string;
   readonly step: number;
+  /** The method's name for people. */
+  readonly method: string;
   /** Weights of the generator as trained, or their exponential average. */
   readonly weights: 'raw' | 'ema';
   readonly data: string;
@@ -119,7 +121,7 @@ function evaluationReport(summary: EvaluationSummary, pictures: readonly Gallery
   return renderReport(
     {
       title: 'Evaluation',
-      subtitle: `${subject.checkpoint}, step ${subject.step}, ${subject.weights} weights`,
+      subtitle: `${subject.method}: ${subject.checkpoint}, step ${subject.step}, ${subject.weights} weights`,
       scoredOn: `${summary.count} ${subject.split} pairs, ${subject.fit} to ${subject.size}x${subject.size}`,
       configuration: { ...subject },
       adapter: subject.adapter,

@@ -4,7 +4,7 @@
  */
 import { RandomStream } from '../autograd/philox.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
-import { ResNet } from '../nn/resnet.ts';
+import { ResNet, type ResNetOptions } from '../nn/resnet.ts';
 import { PADDING_MODES, UNet } from '../nn/unet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import type { ArchitectureReader, GeneratorPlan } from './method-kind.ts';
@@ -55,16 +55,32 @@ export function pix2pixPlan(architecture: ArchitectureReader): GeneratorPlan {
   };
 }
 
-/** The ResNet of a checkpoint's architecture. */
-export function resnetPlan(architecture: ArchitectureReader): GeneratorPlan {
-  const options = {
+function resnetOptions(architecture: ArchitectureReader): ResNetOptions {
+  return {
     inChannels: 1,
     outChannels: 1,
     ngf: architecture.whole('ngf', 4096),
     blocks: architecture.whole('blocks', 64),
     upsample: upsampleOf(architecture),
     initialiser: 'default',
-  } as const;
+  };
+}
+
+/** The ResNet of CycleGAN and RegGAN. */
+export function resnetPlan(architecture: ArchitectureReader): GeneratorPlan {
+  const options = resnetOptions(architecture);
+  return {
+    sizeMultiple: ResNet.SIZE_MULTIPLE,
+    make: (gpu) => new ResNet(gpu, options, new RandomStream(0, 'overwritten')),
+  };
+}
+
+/** What sets the ResNets of the reconstructed stable CycleGAN apart from CycleGAN's. */
+export const SKIP_RESNET = { skips: true, downPadding: 'reflect' } as const;
+
+/** The ResNet with skips of the reconstructed stable CycleGAN. */
+export function stableCycleGanPlan(architecture: ArchitectureReader): GeneratorPlan {
+  const options = { ...resnetOptions(architecture), ...SKIP_RESNET };
   return {
     sizeMultiple: ResNet.SIZE_MULTIPLE,
     make: (gpu) => new ResNet(gpu, options, new RandomStream(0, 'overwritten')),
@@ -78,4 +94,5 @@ export const GENERATORS: ReadonlyMap<string, (architecture: ArchitectureReader) 
     ['pix2pix', pix2pixPlan],
     ['cyclegan', resnetPlan],
     ['reggan', resnetPlan],
+    ['stable-cyclegan', stableCycleGanPlan],
   ]);

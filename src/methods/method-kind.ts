@@ -35,6 +35,8 @@ export interface GeneratorPlan {
 /** A row of the table of methods. */
 export interface MethodKind<Options extends { readonly [Name in keyof Options]: OptionScalar }> {
   readonly name: string;
+  /** What people are told instead of the name, where that is not the whole truth. */
+  readonly label?: string;
   /**
    * Every option that the method takes with its default under a protocol, by name on the command
    * line. An option of other methods is refused.
@@ -52,6 +54,8 @@ export interface MethodKind<Options extends { readonly [Name in keyof Options]: 
 /** A method with its options, ready to be made on a device. */
 export interface ConfiguredMethod {
   readonly name: string;
+  /** The method's name for people: a reconstruction says that it is one. */
+  readonly label: string;
   readonly options: Readonly<Record<string, OptionScalar>>;
   readonly architecture: MethodArchitecture;
   /** Sides of images must be multiples of this. */
@@ -64,6 +68,8 @@ export interface ConfiguredMethod {
 /** A row whose type of options is hidden, so that rows can stand in one table. */
 export interface AnyMethodKind
   extends Pick<MethodKind<Record<string, OptionScalar>>, 'name' | 'defaults' | 'generator'> {
+  /** The method's name for people. */
+  readonly label: string;
   readonly configure: (options: OptionReader) => ConfiguredMethod;
 }
 
@@ -71,9 +77,10 @@ export interface AnyMethodKind
 export function methodKind<Options extends { readonly [Name in keyof Options]: OptionScalar }>(
   kind: MethodKind<Options>,
 ): AnyMethodKind {
-  const { name, defaults, generator } = kind;
+  const { name, label = name, defaults, generator } = kind;
   return {
     name,
+    label,
     defaults,
     generator,
     configure: (reader) => {
@@ -81,6 +88,7 @@ export function methodKind<Options extends { readonly [Name in keyof Options]: O
       const architecture = kind.architecture(options);
       return {
         name,
+        label,
         options: { ...options },
         architecture,
         generator: generator(architectureReader(architecture, name)),

@@ -3,9 +3,16 @@ import type { AnyMethodKind } from './method-kind.ts';
 import { PIX2PIX } from './pix2pix.ts';
 import { PROPOSED } from './proposed.ts';
 import { REGGAN } from './reggan.ts';
+import { STABLE_CYCLEGAN } from './stable-cyclegan.ts';
 
 /** Every method that can be trained, scored and enhanced with. */
-export const METHODS: readonly AnyMethodKind[] = [PROPOSED, PIX2PIX, CYCLEGAN, REGGAN];
+export const METHODS: readonly AnyMethodKind[] = [
+  PROPOSED,
+  PIX2PIX,
+  CYCLEGAN,
+  REGGAN,
+  STABLE_CYCLEGAN,
+];
 
 export const METHOD_NAMES: readonly string[] = METHODS.map(({ name }) => name);
 

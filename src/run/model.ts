@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CheckpointError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Enhancer } from '../methods/method.ts';
+import { findMethod } from '../methods/methods.ts';
 import {
   type Architecture,
   type LoadedCheckpoint,
@@ -113,10 +114,16 @@ export function openModel(gpu: Gpu, file: ModelFile): LoadedModel {
   return { ...rest, method: enhancerFrom(gpu, file.architecture, tensors, file.folder) };
 }
 
-/** `RUN/checkpoints/step-000800 (step 800, exponential average of its weights)`, for the terminal. */
-export function describeModel({ folder, step, weights }: ModelFile): string {
+/** Name of the method that trained a model, for people. */
+export function methodOf({ architecture: { method } }: Pick<ModelFile, 'architecture'>): string {
+  return findMethod(method)?.label ?? method;
+}
+
+/** `RUN/checkpoints/step-000800 (cyclegan, step 800, exponential average of its weights)`. */
+export function describeModel(file: ModelFile): string {
+  const { folder, step, weights } = file;
   const which = weights === 'ema' ? ', exponential average of its weights' : '';
-  return `${folder} (step ${step}${which})`;
+  return `${folder} (${methodOf(file)}, step ${step}${which})`;
 }
 
 /** {@link readModel}, then {@link openModel}. */

@@ -77,7 +77,7 @@ export function resolveOptions(values: ParsedOptions['values']): ParsedOptions['
   for (const [name, value] of Object.entries(values)) {
     const isByMethod = TRAIN_OPTIONS[name].default === undefined && !ALWAYS_OPTIONAL.has(name);
     if (value !== undefined && isByMethod && !Object.hasOwn(defaults, name)) {
-      const owner = name.startsWith('lr-') ? `--schedule ${schedule}` : `--method ${kind.name}`;
+      const owner = SCHEDULE_OPTIONS.has(name) ? `--schedule ${schedule}` : `--method ${kind.name}`;
       throw new UsageError(`--${name}: is not an option of ${owner}`);
     }
   }
@@ -86,6 +86,9 @@ export function resolveOptions(values: ParsedOptions['values']): ParsedOptions['
   const resolved = Object.entries({ ...defaults, ...Object.fromEntries(given) });
   return Object.fromEntries(resolved.sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)));
 }
+
+/** Options of one schedule or another. */
+const SCHEDULE_OPTIONS = new Set(['lr-every', 'lr-gamma', 'lr-decay']);
 
 /** Options of every method that have no value unless one is given. */
 const ALWAYS_OPTIONAL = new Set(['data', 'out', 'steps', 'weights', 'config', 'device']);
@@ -193,7 +196,8 @@ export function describeConfiguration(configuration: TrainConfiguration): {
   readonly [name: string]: unknown;
 } {
   const { method, ...rest } = configuration;
-  return { method: method.name, methodOptions: method.options, ...rest };
+  const said = method.label === method.name ? {} : { methodLabel: method.label };
+  return { method: method.name, ...said, methodOptions: method.options, ...rest };
 }
 
 /** Folders and switches that do not change what is computed. */

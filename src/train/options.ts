@@ -2,7 +2,7 @@ import { FIT_MODES } from '../data/fit.ts';
 import { PAIRINGS } from '../data/loader.ts';
 import { GAN_MODES } from '../methods/gan-loss.ts';
 import { PROTOCOLS } from '../methods/method-kind.ts';
-import { METHOD_NAMES } from '../methods/methods.ts';
+import { METHOD_NAMES, METHODS } from '../methods/methods.ts';
 import { REGGAN_MODES } from '../methods/reggan.ts';
 import { INITIALISERS } from '../nn/initialisers.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
@@ -18,6 +18,12 @@ const on = ['on', 'off'] as const;
 const whole = { type: 'number', integer: true, min: 1 } as const;
 const real = { type: 'number', min: 0 } as const;
 
+/** Says which methods are reconstructions. */
+const METHOD_DESCRIPTION = [
+  'system to train',
+  ...METHODS.filter(({ name, label }) => label !== name).map(({ label }) => label),
+].join('; ');
+
 /** What has no default here takes that of the method and protocol. */
 export const TRAIN_OPTIONS: OptionSpecs = {
   data: {
@@ -26,7 +32,7 @@ export const TRAIN_OPTIONS: OptionSpecs = {
     required: true,
   },
   out: { description: 'run folder to write', what: 'RUN', required: true },
-  method: { description: 'system to train', default: 'proposed', choices: METHOD_NAMES },
+  method: { description: METHOD_DESCRIPTION, default: 'proposed', choices: METHOD_NAMES },
   protocol: {
     description:
       "what is not said: paper, one optimiser, schedule and batch for all; or native, each method's own",
@@ -118,6 +124,16 @@ export const TRAIN_OPTIONS: OptionSpecs = {
     ...whole,
     min: 0,
     max: 10_000,
+  },
+  'real-label': {
+    description: "what stable CycleGAN's discriminators are to call real images",
+    ...real,
+    max: 1,
+  },
+  'lr-ratio': {
+    description: "stable CycleGAN: the discriminators' learning rate in multiples of --lr",
+    ...real,
+    max: 1000,
   },
   'lambda-adversarial': { description: 'loss weight', ...real },
   'lambda-cycle': { description: 'loss weight', ...real },

@@ -59,7 +59,7 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
   const method = configuration.method.create(gpu, perceptual);
   // Making a method may record commands, which must be done before a checkpoint's tensors are written.
   await gpu.flush();
-  log(describeMethod(method, perceptual?.label));
+  log(describeMethod(configuration.method.label, method, perceptual?.label));
   log(describeScored(configuration));
   let shown: ValidationRecord | undefined;
   const trainer = new Trainer({
@@ -93,7 +93,7 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
       await writeRunConfiguration(runFolder, run);
     }
     await trainer.run();
-    await writeTrainingReport(runFolder, run, trainer.step, shown);
+    await writeTrainingReport(runFolder, configuration.method.label, run, trainer.step, shown);
     const best = trainer.bestScores.ssim?.step ?? trainer.step;
     return {
       step: trainer.step,
@@ -139,10 +139,10 @@ function describeScored({ ema }: TrainConfiguration): string {
     : `scored: ${generator} as trained`;
 }
 
-function describeMethod(method: Method, perceptual: string | undefined): string {
+function describeMethod(label: string, method: Method, perceptual: string | undefined): string {
   const sizes = [...method.networks].map(
     ([prefix, network]) =>
       `${prefix.replace('.', '')} ${network.parameters.count.toLocaleString('en-US')}`,
   );
-  return `${method.name}: parameters ${sizes.join(', ')}; perceptual loss ${perceptual ?? 'none'}`;
+  return `${label}: parameters ${sizes.join(', ')}; perceptual loss ${perceptual ?? 'none'}`;
 }

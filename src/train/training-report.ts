@@ -70,13 +70,14 @@ export function trainingCurves(runFolder: string): Curve[] {
  */
 export async function writeTrainingReport(
   runFolder: string,
+  method: string,
   run: RunConfiguration,
   step: number,
   validation: ValidationRecord | undefined,
 ): Promise<void> {
   const html = renderReport(
     {
-      title: 'Training run',
+      title: `Training run: ${method}`,
       subtitle: `${runFolder}, ${step} steps, started ${run.started}`,
       command: run.command,
       scoredOn: validation

@@ -6,8 +6,9 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { UsageError } from '../../src/errors.ts';
 import { METHOD_NAMES } from '../../src/methods/methods.ts';
-import { parseOptions } from '../../src/run/options.ts';
+import { formatHelp, parseOptions } from '../../src/run/options.ts';
 import {
+  describeConfiguration,
   learningRateOf,
   resolveOptions,
   trainConfiguration,
@@ -28,6 +29,7 @@ const OWN: Readonly<Record<string, readonly (string | number)[]>> = {
   pix2pix: ['--levels', 3, '--upsample', 'resize'],
   cyclegan: ['--blocks', 1, '--pool-size', 2, '--ema', 0.9],
   reggan: ['--blocks', 1, '--nrf', 2, '--upsample', 'resize'],
+  'stable-cyclegan': ['--blocks', 1],
 };
 
 const parse = (...args: (string | number)[]) =>
@@ -41,7 +43,9 @@ for (const [method, own] of Object.entries(OWN)) {
       ...['--data', data, '--out', run, '--method', method, ...small],
     ]);
     assertOk(trained);
-    assert.match(trained.stdout, new RegExp(`${method}: parameters G_H `));
+    const label = method === 'stable-cyclegan' ? `${method} (reconstructed)` : method;
+    assert.match(trained.stdout, `\n${label}: parameters G_H `);
+    assert.match(readFileSync(join(run, 'report.html'), 'utf8'), `Training run: ${label}`);
     const hasAverage = own.includes('--ema');
     const said = hasAverage
       ? /scored: the exponential average of G_H, decay 0\.9$/m
@@ -56,10 +60,13 @@ for (const [method, own] of Object.entries(OWN)) {
     assertOk(scored);
     assert.match(scored.stdout, /PSNR/);
     assert.is(/model .*exponential average/.test(scored.stdout), hasAverage);
+    assert.match(scored.stdout, ` (${label}, step 3`);
     const lifted = join(folder, `${method}-enhanced`);
     const organ = join(data, 'train_datasets', readdirSync(join(data, 'train_datasets'))[0]);
     const image = join(organ, 'low_quality', readdirSync(join(organ, 'low_quality'))[0]);
-    assertOk(await runProgram('enhance', ['--checkpoint', run, '--out', lifted, image]));
+    const enhanced = await runProgram('enhance', ['--checkpoint', run, '--out', lifted, image]);
+    assertOk(enhanced);
+    assert.match(enhanced.stdout, ` (${label}, step 3`);
     assert.is(readdirSync(lifted).length, 1);
   });
 }
@@ -115,6 +122,8 @@ suite('an option of other methods or schedules is refused, not ignored', () => {
       /^--registration-levels 6: expected a --size of at least 128, found 64$/,
     ],
     [['--gan-mode', 'vanilla'], /^--gan-mode: .*--method proposed$/],
+    [['--method', 'cyclegan', '--lr-ratio', 4], /^--lr-ratio: .*--method cyclegan$/],
+    [['--method', 'stable-cyclegan', '--lambda-l1', 2], /^--lambda-l1: .*stable-cyclegan$/],
     [['--lr-decay', 3], /^--lr-decay: .*--schedule step$/],
     [['--schedule', 'linear', '--lr-gamma', 0.1], /^--lr-gamma: .*--schedule linear$/],
     [['--schedule', 'linear', '--epochs', 3, '--lr-decay', 4], /^--lr-decay: .*3, found 4$/],
@@ -158,6 +167,17 @@ suite('protocols: one setting for all, or that of each method', () => {
   const conditional = ['lambda-l1', 'norm', 'dropout-site', 'gan-mode', 'levels'];
   assert.equal(own('pix2pix', ...conditional), [100, 'batch', 'decoder', 'vanilla', 8]);
 
+  const stable = (...args: string[]) => {
+    const values = resolveOptions(parse('--method', 'stable-cyclegan', ...args));
+    const { batch, epochs, lr, beta1, schedule, pairing } = values;
+    return [batch, epochs, lr, values['lr-ratio'], beta1, schedule, pairing];
+  };
+  assert.equal(stable(), [4, 300, 3e-4, 1, 0.9, 'step', 'aligned']);
+  assert.equal(stable('--protocol', 'native'), [1, 200, 1e-4, 4, 0.5, 'linear', 'unaligned']);
+  const ingredients = ['real-label', 'spectral-layers', 'upsample', 'blocks'];
+  assert.equal(own('stable-cyclegan', ...ingredients), [0.9, '4', 'resize', 9]);
+  assert.equal(own('stable-cyclegan', ...weights.slice(0, 3)), [10, 5, 50]);
+
   const registered = ['mode', 'lambda-registration', 'lambda-smooth', 'registration-levels'];
   assert.equal(own('reggan', ...registered), ['NC+R', 20, 10, 7]);
 
@@ -167,6 +187,15 @@ suite('protocols: one setting for all, or that of each method', () => {
   assert.is(rate(99), 2e-4);
   assert.ok(Math.abs(rate(100) - (2e-4 * 100) / 101) < 1e-18);
   assert.ok(rate(199) > 0 && rate(199) < 2.1e-6);
+});
+
+suite('help and configurations call a reconstruction what it is', () => {
+  assert.match(formatHelp(TRAIN_PROGRAM), 'stable-cyclegan (reconstructed)');
+  const shown = (method: string) =>
+    describeConfiguration(trainConfiguration(parse('--method', method)));
+  assert.is(shown('stable-cyclegan').methodLabel, 'stable-cyclegan (reconstructed)');
+  assert.is(shown('stable-cyclegan').method, 'stable-cyclegan');
+  assert.not('methodLabel' in shown('cyclegan'));
 });
 
 suite('what --print-config prints reads back the same for every method', () => {
