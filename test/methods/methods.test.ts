@@ -1,4 +1,7 @@
-/** CycleGAN, pix2pix and RegGAN against PyTorch: their networks with all gradients, and a few steps. */
+/**
+ * CycleGAN, stable CycleGAN, pix2pix and RegGAN against PyTorch: their networks with all gradients, and ten
+ * steps.
+ */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RandomStream, streamId } from '../../src/autograd/philox.ts';
@@ -6,6 +9,7 @@ import { tensorFrom, zeros } from '../../src/autograd/tensor.ts';
 import { CycleGanMethod } from '../../src/methods/cyclegan.ts';
 import { Pix2PixMethod } from '../../src/methods/pix2pix.ts';
 import { RegGanMethod } from '../../src/methods/reggan.ts';
+import { StableCycleGanMethod } from '../../src/methods/stable-cyclegan.ts';
 import { poolChoice } from '../../src/nn/image-pool.ts';
 import { PatchGan } from '../../src/nn/patchgan-basic.ts';
 import { RegistrationNet, smoothness, warp } from '../../src/nn/registration.ts';
@@ -14,6 +18,7 @@ import { UNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import {
   follow,
+  type MethodTrajectory,
   methodFixtures,
   methodTensors,
   trajectoryOf,
@@ -82,7 +87,23 @@ const ADAM = {
   lambdaIdentity: 0,
 } as const;
 
-suite('CycleGAN: four steps with a pool that is soon full', async () => {
+/** Pools that are soon full must have returned earlier images, and new ones too. */
+function assertExchanges({ options, losses, pool_swaps = {} }: MethodTrajectory): void {
+  const poolSize = Number(options.pool_size);
+  assert.equal(Object.keys(pool_swaps), ['H', 'L']);
+  for (const [name, swaps] of Object.entries(pool_swaps)) {
+    const choices = Array.from(
+      { length: 2 * losses.length - poolSize },
+      (_, i) => poolSize + i,
+    ).map((image) =>
+      poolChoice(0, streamId(`pool:${name}`), Math.floor(image / 2), image % 2, poolSize),
+    );
+    assert.is(swaps, choices.filter(({ swap }) => swap !== undefined).length);
+    assert.ok(swaps > 0 && swaps < choices.length, `${name}: ${swaps} exchanged`);
+  }
+}
+
+suite('CycleGAN: ten steps with a pool that is soon full', async () => {
   const trajectory = trajectoryOf('cyclegan');
   const { ngf, ndf, blocks, pool_size } = trajectory.options;
   const poolSize = Number(pool_size);
@@ -96,15 +117,28 @@ suite('CycleGAN: four steps with a pool that is soon full', async () => {
     lambdaCycle: 10,
     lambdaIdentity: 5,
   });
-  // Images 3 and up of 4 steps of 2 find the pool full; some of them must be exchanged.
-  for (const [name, swaps] of Object.entries(trajectory.pool_swaps ?? {})) {
-    const choices = Array.from({ length: 8 - poolSize }, (_, i) => poolSize + i).map((image) =>
-      poolChoice(0, streamId(`pool:${name}`), Math.floor(image / 2), image % 2, poolSize),
-    );
-    const expected = choices.filter(({ swap }) => swap !== undefined).length;
-    assert.is(swaps, expected);
-    assert.ok(swaps > 0 && swaps < choices.length, `${name}: ${swaps} exchanged`);
-  }
+  assertExchanges(trajectory);
+  await follow(gpu, method, trajectory);
+  method.dispose();
+});
+
+suite('stable CycleGAN: ten steps with two time scales, smoothing and spectral norm', async () => {
+  const trajectory = trajectoryOf('stable-cyclegan');
+  const { ngf, ndf, blocks, pool_size } = trajectory.options;
+  const method = new StableCycleGanMethod(gpu, {
+    ...ADAM,
+    upsample: 'resize',
+    ngf: Number(ngf),
+    ndf: Number(ndf),
+    blocks: Number(blocks),
+    spectralLayers: 4,
+    poolSize: Number(pool_size),
+    realLabel: 0.9,
+    learningRateRatio: 4,
+    lambdaCycle: 10,
+    lambdaIdentity: 5,
+  });
+  assertExchanges(trajectory);
   await follow(gpu, method, trajectory);
   method.dispose();
 });
@@ -113,9 +147,9 @@ for (const [name, norm, ganMode] of [
   ['pix2pix', 'batch', 'vanilla'],
   ['pix2pix_instance_lsgan', 'instance', 'lsgan'],
 ] as const) {
-  suite(`pix2pix, ${norm} norm, ${ganMode}: four steps`, async () => {
+  suite(`pix2pix, ${norm} norm, ${ganMode}: ten steps`, async () => {
     const trajectory = trajectoryOf(name);
-    const { ngf, ndf, levels } = trajectory.options;
+    const { ngf, ndf, levels, identity = 0 } = trajectory.options;
     assert.equal([trajectory.options.norm, trajectory.options.gan_mode], [norm, ganMode]);
     const method = new Pix2PixMethod(gpu, {
       ...ADAM,
@@ -127,6 +161,7 @@ for (const [name, norm, ganMode] of [
       dropout: 0,
       dropoutSite: 'decoder',
       lambdaL1: 100,
+      lambdaIdentity: Number(identity),
     });
     await follow(gpu, method, trajectory);
     method.dispose();
@@ -135,8 +170,8 @@ for (const [name, norm, ganMode] of [
 
 for (const name of ['reggan', 'reggan_cycle']) {
   const trajectory = trajectoryOf(name);
-  const { mode, ngf, ndf, blocks, nrf, levels, pool_size } = trajectory.options;
-  suite(`RegGAN ${mode}: four steps`, async () => {
+  const { mode, ngf, ndf, blocks, nrf, levels, pool_size, identity } = trajectory.options;
+  suite(`RegGAN ${mode}: ten steps`, async () => {
     assert.ok(mode === 'NC+R' || mode === 'C+R');
     const method = new RegGanMethod(gpu, {
       ...ADAM,
@@ -150,6 +185,7 @@ for (const name of ['reggan', 'reggan_cycle']) {
       lambdaCycle: 10,
       lambdaRegistration: 20,
       lambdaSmooth: 10,
+      lambdaIdentity: Number(identity),
     });
     await follow(gpu, method, trajectory);
     method.dispose();
