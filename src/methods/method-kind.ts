@@ -18,6 +18,12 @@ export interface OptionReader {
   choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice;
 }
 
+/** Options that do nothing, and the setting that makes it so, as typed. */
+export interface UnusedOptions {
+  readonly names: readonly string[];
+  readonly because: string;
+}
+
 /** Fields of a checkpoint's architecture; a field that does not fit is an error that names it. */
 export interface ArchitectureReader {
   /** A whole number from 1 to `most`. */
@@ -43,6 +49,8 @@ export interface MethodKind<Options extends { readonly [Name in keyof Options]: 
    * @param size side of the training images
    */
   readonly defaults: (protocol: Protocol, size: number) => Readonly<Record<string, OptionScalar>>;
+  /** Options among these that do nothing beside the others; they are refused like those of other methods. */
+  readonly unused?: (options: OptionReader) => UnusedOptions;
   readonly read: (options: OptionReader) => Options;
   readonly sizeMultiple: (options: Options) => number;
   readonly architecture: (options: Options) => MethodArchitecture;
@@ -70,6 +78,7 @@ export interface AnyMethodKind
   extends Pick<MethodKind<Record<string, OptionScalar>>, 'name' | 'defaults' | 'generator'> {
   /** The method's name for people. */
   readonly label: string;
+  readonly unused: (options: OptionReader) => UnusedOptions;
   readonly configure: (options: OptionReader) => ConfiguredMethod;
 }
 
@@ -83,6 +92,7 @@ export function methodKind<Options extends { readonly [Name in keyof Options]: O
     label,
     defaults,
     generator,
+    unused: (options) => kind.unused?.(options) ?? { names: [], because: '' },
     configure: (reader) => {
       const options = kind.read(reader);
       const architecture = kind.architecture(options);

@@ -251,6 +251,8 @@ function readRegistrationLevels(options: OptionReader): number {
   return levels;
 }
 
+const REGISTRATION_OPTIONS = ['nrf', 'registration-levels', 'lambda-registration', 'lambda-smooth'];
+
 export const REGGAN = methodKind<RegGanOptions>({
   name: 'reggan',
   defaults: (protocol, size) => ({
@@ -275,6 +277,18 @@ export const REGGAN = methodKind<RegGanOptions>({
     'lambda-smooth': 10,
     'lambda-identity': 0,
   }),
+  unused: (options) => {
+    const mode = options.choice('mode', REGGAN_MODES);
+    const { hasCycle, hasRegistration, hasPool } = partsOf(mode);
+    return {
+      names: [
+        ...(hasPool ? [] : ['pool-size']),
+        ...(hasCycle ? [] : ['lambda-cycle']),
+        ...(hasRegistration ? [] : REGISTRATION_OPTIONS),
+      ],
+      because: `--method reggan --mode ${mode}`,
+    };
+  },
   read: (options) => ({
     mode: options.choice('mode', REGGAN_MODES),
     ngf: options.number('ngf'),

@@ -2,7 +2,12 @@ import type { FitMode } from '../data/fit.ts';
 import type { Pairing } from '../data/loader.ts';
 import { UsageError } from '../errors.ts';
 import { withAverage } from '../methods/averaged.ts';
-import type { AnyMethodKind, ConfiguredMethod, OptionReader } from '../methods/method-kind.ts';
+import type {
+  AnyMethodKind,
+  ConfiguredMethod,
+  OptionReader,
+  Protocol,
+} from '../methods/method-kind.ts';
 import { findMethod, METHOD_NAMES } from '../methods/methods.ts';
 import { linearDecaySchedule, type Schedule, stepSchedule } from '../nn/schedules.ts';
 import {
@@ -58,14 +63,13 @@ export interface TrainConfiguration {
 
 /**
  * All options with the defaults of the method and protocol filled in. Options that only other methods
- * or schedules have stay undefined.
+ * or schedules have, or that do nothing beside the others, stay undefined.
  * @throws UsageError if one of those is given
  */
 export function resolveOptions(values: ParsedOptions['values']): ParsedOptions['values'] {
   const kind = methodOf(values);
-  const protocol = stringOption(values, 'protocol') === 'native' ? 'native' : 'paper';
   const defaults: Record<string, OptionValue> = {
-    ...kind.defaults(protocol, numberOption(values, 'size')),
+    ...kind.defaults(protocolOf(values), numberOption(values, 'size')),
   };
   const schedule = values.schedule ?? defaults.schedule;
   if (schedule === 'linear') {
@@ -82,9 +86,17 @@ export function resolveOptions(values: ParsedOptions['values']): ParsedOptions['
     }
   }
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  const resolved: Record<string, OptionValue> = { ...defaults, ...Object.fromEntries(given) };
+  const { names, because } = kind.unused(optionReader(resolved));
+  for (const name of names) {
+    if (values[name] !== undefined) {
+      throw new UsageError(`--${name}: is not an option of ${because}`);
+    }
+    delete resolved[name];
+  }
   const order = Object.keys(TRAIN_OPTIONS);
-  const resolved = Object.entries({ ...defaults, ...Object.fromEntries(given) });
-  return Object.fromEntries(resolved.sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)));
+  const byOrder = Object.entries(resolved).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+  return Object.fromEntries(byOrder);
 }
 
 /** Options of one schedule or another. */
@@ -92,6 +104,10 @@ const SCHEDULE_OPTIONS = new Set(['lr-every', 'lr-gamma', 'lr-decay']);
 
 /** Options of every method that have no value unless one is given. */
 const ALWAYS_OPTIONAL = new Set(['data', 'out', 'steps', 'weights', 'config', 'device']);
+
+function protocolOf(values: ParsedOptions['values']): Protocol {
+  return stringOption(values, 'protocol') === 'native' ? 'native' : 'paper';
+}
 
 function methodOf(values: ParsedOptions['values']): AnyMethodKind {
   const name = stringOption(values, 'method');
@@ -152,9 +168,17 @@ function configureMethod(values: ParsedOptions['values']): ConfiguredMethod {
       `--perceptual ${perceptual}: --method ${stringOption(values, 'method')} has no perceptual loss`,
     );
   }
-  const reader: OptionReader = {
+  const kind = methodOf(values);
+  // What `resolveOptions` left out does nothing, but a method is made of all its options.
+  const defaults = kind.defaults(protocolOf(values), numberOption(values, 'size'));
+  return kind.configure(optionReader({ ...defaults, ...values }));
+}
+
+function optionReader(values: ParsedOptions['values']): OptionReader {
+  const hasNoPerceptual = values.perceptual === 'none';
+  return {
     number: (name) =>
-      name === 'lambda-perceptual' && perceptual === 'none' ? 0 : numberOption(values, name),
+      name === 'lambda-perceptual' && hasNoPerceptual ? 0 : numberOption(values, name),
     choice: (name, choices) => {
       const text = stringOption(values, name);
       const found = choices.find((choice) => choice === text);
@@ -164,7 +188,6 @@ function configureMethod(values: ParsedOptions['values']): ConfiguredMethod {
       return found;
     },
   };
-  return methodOf(values).configure(reader);
 }
 
 /** @throws UsageError if the decay is longer than the training */

@@ -122,6 +122,10 @@ suite('an option of other methods or schedules is refused, not ignored', () => {
       /^--registration-levels 6: expected a --size of at least 128, found 64$/,
     ],
     [['--gan-mode', 'vanilla'], /^--gan-mode: .*--method proposed$/],
+    [['--method', 'reggan', '--pool-size', 50], /^--pool-size: .*reggan --mode NC\+R$/],
+    [['--method', 'reggan', '--lambda-cycle', 10], /^--lambda-cycle: .*reggan --mode NC\+R$/],
+    [['--method', 'reggan', '--mode', 'C', '--nrf', 8], /^--nrf: .*reggan --mode C$/],
+    [['--method', 'reggan', '--mode', 'NC', '--lambda-smooth', 1], /^--lambda-smooth: .*NC$/],
     [['--method', 'cyclegan', '--lr-ratio', 4], /^--lr-ratio: .*--method cyclegan$/],
     [['--method', 'stable-cyclegan', '--lambda-l1', 2], /^--lambda-l1: .*stable-cyclegan$/],
     [['--lr-decay', 3], /^--lr-decay: .*--schedule step$/],
@@ -187,6 +191,21 @@ suite('protocols: one setting for all, or that of each method', () => {
   assert.is(rate(99), 2e-4);
   assert.ok(Math.abs(rate(100) - (2e-4 * 100) / 101) < 1e-18);
   assert.ok(rate(199) > 0 && rate(199) < 2.1e-6);
+});
+
+suite('what does nothing in a mode of RegGAN is not shown, and the rest is taken', () => {
+  const shown = (...args: (string | number)[]) =>
+    Object.keys(resolveOptions(parse('--method', 'reggan', ...args)));
+  assert.not(shown().includes('pool-size'));
+  assert.ok(shown().includes('nrf'));
+  const cycle = shown('--mode', 'C+R', '--pool-size', 3);
+  assert.ok(cycle.includes('pool-size') && cycle.includes('lambda-cycle'));
+  const { method } = trainConfiguration(
+    parse('--method', 'reggan', '--mode', 'C+R', '--pool-size', 3),
+  );
+  assert.is(method.options.poolSize, 3);
+  // As in checkpoints from when the option was taken and ignored.
+  assert.is(trainConfiguration(parse('--method', 'reggan')).method.options.poolSize, 50);
 });
 
 suite('help and configurations call a reconstruction what it is', () => {
