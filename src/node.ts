@@ -1,6 +1,7 @@
 /** Node entry: everything of the browser-safe API, opening devices through Dawn; image files. */
 import { type Gpu, type GpuOptions, openAdapter } from './gpu/gpu.ts';
-import { openNodeAdapter } from './gpu/node-adapter.ts';
+import { dawnVersion, openNodeAdapter } from './gpu/node-adapter.ts';
+import { diskTuningStore } from './gpu/tuning/disk-store.node.ts';
 import { type OpenGpuOptions, openGpu as openWebGpu } from './gpu/web-gpu.ts';
 
 export { readImageAsync as readImage, writePng } from './data/image.node.ts';
@@ -21,7 +22,8 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
     device: options.device ?? process.env.SONOLIFT_DEVICE ?? 'auto',
     log: options.log,
   });
-  return openAdapter(adapter, { ...options, keepAlive: instance, description });
+  const known = { tuningStore: diskTuningStore(), runtime: `Dawn ${dawnVersion()}` };
+  return openAdapter(adapter, { ...known, ...options, keepAlive: instance, description });
 }
 
 /**

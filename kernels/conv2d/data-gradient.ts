@@ -4,7 +4,8 @@ import type { Epilogue } from './epilogue.ts';
 import { foldedPlan } from './fold.ts';
 import { correlationPlan } from './forward.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
-import { hasSmallMaps, smallDataGradient } from './small-maps.ts';
+import { type RegisterVariant, registerVariants } from './register-variants.ts';
+import { smallDataGradient } from './small-maps.ts';
 
 /*
  * Data gradient, and forward pass of the transposed convolution:
@@ -26,6 +27,8 @@ export interface DataGradientOptions {
   readonly slice?: ChannelSlice | undefined;
   /** Whether to add to what dx holds; default false. */
   readonly accumulate?: boolean | undefined;
+  /** One of `registerVariants`; default the first of them. */
+  readonly variant?: RegisterVariant | undefined;
 }
 
 /**
@@ -36,20 +39,45 @@ export function conv2dDataGradient(
   geometry: ConvGeometry,
   epilogue: Epilogue,
   profile: AdapterProfile,
-  { slice, accumulate = false }: DataGradientOptions = {},
+  options: DataGradientOptions = {},
 ): Plan {
-  const reflect = geometry.paddingMode === 'reflect' && geometry.padding > 0;
-  if (!slice && !reflect && hasSmallMaps(geometry, 'gradients', profile)) {
+  const { accumulate = false } = options;
+  const spec = dataGradientCorrelation(geometry, epilogue, options);
+  const variant = options.variant ?? registerVariants('data-gradient', spec, geometry, profile)[0];
+  if (variant === 'small-maps') {
     return smallDataGradient(geometry, epilogue, accumulate, profile);
   }
+  const { kernelHeight, kernelWidth, stride } = geometry;
+  const phases = spec.offsetsY.map((_, a) => (originOf(geometry) + a) % stride);
+  const order = { kernelHeight, kernelWidth, adjoint: { stride, phases } };
+  const plan = correlationPlan(spec, order, profile, variant);
+  return reflects(geometry) ? foldedPlan(plan, geometry, accumulate) : plan;
+}
+
+function reflects({ paddingMode, padding }: ConvGeometry): boolean {
+  return paddingMode === 'reflect' && padding > 0;
+}
+
+/** u₀ */
+function originOf(geometry: ConvGeometry): number {
+  return reflects(geometry) ? 0 : geometry.padding;
+}
+
+/** The correlation that a data gradient is; with reflection that of the whole padded image. */
+export function dataGradientCorrelation(
+  geometry: ConvGeometry,
+  epilogue: Epilogue,
+  { slice, accumulate = false }: DataGradientOptions = {},
+): Correlation {
+  const reflect = reflects(geometry);
   const g = flatten(geometry);
   const { stride } = g;
-  const origin = reflect ? 0 : g.padding;
+  const origin = originOf(g);
   const margin = reflect ? 2 * g.padding : 0;
   const tapsY = Math.ceil(g.kernelHeight / stride);
   const tapsX = Math.ceil(g.kernelWidth / stride);
   const parities = Array.from({ length: stride }, (_, a) => origin + a);
-  const spec: Correlation = {
+  return {
     batch: g.batch,
     channels: g.outChannels,
     rows: g.inChannels,
@@ -67,9 +95,4 @@ export function conv2dDataGradient(
     accumulate: accumulate && !reflect,
     ...epilogue,
   };
-  const { kernelHeight, kernelWidth } = g;
-  const phases = parities.map((v) => v % stride);
-  const order = { kernelHeight, kernelWidth, adjoint: { stride, phases } };
-  const plan = correlationPlan(spec, order, profile);
-  return reflect ? foldedPlan(plan, geometry, accumulate) : plan;
 }

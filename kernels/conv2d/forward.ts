@@ -3,25 +3,29 @@ import { correlate } from './correlation.ts';
 import { type Correlation, packedLength } from './correlation-spec.ts';
 import type { Epilogue } from './epilogue.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
-import { hasSmallMaps, smallForward } from './small-maps.ts';
+import { type RegisterVariant, registerVariants } from './register-variants.ts';
+import { smallForward } from './small-maps.ts';
 import { directWeights, packWeights, type WeightOrder } from './weights.ts';
 import { winogradPlan } from './winograd/plan.ts';
-import { prefersWinograd } from './winograd/prefers.ts';
 
 /* Convolution forward: y = f(w ⋆ x̄ + bias), x̄ the image extended by `padding` on each side. */
 
-/** Inputs: x, w, bias (only if `epilogue.bias`). Output: y, or the tensor that `slice` of is y. */
+/**
+ * Inputs: x, w, bias (only if `epilogue.bias`). Output: y, or the tensor that `slice` of is y.
+ * @param variant one of `registerVariants`; default the first of them
+ */
 export function conv2dForward(
   geometry: ConvGeometry,
   epilogue: Epilogue,
   profile: AdapterProfile,
   slice?: ChannelSlice,
+  variant?: RegisterVariant,
 ): Plan {
-  if (!slice && hasSmallMaps(geometry, 'forward', profile))
-    return smallForward(geometry, epilogue, profile);
   const spec = forwardCorrelation(geometry, epilogue, slice);
+  const chosen = variant ?? registerVariants('forward', spec, geometry, profile)[0];
+  if (chosen === 'small-maps') return smallForward(geometry, epilogue, profile);
   const { kernelHeight, kernelWidth } = geometry;
-  return correlationPlan(spec, { kernelHeight, kernelWidth }, profile);
+  return correlationPlan(spec, { kernelHeight, kernelWidth }, profile, chosen);
 }
 
 /** The correlation that a convolution is. */
@@ -50,18 +54,19 @@ export function forwardCorrelation(
   };
 }
 
-/** Correlate input 0 with weights input 1 and input 2 as bias, into output 0, in the way that is faster. */
+/** Correlate input 0 with weights input 1 and input 2 as bias, into output 0. */
 export function correlationPlan(
   spec: Correlation,
   order: WeightOrder,
   profile: AdapterProfile,
+  variant: 'direct' | 'winograd',
 ): Plan {
-  return prefersWinograd(spec, profile)
+  return variant === 'winograd'
     ? winogradPlan(spec, order.adjoint !== undefined, profile)
     : directPlan(spec, order, profile);
 }
 
-/** As `correlationPlan`, sum by sum; the weights are packed first if need be. */
+/** As `correlationPlan`, sum by sum: the weights are packed first if need be. */
 export function directPlan(spec: Correlation, order: WeightOrder, profile: AdapterProfile): Plan {
   const direct = directWeights(spec, order);
   const kernel = correlate(spec, direct, profile);

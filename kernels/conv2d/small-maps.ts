@@ -26,26 +26,35 @@ import { type ConvGeometry, roundUp } from './geometry.ts';
  * Lanes take consecutive vec4s along k, so that weights stream through.
  */
 
-/**
- * Most output pixels, over all images, that count as few: measured on lavapipe. The forward pass adds
- * up across lanes, which pays for the fewest only.
- */
-const FEW_PIXELS = { forward: 4, gradients: 16 };
+/** Most output pixels, over all images, that count as few. */
+const FEW_PIXELS = 16;
 
-/** Whether these kernels are for a convolution: few pixels, many weights, a fixed subgroup size. */
-export function hasSmallMaps(
-  g: ConvGeometry,
-  pass: keyof typeof FEW_PIXELS,
-  profile: AdapterProfile,
-): boolean {
+/**
+ * The forward pass adds up across lanes, which pays for the fewest pixels only on lavapipe; on SwiftShader,
+ * with its four lanes, it pays for all.
+ */
+function fewForward({ subgroupSize }: AdapterProfile): number {
+  return subgroupSize === 4 ? FEW_PIXELS : 4;
+}
+
+/** Whether these kernels can do a convolution: few pixels, many weights, a fixed subgroup size. */
+export function allowsSmallMaps(g: ConvGeometry, profile: AdapterProfile): boolean {
   const { pixels, rows, taps } = columnSizes(g);
   return (
+    profile.subgroupSize > 0 && pixels <= FEW_PIXELS && rows >= 8 && taps >= 128 && taps % 4 === 0
+  );
+}
+
+/** Whether they are taken for it where nothing was measured. */
+export function hasSmallMaps(
+  g: ConvGeometry,
+  pass: 'forward' | 'gradients',
+  profile: AdapterProfile,
+): boolean {
+  return (
     profile.kind === 'cpu' &&
-    profile.subgroupSize > 0 &&
-    pixels <= FEW_PIXELS[pass] &&
-    rows >= 8 &&
-    taps >= 128 &&
-    taps % 4 === 0
+    columnSizes(g).pixels <= (pass === 'forward' ? fewForward(profile) : FEW_PIXELS) &&
+    allowsSmallMaps(g, profile)
   );
 }
 

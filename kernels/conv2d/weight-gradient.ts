@@ -4,7 +4,8 @@ import { linearMain, linearWorkgroups } from '../linear.ts';
 import { NO_EPILOGUE } from './epilogue.ts';
 import { forwardCorrelation } from './forward.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth, roundUp } from './geometry.ts';
-import { hasSmallMaps, smallWeightGradient } from './small-maps.ts';
+import { type RegisterVariant, registerVariants } from './register-variants.ts';
+import { smallWeightGradient } from './small-maps.ts';
 import {
   type Window,
   windowColumns,
@@ -16,7 +17,6 @@ import {
   windowRow,
   windowVector,
 } from './window.ts';
-import { prefersWinogradWeightGradient } from './winograd/prefers.ts';
 import { winogradWeightGradient } from './winograd/weight-gradient.ts';
 
 /*
@@ -307,18 +307,23 @@ function wantedWorkgroups(profile: AdapterProfile): number {
 /**
  * Inputs: x, dy. Output: dw [O,C,KH,KW], overwritten, or added to if `accumulate`.
  * For a transposed convolution x is its dy and dy its x.
+ * @param variant one of `registerVariants`; default the first of them
  */
 export function conv2dWeightGradient(
   geometry: ConvGeometry,
   accumulate: boolean,
   profile: AdapterProfile,
+  variant?: RegisterVariant,
 ): Plan {
-  if (hasSmallMaps(geometry, 'gradients', profile))
-    return smallWeightGradient(geometry, accumulate, profile);
   const spec = forwardCorrelation(geometry, NO_EPILOGUE);
-  return prefersWinogradWeightGradient(spec, profile)
-    ? winogradWeightGradient(spec, accumulate, profile)
-    : directWeightGradient(geometry, accumulate, profile);
+  switch (variant ?? registerVariants('weight-gradient', spec, geometry, profile)[0]) {
+    case 'small-maps':
+      return smallWeightGradient(geometry, accumulate, profile);
+    case 'winograd':
+      return winogradWeightGradient(spec, accumulate, profile);
+    case 'direct':
+      return directWeightGradient(geometry, accumulate, profile);
+  }
 }
 
 /** As `conv2dWeightGradient`, sum by sum. */

@@ -1,5 +1,6 @@
 import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
+import { KernelChoices } from './choices.ts';
 import { ConstantCache } from './constants.ts';
 import { Patience } from './patience.ts';
 import { PipelineCache } from './pipelines.ts';
@@ -7,6 +8,9 @@ import { BufferPool, type MemoryReport } from './pool.ts';
 import { Recorder } from './recorder.ts';
 import { Storage } from './storage.ts';
 import { type DispatchTime, DispatchTimer } from './timestamps.ts';
+import { memoryTuningStore } from './tuning/memory-store.ts';
+import type { TuningStore } from './tuning/records.ts';
+import { type TuneChoice, type TuneMode, tuneMode } from './tuning/tune-mode.ts';
 
 export interface GpuOptions {
   /** Most bytes of device memory to use; default 16 GiB on CPU adapters, 64 GiB otherwise. */
@@ -15,6 +19,21 @@ export interface GpuOptions {
   readonly keepAlive?: unknown;
   /** One line naming the adapter. */
   readonly description?: string;
+  /**
+   * Whether kernels are chosen by measurement: `off` (default), `on`, `force`, or `auto` (`tune-mode.ts`).
+   */
+  readonly tune?: TuneChoice;
+  /**
+   * Where measurements are remembered; default the user's cache folder (Node), a page's IndexedDB, or
+   * the program's memory.
+   */
+  readonly tuningStore?: TuningStore | undefined;
+  /** What besides the adapter decides how fast kernels are: versions of the WebGPU implementation. */
+  readonly runtime?: string;
+  /** What tells adapter and driver from others. */
+  readonly identity?: string;
+  /** Whether nothing is computed or held on the device (`blank-gpu.ts`). */
+  readonly isBlank?: boolean;
   /** Whether `close` destroys the device (default); not where the page goes on using its own. */
   readonly ownsDevice?: boolean;
 }
@@ -47,8 +66,16 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly profile: AdapterProfile;
   readonly description: string;
+  /** Whether what is written to the device is never looked at. */
+  readonly isBlank: boolean;
   readonly recorder: Recorder;
   readonly pipelines: PipelineCache;
+  /** Which kernels serve which shapes, where that was measured or recorded. */
+  choices = new KernelChoices();
+  /** Whether programs are to measure kernels before they run, and where they remember it. */
+  readonly tuning: { readonly mode: TuneMode; readonly store: TuningStore };
+  /** What tells adapter, driver and WebGPU implementation from others. */
+  readonly identity: string;
   private readonly pool: BufferPool;
   private readonly constants: ConstantCache;
   private readonly scopes: Set<Storage>[] = [];
@@ -65,6 +92,12 @@ export class Gpu {
     this.device = device;
     this.profile = profile;
     this.description = options.description ?? 'unnamed adapter';
+    this.tuning = {
+      mode: tuneMode(options.tune ?? 'off', profile),
+      store: options.tuningStore ?? memoryTuningStore(),
+    };
+    this.identity = `${options.identity ?? this.description}; ${options.runtime ?? ''}`;
+    this.isBlank = options.isBlank ?? false;
     this.keepAlive = options.keepAlive;
     const budget = options.memoryBudget ?? (profile.kind === 'cpu' ? 16 : 64) * 2 ** 30;
     this.pool = new BufferPool(device, budget);
@@ -342,6 +375,7 @@ export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {})
   }
   return new Gpu(device, profileAdapter(adapter.info, features), {
     ...options,
+    identity: identityOf(adapter.info),
     description: options.description ?? describeAdapter(adapter),
   });
 }
@@ -358,6 +392,7 @@ export function useDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
   return new Gpu(device, profileAdapter(adapterInfo, features), {
     ...options,
     ownsDevice: false,
+    identity: identityOf(adapterInfo),
     description: options.description ?? describeInfo(adapterInfo),
   });
 }
@@ -370,6 +405,13 @@ export function describeAdapter(adapter: GPUAdapter): string {
 function describeInfo(info: GPUAdapterInfo | undefined): string {
   const parts = [info?.vendor, info?.architecture, info?.device, info?.description];
   return [...new Set(parts.filter((part) => part))].join(' ') || 'unnamed adapter';
+}
+
+/** All that an adapter says of itself; the description has the driver's version. */
+function identityOf(info: Partial<GPUAdapterInfo> | undefined): string {
+  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } =
+    info ?? {};
+  return [vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize].join('; ');
 }
 
 function profileAdapter(

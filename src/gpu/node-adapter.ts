@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { GpuError } from '../errors.ts';
 import { withQuietStderr } from './native-stderr.ts';
 import { loadSwiftShader, swiftShaderRunsHere } from './swiftshader.ts';
@@ -77,6 +79,12 @@ async function importWebGpu(): Promise<WebGpuModule> {
       { cause },
     );
   }
+}
+
+/** Version of the npm package that holds Dawn. */
+export function dawnVersion(): string {
+  const manifest = createRequire(import.meta.url).resolve('webgpu/package.json');
+  return JSON.parse(readFileSync(manifest, 'utf8')).version;
 }
 
 /** Dawn asks the drivers within the call itself, so the call is all that has to be kept quiet. */

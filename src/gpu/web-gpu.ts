@@ -1,6 +1,7 @@
 /** Opening a device where `navigator.gpu` is: pages and workers. */
 import { GpuError } from '../errors.ts';
 import { type Gpu, type GpuOptions, openAdapter, useDevice } from './gpu.ts';
+import { databaseTuningStore } from './tuning/database-store.ts';
 
 export interface OpenGpuOptions extends Omit<GpuOptions, 'ownsDevice'> {
   /** A device that the page already has: it is used, and left alone by `close`. */
@@ -17,7 +18,13 @@ export interface OpenGpuOptions extends Omit<GpuOptions, 'ownsDevice'> {
  *   both saying what to do
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
-  const { device, adapter, powerPreference, ...rest } = options;
+  const { device, adapter, powerPreference, ...given } = options;
+  const rest = {
+    tuningStore: databaseTuningStore(),
+    // Browsers compile shaders, and renew their compilers, themselves.
+    runtime: globalThis.navigator?.userAgent ?? '',
+    ...given,
+  };
   if (device) return useDevice(device, rest);
   return openAdapter(adapter ?? (await requestAdapter(powerPreference)), rest);
 }

@@ -337,6 +337,18 @@ suite('layers are given to Winograd where it pays, and nowhere else', () => {
   assert.equal(prefers(vgg, { ...lavapipe, subgroupSize: 0 }), [false, false], 'no subgroups');
   assert.equal(prefers(vgg, lavapipe, { stride: 2 }), [false, false], 'stride 2');
   assert.equal(prefers(vgg, lavapipe, { tapsX: 4 }), [false, false], '3×4 taps');
+
+  // SwiftShader gains more: measured 2.2 and 1.9 here, 0.9 and 0.4 there.
+  const swiftShader = { ...lavapipe, subgroupSize: 4 };
+  const small: Case = { ...vgg, image: [4, 64, 8, 8] };
+  assert.equal(prefers(small), [false, false]);
+  assert.equal(prefers(small, swiftShader), [true, true]);
+  const few: Case = { ...vgg, image: [1, 128, 8, 8], rows: 128 };
+  assert.equal(prefers(few, swiftShader), [false, false]);
+  // What is transformed once costs nothing: a layer of SqueezeNet, measured 1.6 and 2.3.
+  const squeeze = specOf({ image: [8, 32, 7, 7], rows: 128, padding: 1 });
+  assert.is(prefersWinograd(squeeze, lavapipe), false);
+  assert.is(prefersWinograd(squeeze, lavapipe, true), true);
 });
 
 suite.run();

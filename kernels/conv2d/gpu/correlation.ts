@@ -20,6 +20,7 @@ import {
   openSteps,
   RESULTS,
   type Tile,
+  type TileChoice,
   tileCode,
   tileColumns,
   tileCount,
@@ -85,12 +86,12 @@ interface Layout {
   readonly dense: boolean;
 }
 
-function layoutOf(spec: Correlation): Layout {
+function layoutOf(spec: Correlation, choice: TileChoice): Layout {
   const count = spec.parities.length;
   const gridHeight = Math.ceil(spec.outHeight / count);
   const gridWidth = Math.ceil(spec.outWidth / count);
   const columns = spec.batch * gridHeight * gridWidth;
-  const tile = chooseTile(spec.rows, columns);
+  const tile = choice.tile ?? chooseTile(spec.rows, columns);
   const blocked = spec.channels % tile.depth === 0;
   const taps = spec.tapsY * spec.tapsX;
   const steps = Math.ceil((blocked ? spec.channels : taps * spec.channels) / tile.depth);
@@ -99,7 +100,7 @@ function layoutOf(spec: Correlation): Layout {
     tile,
     blocked,
     steps,
-    splits: chooseSplits(tile, tiles, steps, blocked ? taps : 1, resultLength(spec)),
+    splits: chooseSplits(tile, tiles, steps, blocked ? taps : 1, resultLength(spec), choice.cut),
     gridHeight,
     gridWidth,
     columns,
@@ -267,8 +268,9 @@ function scatteredResults(tile: Tile): string {
 export function correlationPlan(
   spec: Correlation,
   order: Pick<PackedWeights, 'kernelHeight' | 'kernelWidth' | 'adjoint'>,
+  choice: TileChoice = {},
 ): Plan {
-  const layout = layoutOf(spec);
+  const layout = layoutOf(spec, choice);
   const weights: PackedWeights = { ...spec, ...order };
   const { depth } = layout.tile;
   const length = resultLength(spec);

@@ -3,6 +3,7 @@ import { type Epilogue, NO_EPILOGUE } from '../epilogue.ts';
 import { foldedPlan } from '../fold.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth } from '../geometry.ts';
 import { correlationPlan } from './correlation.ts';
+import type { TileChoice } from './tile.ts';
 
 /*
  * Convolution forward and data gradient as correlations on GPUs. Borders are tested where pixels are
@@ -10,7 +11,7 @@ import { correlationPlan } from './correlation.ts';
  */
 
 /** Inputs: x, w, bias (only if `epilogue.bias`). Output: y. */
-export function gpuForward(geometry: ConvGeometry, epilogue: Epilogue): Plan {
+export function gpuForward(geometry: ConvGeometry, epilogue: Epilogue, choice?: TileChoice): Plan {
   const g = flatten(geometry);
   return correlationPlan(
     {
@@ -29,6 +30,7 @@ export function gpuForward(geometry: ConvGeometry, epilogue: Epilogue): Plan {
       ...epilogue,
     },
     { kernelHeight: g.kernelHeight, kernelWidth: g.kernelWidth },
+    choice,
   );
 }
 
@@ -39,7 +41,11 @@ export function gpuForward(geometry: ConvGeometry, epilogue: Epilogue): Plan {
  * folded back afterwards) is v = u₀ + i of the padded image. Its taps are k = v mod s + s·m, and they
  * meet dy at ⌊v/s⌋ - m = q + ⌊(u₀+a)/s⌋ - m; tap t of a correlation is m = ⌈K/s⌉ - 1 - t.
  */
-export function gpuDataGradient(geometry: ConvGeometry, epilogue: Epilogue): Plan {
+export function gpuDataGradient(
+  geometry: ConvGeometry,
+  epilogue: Epilogue,
+  choice?: TileChoice,
+): Plan {
   const g = flatten(geometry);
   const { stride, kernelHeight, kernelWidth, padding } = g;
   const reflect = g.paddingMode === 'reflect' && padding > 0;
@@ -73,6 +79,7 @@ export function gpuDataGradient(geometry: ConvGeometry, epilogue: Epilogue): Pla
       ...(reflect ? NO_EPILOGUE : epilogue),
     },
     { kernelHeight, kernelWidth, adjoint: { stride, phases } },
+    choice,
   );
   return reflect ? foldedPlan(plan, g, false) : plan;
 }

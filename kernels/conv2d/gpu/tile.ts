@@ -80,6 +80,22 @@ export function chooseTile(rows: number, columns: number): Tile {
   return padded <= 1.25 * rows ? LARGE : HALF;
 }
 
+/** What of a tiling is chosen otherwise than by size. */
+export interface TileChoice {
+  /** Default `chooseTile`. */
+  readonly tile?: Tile | undefined;
+  /** Times as many parts as `chooseSplits` finds; 0 for no cut. Default 1. */
+  readonly cut?: number | undefined;
+}
+
+/** Tiles worth trying for results of `rows` rows: neither mostly empty, nor many where one would do. */
+export function tilesFor(rows: number): readonly Tile[] {
+  return [...NARROW, SMALL, HALF, LARGE].filter((tile) => {
+    const each = tileRows(tile);
+    return each >= Math.min(rows, 64) / 2 && each < 2 * Math.max(rows, 5);
+  });
+}
+
 /** Partial results may take this many elements (64 MiB), half a default binding. */
 const MOST_PARTIAL = 2 ** 24;
 
@@ -91,6 +107,7 @@ const FEWEST_STEPS = 8;
  * @param tiles workgroups without a cut
  * @param passes how often a workgroup goes over its steps
  * @param length elements of the result
+ * @param cut as in `TileChoice`
  */
 export function chooseSplits(
   tile: Tile,
@@ -98,6 +115,7 @@ export function chooseSplits(
   steps: number,
   passes: number,
   length: number,
+  cut = 1,
 ): number {
   const wanted = Math.floor(WANTED_INVOCATIONS / (tiles * tileThreads(tile)));
   const most = Math.min(
@@ -105,7 +123,8 @@ export function chooseSplits(
     Math.floor((steps * passes) / FEWEST_STEPS),
     Math.floor(MOST_PARTIAL / length),
   );
-  const splits = Math.max(1, Math.min(wanted, most));
+  const usual = Math.max(1, Math.min(wanted, most));
+  const splits = Math.max(1, Math.min(Math.floor(usual * cut), most));
   // No part without work.
   return Math.ceil(steps / Math.ceil(steps / splits));
 }

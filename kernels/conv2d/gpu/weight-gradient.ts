@@ -9,6 +9,7 @@ import {
   openSteps,
   RESULTS,
   type Tile,
+  type TileChoice,
   tileCode,
   tileColumns,
   tileCount,
@@ -40,14 +41,14 @@ interface Layout {
   readonly splits: number;
 }
 
-function layoutOf(g: ConvGeometry): Layout {
+function layoutOf(g: ConvGeometry, choice: TileChoice): Layout {
   const pitch = roundUp(g.inChannels, 4);
   const columns = pitch * g.kernelHeight * g.kernelWidth;
   const pixels = g.batch * outHeight(g) * outWidth(g);
-  const tile = chooseTile(g.outChannels, columns);
+  const tile = choice.tile ?? chooseTile(g.outChannels, columns);
   const steps = Math.ceil(pixels / tile.depth);
   const tiles = tileCount(tile, g.outChannels, columns);
-  const splits = chooseSplits(tile, tiles, steps, 1, g.outChannels * columns);
+  const splits = chooseSplits(tile, tiles, steps, 1, g.outChannels * columns, choice.cut);
   return { tile, pitch, columns, steps, splits };
 }
 
@@ -293,9 +294,13 @@ function results(tile: Tile): string {
 }
 
 /** Inputs: x, dy. Output: dw [O,C,KH,KW], overwritten, or added to if `accumulate`. */
-export function gpuWeightGradient(geometry: ConvGeometry, accumulate: boolean): Plan {
+export function gpuWeightGradient(
+  geometry: ConvGeometry,
+  accumulate: boolean,
+  choice: TileChoice = {},
+): Plan {
   const g = flatten(geometry);
-  const layout = layoutOf(g);
+  const layout = layoutOf(g, choice);
   const { pitch, splits, columns } = layout;
   const partial = { temporary: 0 };
   const taps = g.kernelHeight * g.kernelWidth;

@@ -1,41 +1,71 @@
-import type { Activation } from '../../../kernels/activation.ts';
-import { activationKey } from '../../../kernels/activation.ts';
+import { type Activation, activationKey } from '../../../kernels/activation.ts';
 import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
-import { conv2dDataGradient } from '../../../kernels/conv2d/data-gradient.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
-import { conv2dForward } from '../../../kernels/conv2d/forward.ts';
 import {
   type ChannelSlice,
   type ConvGeometry,
   geometryKey,
 } from '../../../kernels/conv2d/geometry.ts';
-import { gpuDataGradient, gpuForward } from '../../../kernels/conv2d/gpu/plans.ts';
-import { gpuWeightGradient } from '../../../kernels/conv2d/gpu/weight-gradient.ts';
-import { conv2dWeightGradient } from '../../../kernels/conv2d/weight-gradient.ts';
+import { shapeClass } from '../../../kernels/conv2d/shape-class.ts';
+import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
 import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
-import type { AdapterProfile, Plan } from '../../../kernels/kernel.ts';
+import type { Plan } from '../../../kernels/kernel.ts';
+import type { KernelChoices } from '../../gpu/choices.ts';
+import type { Gpu } from '../../gpu/gpu.ts';
 import type { GradientSlot } from '../parameter.ts';
 import { emptyTensor, runKernel, runPlan, type Shape, sizeOf, Tensor } from '../tensor.ts';
 
 /*
  * The three plans that a convolution and a transposed convolution share, with their plans remembered:
- * a training step asks for the same few dozen every time.
+ * a training step asks for the same few dozen every time. They hold for the choices of kernels under
+ * which they were made.
  */
 
-const plans = new WeakMap<AdapterProfile, Map<string, Plan>>();
+interface RememberedPlans {
+  readonly choices: KernelChoices;
+  readonly byKey: Map<string, Plan>;
+}
 
-function remembered(profile: AdapterProfile, key: string, make: () => Plan): Plan {
-  let known = plans.get(profile);
-  if (!known) {
-    known = new Map();
-    plans.set(profile, known);
+const plans = new WeakMap<Gpu, RememberedPlans>();
+
+function remembered(gpu: Gpu, key: string, make: () => Plan): Plan {
+  let known = plans.get(gpu);
+  if (known?.choices !== gpu.choices) {
+    known = { choices: gpu.choices, byKey: new Map() };
+    plans.set(gpu, known);
   }
-  let plan = known.get(key);
+  let plan = known.byKey.get(key);
   if (!plan) {
     plan = make();
-    known.set(key, plan);
+    known.byKey.set(key, plan);
   }
   return plan;
+}
+
+/** Who wants to know what a device is asked for. */
+const surveyors = new WeakMap<Gpu, (request: ConvolutionRequest) => void>();
+
+/** Tells `listener` of every convolution that is asked of a device from now on. */
+export function surveyConvolutions(
+  gpu: Gpu,
+  listener: (request: ConvolutionRequest) => void,
+): void {
+  surveyors.set(gpu, listener);
+}
+
+/**
+ * The plan for a request: of the variant chosen for its shape class, if it is right for the request;
+ * else of the first.
+ */
+function planFor(gpu: Gpu, request: ConvolutionRequest): Plan {
+  const { pass, geometry, epilogue, slice, accumulate, isFrozen } = request;
+  const key = `${pass}${accumulate ? '+' : ''}${isFrozen ? 'f' : ''}${slice ? `[${slice.first}/${slice.channels}]` : ''}${epilogue.bias ? 'b' : ''}${activationKey(epilogue.activation)}${geometryKey(geometry)}`;
+  surveyors.get(gpu)?.(request);
+  return remembered(gpu, key, () => {
+    const variants = convolutionVariants(request, gpu.profile);
+    const chosen = gpu.choices.get(shapeClass(request));
+    return (variants.find(({ name }) => name === chosen) ?? variants[0]).plan();
+  });
 }
 
 function epilogueOf(bias: Tensor | undefined, activation: Activation): Epilogue {
@@ -52,9 +82,6 @@ function sliceOf({ tensor, first }: SlicedTensor): ChannelSlice {
   return { first, channels: tensor.shape[1] };
 }
 
-const sliceKey = (slice: ChannelSlice | undefined): string =>
-  slice ? `[${slice.first}/${slice.channels}]` : '';
-
 /** Writes f(conv(x, w) + bias) into channels of a tensor; for CPU adapters. */
 export function runForwardInto(
   geometry: ConvGeometry,
@@ -64,11 +91,14 @@ export function runForwardInto(
   bias: Tensor | undefined,
   activation: Activation,
 ): void {
-  const { profile } = x.gpu;
   const epilogue = epilogueOf(bias, activation);
-  const slice = sliceOf(target);
-  const key = `forward${sliceKey(slice)}${epilogue.bias ? '+' : ''}${activationKey(activation)}${geometryKey(geometry)}`;
-  const plan = remembered(profile, key, () => conv2dForward(geometry, epilogue, profile, slice));
+  const plan = planFor(x.gpu, {
+    pass: 'forward',
+    geometry,
+    epilogue,
+    slice: sliceOf(target),
+    isFrozen: weight.storage.constant,
+  });
   runPlan(plan, bias ? [x, weight, bias] : [x, weight], [target.tensor]);
 }
 
@@ -81,15 +111,14 @@ export function runForward(
   bias?: Tensor,
   activation: Activation = { kind: 'none' },
 ): Tensor {
-  const { profile } = x.gpu;
   const epilogue = epilogueOf(bias, activation);
-  const key = `forward${epilogue.bias ? '+' : ''}${activationKey(activation)}${geometryKey(geometry)}`;
   const y = emptyTensor(x.gpu, shape);
-  const plan = remembered(profile, key, () =>
-    profile.kind === 'gpu'
-      ? gpuForward(geometry, epilogue)
-      : conv2dForward(geometry, epilogue, profile),
-  );
+  const plan = planFor(x.gpu, {
+    pass: 'forward',
+    geometry,
+    epilogue,
+    isFrozen: weight.storage.constant,
+  });
   runPlan(plan, bias ? [x, weight, bias] : [x, weight], [y]);
   return y;
 }
@@ -105,16 +134,18 @@ export function runInputGradient(
   weight: Tensor,
   target?: GradientSlot,
 ): Tensor {
-  const { profile } = weight.gpu;
-  const accumulate = profile.kind === 'cpu' && (target?.filled ?? false);
+  const { gpu } = weight;
+  const accumulate = gpu.profile.kind === 'cpu' && (target?.filled ?? false);
   const slice = dy instanceof Tensor ? undefined : sliceOf(dy);
-  const key = `input${accumulate ? '+' : ''}${sliceKey(slice)}${geometryKey(geometry)}`;
-  const dx = target && accumulate ? target.tensor : emptyTensor(weight.gpu, shape);
-  const plan = remembered(profile, key, () =>
-    profile.kind === 'gpu' && !slice
-      ? gpuDataGradient(geometry, NO_EPILOGUE)
-      : conv2dDataGradient(geometry, NO_EPILOGUE, profile, { slice, accumulate }),
-  );
+  const dx = target && accumulate ? target.tensor : emptyTensor(gpu, shape);
+  const plan = planFor(gpu, {
+    pass: 'data-gradient',
+    geometry,
+    epilogue: NO_EPILOGUE,
+    slice,
+    accumulate,
+    isFrozen: weight.storage.constant,
+  });
   runPlan(plan, [dy instanceof Tensor ? dy : dy.tensor, weight], [dx]);
   return dx;
 }
@@ -128,15 +159,14 @@ export function runDataGradient(
   bias?: Tensor,
   activation: Activation = { kind: 'none' },
 ): Tensor {
-  const { profile } = dy.gpu;
   const epilogue = epilogueOf(bias, activation);
-  const key = `data${epilogue.bias ? '+' : ''}${activationKey(activation)}${geometryKey(geometry)}`;
   const dx = emptyTensor(dy.gpu, shape);
-  const plan = remembered(profile, key, () =>
-    profile.kind === 'gpu'
-      ? gpuDataGradient(geometry, epilogue)
-      : conv2dDataGradient(geometry, epilogue, profile),
-  );
+  const plan = planFor(dy.gpu, {
+    pass: 'data-gradient',
+    geometry,
+    epilogue,
+    isFrozen: weight.storage.constant,
+  });
   runPlan(plan, bias ? [dy, weight, bias] : [dy, weight], [dx]);
   return dx;
 }
@@ -149,15 +179,10 @@ export function runWeightGradient(
   dy: Tensor,
   target?: GradientSlot,
 ): Tensor {
-  const { profile } = x.gpu;
   const accumulate = target?.filled ?? false;
   const dw = target?.tensor ?? emptyTensor(x.gpu, shape);
-  const key = `weight${accumulate ? '+' : ''}${geometryKey(geometry)}`;
-  const plan = remembered(profile, key, () =>
-    profile.kind === 'gpu'
-      ? gpuWeightGradient(geometry, accumulate)
-      : conv2dWeightGradient(geometry, accumulate, profile),
-  );
+  const epilogue = NO_EPILOGUE;
+  const plan = planFor(x.gpu, { pass: 'weight-gradient', geometry, epilogue, accumulate });
   runPlan(plan, [x, dy], [dw]);
   return dw;
 }
@@ -167,10 +192,9 @@ export function runBiasGradient(dy: Tensor, target?: GradientSlot): Tensor {
   const [batch, channels, ...extents] = dy.shape;
   const db = target?.tensor ?? emptyTensor(dy.gpu, [channels]);
   const accumulate = target?.filled ?? false;
-  const { profile } = dy.gpu;
   const pixels = sizeOf(extents);
   const key = `bias${accumulate ? '+' : ''}${batch}x${channels}x${pixels}`;
-  const plan = remembered(profile, key, () => biasGradient(batch, channels, pixels, accumulate));
+  const plan = remembered(dy.gpu, key, () => biasGradient(batch, channels, pixels, accumulate));
   runPlan(plan, [dy], [db]);
   return db;
 }

@@ -1,4 +1,5 @@
 import type { Activation } from '../../../kernels/activation.ts';
+import { CONVOLUTION_TOLERANCE, WINOGRAD_SLACK } from '../convolution-tolerance.ts';
 import { convTranspose2d } from '../ops/conv-transpose2d.ts';
 import { conv2d } from '../ops/conv2d.ts';
 import type { RandomStream } from '../philox.ts';
@@ -117,8 +118,7 @@ function sample(
   const inputs = [randomArray(random, image), randomArray(random, shape, taps ** -0.5)];
   if (bias) inputs.push(randomArray(random, [outChannels]));
   const { stride, padding, paddingMode, activation } = attributes;
-  // Winograd's rounding errors are up to three times a direct sum's, see `test/autograd/winograd.test.ts`.
-  const slack = isLarge ? 9 : 1;
+  const slack = isLarge ? WINOGRAD_SLACK : 1;
   return {
     label: `${image.join('x')} by ${shape.join('x')}, stride ${stride}, padding ${padding} ${paddingMode}, ${activation.kind}`,
     inputs,
@@ -130,9 +130,6 @@ function sample(
     },
   };
 }
-
-/** Rounding of a sum of products; bounds grow with the root of its length. */
-const TOLERANCE = { atol: 1e-6, rtol: 2e-6 };
 
 /** The two ops with samples of given sizes; images of a transposed convolution are its input. */
 export function convolutionRows(
@@ -147,7 +144,7 @@ export function convolutionRows(
       run: ([x, weight, bias], attributes) => conv2d(x, weight, bias, attributes),
       forward: conv2dForwardReference,
       backward: conv2dBackwardReference,
-      tolerance: { forward: TOLERANCE, backward: TOLERANCE },
+      tolerance: { forward: CONVOLUTION_TOLERANCE, backward: CONVOLUTION_TOLERANCE },
     }),
     opRow<ConvolutionAttributes>({
       name: 'convTranspose2d',
@@ -156,7 +153,7 @@ export function convolutionRows(
       run: ([x, weight, bias], attributes) => convTranspose2d(x, weight, bias, attributes),
       forward: convTranspose2dForwardReference,
       backward: convTranspose2dBackwardReference,
-      tolerance: { forward: TOLERANCE, backward: TOLERANCE },
+      tolerance: { forward: CONVOLUTION_TOLERANCE, backward: CONVOLUTION_TOLERANCE },
     }),
   ];
 }

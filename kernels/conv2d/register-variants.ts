@@ -1,0 +1,52 @@
+import type { AdapterProfile } from '../kernel.ts';
+import type { Correlation } from './correlation-spec.ts';
+import type { ConvGeometry } from './geometry.ts';
+import { allowsSmallMaps, hasSmallMaps } from './small-maps.ts';
+import {
+  allowsWinograd,
+  prefersWinograd,
+  prefersWinogradWeightGradient,
+} from './winograd/prefers.ts';
+
+/*
+ * Ways to do a convolution without workgroup memory: tiles in registers (`correlation.ts`,
+ * `weight-gradient.ts`), Winograd's minimal filtering, or lanes along the weight matrix.
+ */
+export type RegisterVariant = 'direct' | 'winograd' | 'small-maps';
+
+export type ConvolutionPass = 'forward' | 'data-gradient' | 'weight-gradient';
+
+/**
+ * The ways that are right for a convolution on an adapter, first the one that is taken where nothing was
+ * measured.
+ * @param spec the correlation that the pass is; of a weight gradient that of its forward pass
+ * @param isFrozen whether the weights never change, so that transforming them costs nothing
+ */
+export function registerVariants(
+  pass: ConvolutionPass,
+  spec: Correlation,
+  geometry: ConvGeometry,
+  profile: AdapterProfile,
+  isFrozen = false,
+): readonly RegisterVariant[] {
+  const variants: RegisterVariant[] = ['direct'];
+  const prefer = (variant: RegisterVariant, isPreferred: boolean): void => {
+    if (isPreferred) variants.unshift(variant);
+    else variants.push(variant);
+  };
+  if (allowsWinograd(spec, profile)) {
+    const isPreferred =
+      pass === 'weight-gradient'
+        ? prefersWinogradWeightGradient(spec, profile)
+        : prefersWinograd(spec, profile, isFrozen);
+    prefer('winograd', isPreferred);
+  }
+  const isPart = spec.imageSlice !== undefined || spec.outputSlice !== undefined;
+  const isFolded =
+    pass === 'data-gradient' && geometry.paddingMode === 'reflect' && geometry.padding > 0;
+  if (!isPart && !isFolded && allowsSmallMaps(geometry, profile)) {
+    const kind = pass === 'forward' ? 'forward' : 'gradients';
+    prefer('small-maps', hasSmallMaps(geometry, kind, profile));
+  }
+  return variants;
+}

@@ -1,0 +1,29 @@
+import { outHeight, outWidth } from './geometry.ts';
+import type { ConvolutionRequest } from './variants.ts';
+
+/*
+ * Convolutions that are so alike that one choice of kernel serves them: the same pass, taps, stride and
+ * padding, and sizes that round to the same powers of two.
+ */
+
+/** Few channels are told apart, as tiles differ there; more are rounded. */
+const EXACT = 4;
+
+function rounded(size: number): number {
+  return size <= EXACT ? size : 2 ** Math.round(Math.log2(size));
+}
+
+/**
+ * The class of a request, as text for people and caches: `forward 3x3s1p1 64>128 @4096 w32` is 4096 output
+ * pixels over all images, in rows of 32. `|4` ends classes whose channels are multiples of 4. What is
+ * done with the result (bias, activation, adding, slices) makes no class.
+ */
+export function shapeClass({ pass, geometry: g, isFrozen }: ConvolutionRequest): string {
+  const { kernelHeight, kernelWidth, stride, padding, inChannels, outChannels } = g;
+  const reflects = g.paddingMode === 'reflect' && padding > 0 ? 'r' : '';
+  const window = `${kernelHeight}x${kernelWidth}s${stride}p${padding}${reflects}`;
+  const width = outWidth(g);
+  const pixels = rounded(g.batch * outHeight(g) * width);
+  const quads = inChannels % 4 === 0 && outChannels % 4 === 0 ? '|4' : '';
+  return `${pass} ${window} ${rounded(inChannels)}>${rounded(outChannels)} @${pixels} w${rounded(width)}${quads}${isFrozen ? ' frozen' : ''}`;
+}

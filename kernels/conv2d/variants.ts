@@ -1,0 +1,124 @@
+import type { AdapterProfile, Plan } from '../kernel.ts';
+import { conv2dDataGradient, dataGradientCorrelation } from './data-gradient.ts';
+import { type Epilogue, NO_EPILOGUE } from './epilogue.ts';
+import { conv2dForward, forwardCorrelation } from './forward.ts';
+import type { ChannelSlice, ConvGeometry } from './geometry.ts';
+import { gpuDataGradient, gpuForward } from './gpu/plans.ts';
+import { type TileChoice, tileKey, tilesFor } from './gpu/tile.ts';
+import { gpuWeightGradient } from './gpu/weight-gradient.ts';
+import {
+  type ConvolutionPass,
+  type RegisterVariant,
+  registerVariants,
+} from './register-variants.ts';
+import { conv2dWeightGradient } from './weight-gradient.ts';
+
+/* What can be chosen for a convolution: every family's named variants in one list. */
+
+/** One pass of a convolution that a program asks for. */
+export interface ConvolutionRequest {
+  readonly pass: ConvolutionPass;
+  readonly geometry: ConvGeometry;
+  /** Of the forward pass and, as a transposed convolution, of the data gradient. */
+  readonly epilogue: Epilogue;
+  /** Channels of a larger tensor that y, or dy, is. */
+  readonly slice?: ChannelSlice | undefined;
+  /** Whether to add to what a gradient holds. */
+  readonly accumulate?: boolean | undefined;
+  /** Whether the weights never change, so that packing or transforming them is done once. */
+  readonly isFrozen?: boolean | undefined;
+}
+
+/** A way to do what is asked for, by a name that the same way has at other sizes too. */
+export interface ConvolutionVariant {
+  readonly name: string;
+  /**
+   * Inputs: x, w, bias (only if there is one) of the forward pass; dy, w, bias of the data gradient;
+   * x, dy of the weight gradient. Output: what is computed.
+   */
+  plan(): Plan;
+}
+
+/** Cuts of a GPU kernel's sums that are tried besides the usual one, by name. */
+const CUTS: readonly (readonly [string, number])[] = [
+  ['uncut', 0],
+  ['cut/2', 1 / 2],
+  ['cut*2', 2],
+  ['cut*4', 4],
+];
+
+/**
+ * All variants that are right for a request on an adapter; first the one that is taken where nothing was
+ * measured. Slices of GPUs go to the register tiles: only those read and write them.
+ */
+export function convolutionVariants(
+  request: ConvolutionRequest,
+  profile: AdapterProfile,
+): readonly ConvolutionVariant[] {
+  const registers = registerVariantsOf(request, profile).map((name) => ({
+    name,
+    plan: () => registerPlan(request, profile, name),
+  }));
+  if (profile.kind === 'cpu' || request.slice) return registers;
+  return [...tileVariants(request), ...registers];
+}
+
+function registerVariantsOf(
+  { pass, geometry, slice, isFrozen }: ConvolutionRequest,
+  profile: AdapterProfile,
+): readonly RegisterVariant[] {
+  const spec =
+    pass === 'data-gradient'
+      ? dataGradientCorrelation(geometry, NO_EPILOGUE, { slice })
+      : forwardCorrelation(geometry, NO_EPILOGUE, slice);
+  return registerVariants(pass, spec, geometry, profile, isFrozen);
+}
+
+function registerPlan(
+  { pass, geometry, epilogue, slice, accumulate = false }: ConvolutionRequest,
+  profile: AdapterProfile,
+  variant: RegisterVariant,
+): Plan {
+  switch (pass) {
+    case 'forward':
+      return conv2dForward(geometry, epilogue, profile, slice, variant);
+    case 'data-gradient':
+      return conv2dDataGradient(geometry, epilogue, profile, { slice, accumulate, variant });
+    case 'weight-gradient':
+      return conv2dWeightGradient(geometry, accumulate, profile, variant);
+  }
+}
+
+function tilePlan(request: ConvolutionRequest, choice: TileChoice): Plan {
+  const { pass, geometry, epilogue, accumulate = false } = request;
+  switch (pass) {
+    case 'forward':
+      return gpuForward(geometry, epilogue, choice);
+    case 'data-gradient':
+      return gpuDataGradient(geometry, epilogue, choice);
+    case 'weight-gradient':
+      return gpuWeightGradient(geometry, accumulate, choice);
+  }
+}
+
+/** The usual tile and cut, other tiles with their usual cut, and other cuts of the usual tile. */
+function tileVariants(request: ConvolutionRequest): ConvolutionVariant[] {
+  const { inChannels, outChannels } = request.geometry;
+  const rows = request.pass === 'data-gradient' ? inChannels : outChannels;
+  const choices: [string, TileChoice][] = [
+    ['tiles', {}],
+    ...tilesFor(rows).map((tile): [string, TileChoice] => [tileKey(tile), { tile }]),
+    ...CUTS.map(([name, cut]): [string, TileChoice] => [`tiles ${name}`, { cut }]),
+  ];
+  // Sizes decide whether a choice differs from the usual one: what comes out the same is left out.
+  const seen = new Set<string>();
+  return choices.flatMap(([name, choice]) => {
+    const plan = tilePlan(request, choice);
+    const signature = JSON.stringify(
+      plan.steps.map(({ kernel: { key, workgroups, constants } }) => [key, workgroups, constants]),
+    );
+    if (seen.has(signature)) return [];
+    seen.add(signature);
+    return [{ name, plan: () => plan }];
+  });
+}
