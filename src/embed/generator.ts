@@ -5,8 +5,9 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { parseSafetensors } from '../nn/safetensors.ts';
 import { architectureOf, requireArchitecture } from '../run/architecture-metadata.ts';
 import type { Architecture } from '../run/checkpoint-state.ts';
-import { type EnhanceOptions, enhanceImage } from '../run/enhance-image.ts';
+import { type EnhanceOptions, enhancedSize, enhanceImage } from '../run/enhance-image.ts';
 import { enhancerFrom } from '../run/method-state.ts';
+import { tuneEnhancer } from '../run/tune-enhancer.ts';
 import { grayFrom, type ImageInput } from './image-input.ts';
 
 /** Where a generator's bytes are: an address to fetch, or the bytes themselves. */
@@ -31,6 +32,9 @@ export class Generator {
   readonly gpu: Gpu;
   readonly architecture: Architecture;
   private readonly enhancer: Enhancer;
+  private readonly tuned = new Set<string>();
+  /** Ends when the kernels of all sizes so far are chosen. */
+  private tuning: Promise<void> = Promise.resolve();
   private disposed = false;
 
   constructor(gpu: Gpu, architecture: Architecture, enhancer: Enhancer) {
@@ -49,7 +53,21 @@ export class Generator {
     if (this.disposed) throw new UsageError('this generator was disposed of');
     requireWhole('tile', options.tile);
     requireWhole('overlap', options.overlap);
-    return enhanceImage(this.gpu, this.enhancer, grayFrom(image), options);
+    const gray = grayFrom(image);
+    await this.tune(gray, options.tile);
+    return enhanceImage(this.gpu, this.enhancer, gray, options);
+  }
+
+  /** Before the first image of a size, if the device was opened with `tune`. */
+  private tune(image: GrayImage, tile: number | undefined): Promise<void> {
+    const { width, height } = enhancedSize(image, tile);
+    const name = `${width}x${height}`;
+    if (this.gpu.tuning.mode === 'off' || this.tuned.has(name)) return this.tuning;
+    this.tuned.add(name);
+    const size = { batch: 1, width, height };
+    const log = (line: string): void => console.info(`sonolift: ${line}`);
+    this.tuning = this.tuning.then(() => tuneEnhancer(this.gpu, this.architecture, [size], log));
+    return this.tuning;
   }
 
   /** Gives the device's memory back. */

@@ -1,5 +1,6 @@
 /** Training on pairs in memory, without files: for pages, workers and notebooks. */
 import { tensorFrom } from '../autograd/tensor.ts';
+import { tuneConvolutions } from '../autograd/tuning/tune.ts';
 import type { FitMode } from '../data/fit.ts';
 import type { GrayImage } from '../data/image.ts';
 import { PairLoader } from '../data/loader.ts';
@@ -74,6 +75,7 @@ export class PairTrainer {
   /** The distance made here, not the caller's. */
   private readonly ownDistance: PerceptualDistance | undefined;
   private steps = 0;
+  private readonly options: PairTrainerOptions;
 
   /**
    * @throws DataError if there is no pair or an image cannot be read; UsageError if an option is out
@@ -82,6 +84,7 @@ export class PairTrainer {
   constructor(gpu: Gpu, pairs: readonly TrainingPair[], options: PairTrainerOptions) {
     const { size, batch = 4, fit = 'crop', flip = false, seed = 0 } = options;
     this.gpu = gpu;
+    this.options = options;
     this.learningRate = options.learningRate ?? 3e-4;
     this.loader = new PairLoader(sourceOf(pairs), {
       size,
@@ -93,20 +96,10 @@ export class PairTrainer {
       shuffle: true,
     });
     const { perceptual = 'random-features' } = options;
-    if (perceptual === 'random-features') {
-      this.ownDistance = new PerceptualDistance(gpu, 'random-features', {
-        trunk: randomFeatureWeights(),
-        linear: uniformLayerWeights(),
-      });
-    }
-    const method = new ProposedMethod(
+    if (perceptual === 'random-features') this.ownDistance = randomDistance(gpu);
+    const method = methodFor(
       gpu,
-      {
-        ...PROPOSED_DEFAULTS,
-        ...(perceptual === 'none' && { lambdaPerceptual: 0 }),
-        ...options.method,
-        seed,
-      },
+      options,
       typeof perceptual === 'string' ? this.ownDistance : perceptual,
     );
     this.architecture = proposedArchitecture(method.options);
@@ -125,6 +118,7 @@ export class PairTrainer {
    * @throws NumericalError naming losses that are not finite; GpuError after a device loss
    */
   async trainStep(): Promise<TrainedStep> {
+    if (this.steps === 0) await this.tune();
     const perEpoch = this.loader.batchesPerEpoch;
     const epoch = Math.floor(this.steps / perEpoch);
     const batch = await this.loader.batch(epoch, this.steps % perEpoch);
@@ -150,6 +144,27 @@ export class PairTrainer {
     }
   }
 
+  /** If the device was opened with `tune`. A distance that was handed in cannot be surveyed: its kernels stay. */
+  private async tune(): Promise<void> {
+    const { size, batch = 4, perceptual = 'random-features' } = this.options;
+    const record = (blank: Gpu): void => {
+      const isOwn = perceptual === 'random-features';
+      const method = methodFor(
+        blank,
+        isOwn ? this.options : { ...this.options, perceptual: 'none' },
+        isOwn ? randomDistance(blank) : undefined,
+      );
+      const images = new Float32Array(batch * size * size);
+      blank.scope(() => {
+        const low = tensorFrom(blank, images, [batch, 1, size, size]);
+        const high = tensorFrom(blank, images, [batch, 1, size, size]);
+        method.trainStep({ low, high }, { step: 0, learningRate: 0 });
+      });
+    };
+    const log = (line: string): void => console.info(`sonolift: ${line}`);
+    await tuneConvolutions(this.gpu, record, { log });
+  }
+
   /** Lifts one image with the generator as it is now. */
   async enhance(image: ImageInput, options: EnhanceOptions = {}): Promise<GrayImage> {
     return enhanceImage(this.gpu, this.method, grayFrom(image), options);
@@ -167,6 +182,25 @@ export class PairTrainer {
     this.method.dispose();
     this.ownDistance?.dispose();
   }
+}
+
+function randomDistance(gpu: Gpu): PerceptualDistance {
+  const weights = { trunk: randomFeatureWeights(), linear: uniformLayerWeights() };
+  return new PerceptualDistance(gpu, 'random-features', weights);
+}
+
+function methodFor(
+  gpu: Gpu,
+  { perceptual, method, seed = 0 }: PairTrainerOptions,
+  distance: PerceptualDistance | undefined,
+): ProposedMethod {
+  const options: ProposedOptions = {
+    ...PROPOSED_DEFAULTS,
+    ...(perceptual === 'none' && { lambdaPerceptual: 0 }),
+    ...method,
+    seed,
+  };
+  return new ProposedMethod(gpu, options, distance);
 }
 
 function sourceOf(pairs: readonly TrainingPair[]): PairSource {

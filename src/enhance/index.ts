@@ -6,7 +6,7 @@ import { listImages } from '../data/layout.node.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { requireWritableFolder, writeError } from '../files.ts';
 import { openNodeGpu } from '../node.ts';
-import { enhanceImage } from '../run/enhance-image.ts';
+import { enhancedSize, enhanceImage } from '../run/enhance-image.ts';
 import {
   describeModel,
   MODEL_WEIGHTS_OPTION,
@@ -15,8 +15,16 @@ import {
   openModel,
   readModel,
 } from '../run/model.ts';
-import { numberOption, optionalString, type ProgramSpec, stringOption } from '../run/options.ts';
+import {
+  numberOption,
+  optionalString,
+  type ProgramSpec,
+  stringOption,
+  TUNE_OPTION,
+  tuneOption,
+} from '../run/options.ts';
 import { runProgram } from '../run/program.ts';
+import { type ImageSize, tuneEnhancer } from '../run/tune-enhancer.ts';
 
 const PROGRAM: ProgramSpec = {
   command: 'npx tsx src/enhance',
@@ -38,6 +46,7 @@ const PROGRAM: ProgramSpec = {
       min: 0,
       max: 16384,
     },
+    tune: TUNE_OPTION,
     device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
   },
 };
@@ -60,8 +69,16 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   await requireWritableFolder(out);
   const notice = noticeOncePerFolder(print);
   // Every input is decoded once before the first is enhanced, so that a damaged one leaves nothing behind.
-  for (const { source } of jobs) await readImageAsync(source, notice);
-  const gpu = await openNodeGpu({ device: optionalString(values, 'device'), log: print });
+  const sizes = new Map<string, ImageSize>();
+  for (const { source } of jobs) {
+    const size = { batch: 1, ...enhancedSize(await readImageAsync(source, notice), tile) };
+    sizes.set(`${size.width}x${size.height}`, size);
+  }
+  const gpu = await openNodeGpu({
+    device: optionalString(values, 'device'),
+    tune: tuneOption(values),
+    log: print,
+  });
   const model = openModel(gpu, file);
   print(`model ${describeModel(file)}`);
   if (tile > 0) {
@@ -69,6 +86,7 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
       'tiles: instance norm sees each tile on its own, so brightness may differ from a whole image',
     );
   }
+  await tuneEnhancer(gpu, file.architecture, [...sizes.values()], print);
   try {
     await mkdir(out, { recursive: true });
   } catch (error) {

@@ -1,6 +1,7 @@
 import { FIT_MODES, type FitMode } from '../data/fit.ts';
 import { SPLIT_NAMES, type SplitName } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
+import type { TuneChoice } from '../gpu/tuning/tune-mode.ts';
 import { DEFAULT_HOST_METRICS, HOST_METRICS, type HostMetric } from '../metrics/metrics.ts';
 import { PERCEPTUAL_NAMES } from '../nn/perceptual/trunks.ts';
 import { MODEL_WEIGHTS_OPTION, type ModelChoice, type ModelWeights } from '../run/model.ts';
@@ -12,6 +13,8 @@ import {
   type ParsedOptions,
   type ProgramSpec,
   stringOption,
+  TUNE_OPTION,
+  tuneOption,
 } from '../run/options.ts';
 
 /** What one evaluation does. */
@@ -34,6 +37,7 @@ export interface EvaluationPlan {
   readonly pictures: number;
   readonly json: boolean;
   readonly device: string | undefined;
+  readonly tune: TuneChoice;
 }
 
 const METRIC_LINES = HOST_METRICS.map(({ name, summary }) => `  ${name.padEnd(30)}${summary}`).join(
@@ -101,6 +105,7 @@ export const EVAL_PROGRAM: ProgramSpec = {
       max: 500,
     },
     json: { description: 'print the result as JSON on stdout', default: false },
+    tune: TUNE_OPTION,
     device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
   },
 };
@@ -125,6 +130,7 @@ export function evaluationPlan(values: ParsedOptions['values']): EvaluationPlan 
     pictures: numberOption(values, 'pictures'),
     json: booleanOption(values, 'json'),
     device: optionalString(values, 'device'),
+    tune: tuneOption(values),
   };
 }
 

@@ -1,3 +1,4 @@
+import { sizeOf, tensorFrom } from '../autograd/tensor.ts';
 import { checkPairs } from '../data/check-pairs.ts';
 import { noticeOncePerFolder } from '../data/image.node.ts';
 import { findPairs, folderSource } from '../data/layout.node.ts';
@@ -9,8 +10,9 @@ import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { openNodeGpu } from '../node.ts';
 import { evaluatePairs } from '../run/evaluate.ts';
 import { describeModel, methodOf, openModel, readModel } from '../run/model.ts';
-import { readPerceptual } from '../run/perceptual.ts';
+import { type PerceptualFile, readPerceptual } from '../run/perceptual.ts';
 import { runProgram } from '../run/program.ts';
+import { tuneEnhancer } from '../run/tune-enhancer.ts';
 import { EVAL_PROGRAM, evaluationPlan } from './configuration.ts';
 import { PictureGallery } from './gallery.ts';
 import {
@@ -52,10 +54,10 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
     CACHE_BYTES,
   );
   await checkPairs(source, { size, fit, report: print });
-  const weights = [];
+  const weights: (PerceptualFile | undefined)[] = [];
   for (const name of plan.perceptual) weights.push(await readPerceptual(name, plan.weights));
 
-  const gpu = await openNodeGpu({ device: plan.device, log: print });
+  const gpu = await openNodeGpu({ device: plan.device, tune: plan.tune, log: print });
   const { method } = openModel(gpu, model);
   print(`model ${describeModel(model)}`);
   print(
@@ -67,6 +69,14 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   const perceptual = weights
     .filter((file) => file !== undefined)
     .map((file) => new PerceptualDistance(gpu, file.name, file.weights));
+  const imageSize = { batch: plan.batch, height: size, width: size };
+  await tuneEnhancer(gpu, model.architecture, [imageSize], print, (blank) => {
+    const shape = [plan.batch, 1, size, size];
+    const images = tensorFrom(blank, new Float32Array(sizeOf(shape)), shape);
+    for (const file of weights) {
+      if (file) new PerceptualDistance(blank, file.name, file.weights).features(images);
+    }
+  });
   const gallery = plan.out === undefined ? undefined : new PictureGallery(plan.pictures);
   const results = await evaluatePairs(
     gpu,

@@ -30,7 +30,7 @@ export async function enhanceImage(
   options: EnhanceOptions = {},
 ): Promise<GrayImage> {
   const tile = options.tile ?? 0;
-  if (tile <= 0 || (image.width <= tile && image.height <= tile)) {
+  if (isWhole(image, tile)) {
     options.signal?.throwIfAborted();
     const whole = await enhanceWhole(gpu, method, image);
     options.onProgress?.(1, 1);
@@ -65,8 +65,8 @@ export async function enhanceImage(
 
 async function enhanceWhole(gpu: Gpu, method: Enhancer, image: GrayImage): Promise<GrayImage> {
   const { width, height } = image;
-  const paddedWidth = roundUp(width, method.sizeMultiple);
-  const paddedHeight = roundUp(height, method.sizeMultiple);
+  const padded = paddedSize(image, method.sizeMultiple);
+  const { width: paddedWidth, height: paddedHeight } = padded;
   const input = new Float32Array(paddedWidth * paddedHeight);
   for (let y = 0; y < paddedHeight; y++) {
     const sourceRow = reflect(y, height) * width;
@@ -95,6 +95,30 @@ function reflect(index: number, length: number): number {
   const period = 2 * (length - 1);
   const position = index % period;
   return position < length ? position : period - position;
+}
+
+/** Sides that a network's halvings can take. */
+export function paddedSize(
+  { width, height }: { readonly width: number; readonly height: number },
+  multiple: number,
+): { readonly width: number; readonly height: number } {
+  return { width: roundUp(width, multiple), height: roundUp(height, multiple) };
+}
+
+/** The size that an image is enhanced in: its own, or a tile's. */
+export function enhancedSize(
+  { width, height }: { readonly width: number; readonly height: number },
+  tile = 0,
+): { readonly width: number; readonly height: number } {
+  if (isWhole({ width, height }, tile)) return { width, height };
+  return { width: Math.min(tile, width), height: Math.min(tile, height) };
+}
+
+function isWhole(
+  { width, height }: { readonly width: number; readonly height: number },
+  tile: number,
+): boolean {
+  return tile <= 0 || (width <= tile && height <= tile);
 }
 
 function roundUp(value: number, multiple: number): number {

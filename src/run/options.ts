@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { UsageError } from '../errors.ts';
 import { readFailure } from '../files.ts';
+import { TUNE_MODES, type TuneChoice } from '../gpu/tuning/tune-mode.ts';
 
 /** One command line option. Its default's type is its type. */
 export interface OptionSpec {
@@ -117,6 +118,18 @@ export function optionalNumber(values: ParsedOptions['values'], name: string): n
 export function booleanOption(values: ParsedOptions['values'], name: string): boolean {
   return values[name] === true || values[name] === 'on';
 }
+
+/** What `--tune` says; `auto` where it says nothing. */
+export function tuneOption(values: ParsedOptions['values']): TuneChoice {
+  return TUNE_MODES.find((mode) => mode === values.tune) ?? 'auto';
+}
+
+/** `--tune` of programs. */
+export const TUNE_OPTION: OptionSpec = {
+  description:
+    'choose kernels by measurement: on, force (measure anew) or off; default on on GPUs, off on CPU drivers',
+  choices: TUNE_MODES,
+};
 
 function typeOf(option: OptionSpec): 'string' | 'number' | 'boolean' {
   if (option.type) return option.type;

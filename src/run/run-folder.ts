@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { requireWritableFolder, writeError, writeFileAtomic } from '../files.ts';
+import type { ChosenVariants } from '../gpu/choices.ts';
 import { holdsCheckpoints } from './checkpoint.ts';
 
 /** What a run folder says of how it was made (`config.json`). */
@@ -12,6 +13,8 @@ export interface RunConfiguration {
   readonly versions: Readonly<Record<string, string>>;
   readonly started: string;
   readonly options: unknown;
+  /** Kernels chosen by measurement, by shape class; checkpoints hold them too, for resuming. */
+  readonly kernels: ChosenVariants;
 }
 
 /**

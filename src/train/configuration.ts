@@ -1,6 +1,7 @@
 import type { FitMode } from '../data/fit.ts';
 import type { Pairing } from '../data/loader.ts';
 import { UsageError } from '../errors.ts';
+import type { TuneChoice } from '../gpu/tuning/tune-mode.ts';
 import { withAverage } from '../methods/averaged.ts';
 import type {
   AnyMethodKind,
@@ -18,6 +19,7 @@ import {
   optionalString,
   type ParsedOptions,
   stringOption,
+  tuneOption,
 } from '../run/options.ts';
 import { TRAIN_OPTIONS } from './options.ts';
 
@@ -103,7 +105,7 @@ export function resolveOptions(values: ParsedOptions['values']): ParsedOptions['
 const SCHEDULE_OPTIONS = new Set(['lr-every', 'lr-gamma', 'lr-decay']);
 
 /** Options of every method that have no value unless one is given. */
-const ALWAYS_OPTIONAL = new Set(['data', 'out', 'steps', 'weights', 'config', 'device']);
+const ALWAYS_OPTIONAL = new Set(['data', 'out', 'steps', 'weights', 'config', 'tune', 'device']);
 
 function protocolOf(values: ParsedOptions['values']): Protocol {
   return stringOption(values, 'protocol') === 'native' ? 'native' : 'paper';
@@ -230,6 +232,7 @@ export interface TrainPlaces {
   readonly weights: string | undefined;
   readonly resume: boolean;
   readonly device: string | undefined;
+  readonly tune: TuneChoice;
 }
 
 export function trainPlaces(values: ParsedOptions['values']): TrainPlaces {
@@ -239,5 +242,6 @@ export function trainPlaces(values: ParsedOptions['values']): TrainPlaces {
     weights: optionalString(values, 'weights'),
     resume: booleanOption(values, 'resume'),
     device: optionalString(values, 'device'),
+    tune: tuneOption(values),
   };
 }

@@ -41,7 +41,11 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
   const used = selectPairs(source, [...split.train, ...split.val]);
   await checkPairs(used, { size, fit, report: print });
 
-  const gpu = await openNodeGpu({ device: places.device, log: print });
+  const gpu = await openNodeGpu({
+    device: places.device,
+    tune: places.tune,
+    log: print,
+  });
   let interrupted = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {

@@ -8,7 +8,7 @@ import { INITIALISERS } from '../nn/initialisers.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
 import { DROPOUT_SITES, PADDING_MODES } from '../nn/unet.ts';
 import { UPSAMPLES } from '../nn/upsample.ts';
-import type { OptionSpecs, ProgramSpec } from '../run/options.ts';
+import { type OptionSpecs, type ProgramSpec, TUNE_OPTION } from '../run/options.ts';
 
 /** Three halvings and two 4x4 convolutions of the discriminator leave one value of this. */
 const SMALLEST_SIZE = 24;
@@ -187,6 +187,7 @@ export const TRAIN_OPTIONS: OptionSpecs = {
   config: { description: 'JSON file of options; flags override it', what: 'FILE' },
   'print-config': { description: 'print the resolved options as JSON and exit', default: false },
   resume: { description: 'go on from the newest checkpoint in --out', default: false },
+  tune: TUNE_OPTION,
   device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
 };
 

@@ -19,6 +19,7 @@ import {
 } from '../run/run-folder.ts';
 import { describeConfiguration, type TrainConfiguration } from './configuration.ts';
 import { expectSameRun } from './identity.ts';
+import { chooseKernels } from './kernels.ts';
 import { type TrainEvents, Trainer, type ValidationRecord } from './trainer.ts';
 import { writeTrainingReport } from './training-report.ts';
 
@@ -54,6 +55,7 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
   for (const line of checkpoint?.skipped ?? []) log(`passed over: ${line}`);
   if (checkpoint) expectSameRun(checkpoint, configuration, input.train.pairs.length);
   const weights = await readPerceptual(configuration.perceptual, input.weights);
+  await chooseKernels(gpu, configuration, weights, checkpoint, log);
   await prepareRunFolder(runFolder);
   const perceptual = weights && new PerceptualDistance(gpu, weights.name, weights.weights);
   const method = configuration.method.create(gpu, perceptual);
@@ -84,6 +86,7 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
     versions: versions(),
     started: new Date().toISOString(),
     options: describeConfiguration(configuration),
+    kernels: gpu.choices.toJSON(),
   };
   try {
     if (checkpoint) {

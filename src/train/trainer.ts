@@ -329,7 +329,10 @@ export class Trainer {
         rng: { seed: this.configuration.seed },
         optimizers: optimiserScalars(this.method),
         best: { ...this.best },
-        extra: runIdentity(this.configuration, this.loader.pairCount),
+        extra: {
+          ...runIdentity(this.configuration, this.loader.pairCount),
+          kernels: this.gpu.choices.toJSON(),
+        },
       },
       { keep: this.configuration.keep },
     );

@@ -98,6 +98,32 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
     gpu.close();
   });
 
+  suite('a page measures kernels once and remembers them in IndexedDB', async () => {
+    const gpu = await openGpu();
+    const { bytes } = await tinyGenerator(gpu);
+    const model = await loadGenerator(gpu, bytes);
+    const image = randomImage(32, 32);
+    const expected = (await model.enhance(image)).data;
+    gpu.close();
+    await withPage(bytes, {}, async (tab) => {
+      const task = { model: MODEL, image: { ...image, data: [...image.data] }, tile: 0 };
+      const first = await call(tab, 'enhanceTuned', task);
+      assert.is(first.said.length, 1, first.said.join('\n'));
+      assert.match(
+        first.said[0],
+        /^sonolift: kernels: [1-9].*, [1-9]\d* measured in .*; \d+ leave/,
+      );
+      assert.ok(Object.keys(first.chosen).length > 0);
+      await tab.reload();
+      const second = await call(tab, 'enhanceTuned', task);
+      assert.match(second.said.join(), /, 0 measured in /);
+      assert.equal(second.chosen, first.chosen);
+      for (const { data } of [first, second]) {
+        assert.ok(largestDifference(data, expected) <= ENHANCE_TOLERANCE);
+      }
+    });
+  });
+
   suite('ten training steps in a page have the losses of Node', async () => {
     const gpu = await openGpu();
     const trainer = new PairTrainer(gpu, trainingPairs(), TRAINER_OPTIONS);

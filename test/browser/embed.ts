@@ -68,6 +68,26 @@ const tasks = {
     return results;
   },
 
+  /** With kernels chosen by measurement; each call opens a device of its own. */
+  async enhanceTuned({ model: address, image }: EnhanceTask): Promise<{
+    readonly data: number[];
+    readonly chosen: Readonly<Record<string, string>>;
+    readonly said: string[];
+  }> {
+    const said: string[] = [];
+    const { info } = console;
+    console.info = (line: string) => said.push(line);
+    const gpu = await openGpu({ tune: 'on' });
+    const model = await loadGenerator(gpu, address);
+    const { width, height, data } = image;
+    const out = await model.enhance({ width, height, data: Float32Array.from(data) });
+    await model.enhance({ width, height, data: Float32Array.from(data) });
+    console.info = info;
+    const chosen = gpu.choices.toJSON();
+    gpu.close();
+    return { data: [...out.data], chosen, said };
+  },
+
   /** Loses the device, hears of it, opens another and goes on. */
   async surviveLoss(
     task: EnhanceTask,
