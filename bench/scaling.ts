@@ -13,6 +13,8 @@ import {
   optionalString,
   type ProgramSpec,
   stringOption,
+  TUNE_OPTION,
+  tuneOption,
 } from '../src/run/options.ts';
 import { readPerceptual } from '../src/run/perceptual.ts';
 import { runProgram } from '../src/run/program.ts';
@@ -42,6 +44,7 @@ const PROGRAM: ProgramSpec = {
     weights: { description: 'folder with SqueezeNet LPIPS weights', what: 'DIR' },
     json: { description: 'write the results there too', what: 'FILE' },
     markdown: { description: 'put the tables into section "Scaling" of this file', what: 'FILE' },
+    tune: TUNE_OPTION,
     device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
   },
 };
@@ -133,7 +136,7 @@ await runProgram(PROGRAM, async ({ values }) => {
   for (const series of scalingSeries(numberOption(values, 'largest-size'))) {
     const results: StepResult[] = [];
     for (const shape of series.shapes) {
-      const gpu = await openNodeGpu({ device });
+      const gpu = await openNodeGpu({ device, tune: tuneOption(values) });
       const clock = new Clock(gpu.profile.kind);
       clockName = clock.name;
       context ??= contextOf(gpu, clock, 'bench:scaling');

@@ -11,6 +11,8 @@ import {
   optionalNumber,
   optionalString,
   type ProgramSpec,
+  TUNE_OPTION,
+  tuneOption,
 } from '../src/run/options.ts';
 import { readPerceptual } from '../src/run/perceptual.ts';
 import { runProgram } from '../src/run/program.ts';
@@ -58,6 +60,7 @@ const PROGRAM: ProgramSpec = {
       description: 'put the tables into section "Training step" of this file',
       what: 'FILE',
     },
+    tune: TUNE_OPTION,
     device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
   },
 };
@@ -89,7 +92,7 @@ await runProgram(PROGRAM, async ({ values }) => {
   let clockName = '';
   // A device of its own for each size, so that peaks and pipelines are of that size alone.
   for (const shape of shapes) {
-    const gpu = await open({ device, log: context ? undefined : print });
+    const gpu = await open({ device, tune: tuneOption(values), log: context ? undefined : print });
     const clock = new Clock(gpu.profile.kind);
     clockName = clock.name;
     if (!context) print(clock.description);

@@ -1,8 +1,8 @@
-import { conv2dDataGradient } from '../../kernels/conv2d/data-gradient.ts';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
-import { conv2dForward } from '../../kernels/conv2d/forward.ts';
 import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
-import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
+import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
+import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
+import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
 import { checkDataGradient, checkForward, checkWeightGradient } from './convolution-check.ts';
 import { CONVOLUTION_LAYERS, type ConvolutionLayer } from './convolution-layers.ts';
 import { type KernelCase, noise } from './kernel-case.ts';
@@ -46,6 +46,11 @@ export function convolutionSizes(g: ConvGeometry): { x: number; w: number; y: nu
   };
 }
 
+/** What is run where nothing was measured. */
+function defaultPlan(pass: ConvolutionPass, geometry: ConvGeometry, profile: AdapterProfile): Plan {
+  return convolutionVariants({ pass, geometry, epilogue: NO_EPILOGUE }, profile)[0].plan();
+}
+
 function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): KernelCase {
   const g = geometryOf(layer, batch);
   const sizes = convolutionSizes(g);
@@ -61,7 +66,7 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
       if (pass === 'forward') {
         const [x, w] = [noise(sizes.x, 1), noise(sizes.w, 2)];
         return {
-          plan: conv2dForward(g, NO_EPILOGUE, profile),
+          plan: defaultPlan('forward', g, profile),
           inputs: [x, w],
           outputs: [sizes.y],
           check: ([y]) => checkForward(g, x, w, y),
@@ -70,7 +75,7 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
       if (pass === 'data') {
         const [dy, w] = [noise(sizes.y, 3), noise(sizes.w, 2)];
         return {
-          plan: conv2dDataGradient(g, NO_EPILOGUE, profile),
+          plan: defaultPlan('data-gradient', g, profile),
           inputs: [dy, w],
           outputs: [sizes.x],
           check: ([dx]) => checkDataGradient(g, dy, w, dx),
@@ -78,7 +83,7 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
       }
       const [x, dy] = [noise(sizes.x, 1), noise(sizes.y, 3)];
       return {
-        plan: conv2dWeightGradient(g, false, profile),
+        plan: defaultPlan('weight-gradient', g, profile),
         inputs: [x, dy],
         outputs: [sizes.w],
         check: ([dw]) => checkWeightGradient(g, x, dy, dw),

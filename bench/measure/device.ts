@@ -1,5 +1,6 @@
 import { type Gpu, openAdapter } from '../../src/gpu/gpu.ts';
 import { openNodeAdapter } from '../../src/gpu/node-adapter.ts';
+import type { TuneChoice } from '../../src/gpu/tuning/tune-mode.ts';
 import type { Submitter } from './repeat.ts';
 
 /** What WebGPU guarantees everywhere (specification, section "Limits"). */
@@ -15,6 +16,7 @@ const DEFAULT_LIMITS = {
 /** Opens a device with WebGPU's default limits, however much more the adapter offers. */
 export async function openDefaultGpu(options: {
   readonly device?: string | undefined;
+  readonly tune?: TuneChoice;
   readonly log?: ((line: string) => void) | undefined;
 }): Promise<Gpu> {
   const { adapter, instance, description } = await openNodeAdapter(options);
@@ -27,6 +29,7 @@ export async function openDefaultGpu(options: {
   return openAdapter(modest as unknown as GPUAdapter, {
     keepAlive: [instance, adapter],
     description,
+    ...(options.tune && { tune: options.tune }),
   });
 }
 

@@ -1,3 +1,4 @@
+import { tuneConvolutions } from '../../src/autograd/tuning/tune.ts';
 import { GpuError, NumericalError } from '../../src/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { PerceptualFile } from '../../src/run/perceptual.ts';
@@ -33,7 +34,7 @@ export interface StepResult {
 const WARM_UP = 8;
 
 /**
- * Times training steps.
+ * Times training steps, with kernels chosen as the device was opened to (`tune`).
  * @throws NumericalError if a loss is not finite (a rejected dispatch would show there)
  */
 export async function measureStep(
@@ -43,6 +44,8 @@ export async function measureStep(
   perceptual: PerceptualFile,
   options: { readonly repeats: number; readonly warmUp?: number },
 ): Promise<StepResult> {
+  const recordStep = (blank: Gpu) => new TrainingStep(blank, shape, perceptual).record();
+  await tuneConvolutions(gpu, recordStep, { log: console.log });
   const start = performance.now();
   const step = new TrainingStep(gpu, shape, perceptual);
   try {

@@ -64,17 +64,22 @@ export class TrainingStep {
    *   the system tells it, else elapsed time
    */
   async take(): Promise<number> {
-    const { gpu, shape } = this;
     const start = hostMilliseconds();
+    this.record();
+    await this.gpu.flush();
+    return hostMilliseconds() - start;
+  }
+
+  /** Records one step. */
+  record(): void {
+    const { gpu, shape } = this;
     gpu.scope(() => {
       const extents = [shape.batch, 1, shape.size, shape.size];
       const low = tensorFrom(gpu, this.images.low, extents);
       const high = tensorFrom(gpu, this.images.high, extents);
       this.method.trainStep({ low, high }, { step: this.steps, learningRate: LEARNING_RATE });
     });
-    await gpu.flush();
     this.steps++;
-    return hostMilliseconds() - start;
   }
 
   /** One more step, whose losses are read back by name. */
