@@ -12,22 +12,20 @@ import {
   windowPixel,
   windowRow,
 } from '../window.ts';
-import { type Chunk, LANE_TILES, PATCH_INDICES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
 import {
-  INPUT_MATRIX,
+  elementNames,
+  type Filtering,
+  indices,
   matrixColumns,
-  OUTPUT_MATRIX,
-  PATCH,
-  PRODUCTS,
   storeAll,
   TILE,
-  transformCotangent,
-  transformInput,
   transposed,
-} from './transforms.ts';
+} from './filtering.ts';
+import { requireFiltering } from './filterings.ts';
+import { type Chunk, LANE_TILES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
 
 /*
- * V = Bᵀ d B for every tile and channel, in the order of `tiles.ts`; d are the 6×6 pixels that a tile
+ * V = Bᵀ d B for every tile and channel, in the order of `tiles.ts`; d are the pixels that a tile
  * needs of the image extended by zeros or reflection. For the weight gradient, likewise, D = A y Aᵀ; y are
  * a tile's 4×4 pixels of the output's cotangent. One invocation transforms four channels of a tile.
  */
@@ -39,7 +37,7 @@ interface TiledImage {
   readonly mode: PaddingMode;
   /** Where, relative to a tile's outputs, its pixels start; and how many they are a side. */
   readonly first: number;
-  readonly size: 4 | 6;
+  readonly size: number;
   readonly slice: ChannelSlice;
   readonly channelQuads: number;
   /** vec4s from one k to the next in the result. */
@@ -53,22 +51,24 @@ export function transformWinogradInput(
   chunk: Chunk,
 ): Kernel {
   const { height, width, channels, mode } = spec;
+  const filtering = requireFiltering(spec.tapsX);
   const image: TiledImage = {
     height,
     width,
     mode,
     first: spec.offsetsX[0],
-    size: 6,
+    size: filtering.patch,
     slice: spec.imageSlice ?? { first: 0, channels },
     channelQuads: tiles.channelQuads,
     pitch: tiles.inputPitch,
   };
-  return transformTiles(image, tiles, chunk);
+  return transformTiles(image, filtering, tiles, chunk);
 }
 
 /** Bindings: cotangent of the correlation's output, the same, D, sizes. */
 export function transformWinogradCotangent(
-  { outHeight, outWidth, rows }: Correlation,
+  { outHeight, outWidth, rows }: Pick<Correlation, 'outHeight' | 'outWidth' | 'rows'>,
+  filtering: Filtering,
   tiles: WinogradTiles,
   chunk: Chunk,
 ): Kernel {
@@ -77,15 +77,20 @@ export function transformWinogradCotangent(
     width: outWidth,
     mode: 'zeros',
     first: 0,
-    size: 4,
+    size: TILE,
     slice: { first: 0, channels: rows },
     channelQuads: tiles.rowQuads,
     pitch: tiles.productPitch,
   };
-  return transformTiles(image, tiles, chunk);
+  return transformTiles(image, filtering, tiles, chunk);
 }
 
-function transformTiles(image: TiledImage, tiles: WinogradTiles, chunk: Chunk): Kernel {
+function transformTiles(
+  image: TiledImage,
+  filtering: Filtering,
+  tiles: WinogradTiles,
+  chunk: Chunk,
+): Kernel {
   const { height, width, mode, first, size, slice, channelQuads, pitch } = image;
   const { lanes, tilesX, tilesY, blockTiles } = tiles;
   const window = windowOf({
@@ -97,9 +102,10 @@ function transformTiles(image: TiledImage, tiles: WinogradTiles, chunk: Chunk): 
     mode,
     rowsInside: first >= 0 && TILE * (tilesY - 1) + first + size <= height,
   });
-  const isInput = size === PATCH;
+  const isInput = size !== TILE;
+  const products = filtering.patch ** 2;
   return {
-    key: `winogradtiles.${windowKey(window)}.${lanes}`,
+    key: `winogradtiles${filtering.taps}.${windowKey(window)}.${lanes}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(chunk.blocks * channelQuads * LANE_TILES),
     constants: [
@@ -115,7 +121,7 @@ function transformTiles(image: TiledImage, tiles: WinogradTiles, chunk: Chunk): 
       slice.channels * height * width,
       slice.first * height * width,
       size,
-      PRODUCTS,
+      products,
     ],
     code: () => wgsl`
 struct Sizes {
@@ -126,7 +132,7 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read> imagePixels: array<f32>;
 @group(0) @binding(2) var<storage, read_write> transformed: array<vec4f>;
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
-${matrixColumns(isInput ? INPUT_MATRIX : transposed(OUTPUT_MATRIX))}
+${matrixColumns(isInput ? filtering.inputMatrix : transposed(filtering.outputMatrix))}
 ${windowFunctions(window.mode)}
 
 @compute @workgroup_size(${lanes})
@@ -144,16 +150,16 @@ ${TILE_PLACE}
   ${windowColumns(window, 'image', 'tileX', 'sizes.width').join('\n  ')}
   let planePitch = u32(sizes.height) * u32(sizes.width);
   let plane = item * sizes.imagePitch + sizes.imageStart + 4u * quad * planePitch;
-  let to = block * ${PRODUCTS}u * sizes.pitch + quad * ${blockTiles}u + place;
-${body(window, isInput).join('\n')}
+  let to = block * sizes.stores * sizes.pitch + quad * ${blockTiles}u + place;
+${body(window, filtering, isInput).join('\n')}
 }
 `,
   };
 }
 
 /** WGSL of all elements of the transformed patch, called `v{y}_{x}`, and their stores. */
-function body(window: Window, isInput: boolean): string[] {
-  const names = PATCH_INDICES.map((y) => PATCH_INDICES.map((x) => `v${y}_${x}`));
+function body(window: Window, filtering: Filtering, isInput: boolean): string[] {
+  const names = elementNames('v', filtering.patch, filtering.patch);
   const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
   const row = `i32(${TILE}u * tileY + i) + ${window.first}`;
@@ -162,13 +168,13 @@ function body(window: Window, isInput: boolean): string[] {
   for (let c = 0; c < 4; c++) {
     lines.push(...windowLoads(window, 'image', `c${c}`, `origin + ${c}u * planePitch`));
   }
-  const pixels = Array.from({ length: window.end - window.first }, (_, x) => {
+  const pixels = indices(window.end - window.first).map((x) => {
     const parts = [0, 1, 2, 3].map((c) => windowPixel(window, `c${c}`, window.first + x));
     const pixel = `vec4f(${parts.join(', ')})`;
     lines.push(`let d${x} = ${isInput ? pixel : `select(vec4f(0.0), ${pixel}, mine == tile)`};`);
     return `d${x}`;
   });
-  const transform = isInput ? transformInput : transformCotangent;
+  const transform = isInput ? filtering.input : filtering.cotangent;
   const { lines: made, results } = transform('b', pixels);
   lines.push(...made);
   names.forEach((elements, y) => {

@@ -1,10 +1,9 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
 import { type Chunk, ROWS, type WinogradTiles } from './tiles.ts';
-import { PRODUCTS } from './transforms.ts';
 
 /*
- * dU[k][r][c] = Σ_tile D[k][r][tile] · V[k][c][tile] for k < 36; D and V in the order of `tiles.ts`, dU as
+ * dU[k][r][c] = Σ_tile D[k][r][tile] · V[k][c][tile] for every k; D and V in the order of `tiles.ts`, dU as
  * [k][row][channel].
  *
  * A lane owns four channels of 16 rows; lanes of a subgroup take consecutive quads of channels. A step
@@ -23,9 +22,10 @@ export function multiplyWinogradTiles(tiles: WinogradTiles, chunk: Chunk): Kerne
   return {
     key: `winogradouter.${lanes}`,
     bindings: ['read', 'read', 'write', 'read'],
-    workgroups: spreadWorkgroups(PRODUCTS * rowBlocks * laneGroups),
+    workgroups: spreadWorkgroups(tiles.products * rowBlocks * laneGroups),
     requires: ['subgroups'],
     constants: [
+      tiles.products,
       chunk.blocks,
       rowBlocks,
       rowQuads,
@@ -39,7 +39,7 @@ export function multiplyWinogradTiles(tiles: WinogradTiles, chunk: Chunk): Kerne
     code: () => wgsl`
 enable subgroups;
 struct Sizes {
-  blocks: u32, rowBlocks: u32, rowQuads: u32, channelQuads: u32, laneGroups: u32, inputPitch: u32,
+  products: u32, blocks: u32, rowBlocks: u32, rowQuads: u32, channelQuads: u32, laneGroups: u32, inputPitch: u32,
   cotangentPitch: u32, steps: u32, accumulate: u32,
 }
 @group(0) @binding(0) var<storage, read> cotangents: array<vec4f>;
@@ -51,7 +51,7 @@ struct Sizes {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let index = group.y * groups.x + group.x;
-  if (index >= ${PRODUCTS}u * sizes.rowBlocks * sizes.laneGroups) { return; }
+  if (index >= sizes.products * sizes.rowBlocks * sizes.laneGroups) { return; }
   let quad = (index % sizes.laneGroups) * ${lanes}u + lane;
   let rowBlock = (index / sizes.laneGroups) % sizes.rowBlocks;
   let k = index / (sizes.laneGroups * sizes.rowBlocks);
@@ -60,8 +60,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 ${cotangentStarts(tiles).join('\n')}
 ${Array.from({ length: ROWS }, (_, r) => `  var sum${r} = vec4f(0.0);`).join('\n')}
   for (var b = 0u; b < sizes.blocks; b++) {
-    var pixel = (b * ${PRODUCTS}u + k) * sizes.inputPitch + channelStart;
-    var cotangent = (b * ${PRODUCTS}u + k) * sizes.cotangentPitch;
+    var pixel = (b * sizes.products + k) * sizes.inputPitch + channelStart;
+    var cotangent = (b * sizes.products + k) * sizes.cotangentPitch;
     for (var t = 0u; t < sizes.steps; t++) {
 ${step(tiles).join('\n')}
       pixel += ${STEP}u;

@@ -2,15 +2,8 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { floatBits, type Kernel, spreadWorkgroups } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
 import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from '../epilogue.ts';
-import { type Chunk, LANE_TILES, PATCH_INDICES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
-import {
-  matrixColumns,
-  OUTPUT_MATRIX,
-  PATCH,
-  PRODUCTS,
-  TILE,
-  transformOutput,
-} from './transforms.ts';
+import { elementNames, type Filtering, indices, matrixColumns, TILE } from './filtering.ts';
+import { type Chunk, LANE_TILES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
 
 /*
  * y = f(Aᵀ M A + bias) for every tile and row, M in the order of `tiles.ts`. One invocation makes four
@@ -22,6 +15,7 @@ const COMPONENTS = 'xyzw';
 /** Bindings: M, bias (any storage if there is none), output, sizes. */
 export function transformWinogradOutput(
   spec: Correlation,
+  filtering: Filtering,
   tiles: WinogradTiles,
   chunk: Chunk,
 ): Kernel {
@@ -30,7 +24,7 @@ export function transformWinogradOutput(
   const { lanes, tilesX, tilesY, rowQuads, blockTiles, productPitch } = tiles;
   const aligned = outWidth % TILE === 0;
   return {
-    key: `winogradoutput.${aligned ? 'v' : 's'}.${lanes}`,
+    key: `winogradoutput${filtering.taps}.${aligned ? 'v' : 's'}.${lanes}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(chunk.blocks * rowQuads * LANE_TILES),
     constants: [
@@ -49,7 +43,7 @@ export function transformWinogradOutput(
       epilogueCode(activation),
       floatBits(epilogueSlope(activation)),
       accumulate ? 1 : 0,
-      PATCH,
+      filtering.patch,
     ],
     code: () => wgsl`
 struct Sizes {
@@ -61,7 +55,7 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
 @group(0) @binding(2) var<storage, read_write> result: array<${aligned ? 'vec4f' : 'f32'}>;
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
-${matrixColumns(OUTPUT_MATRIX)}
+${matrixColumns(filtering.outputMatrix)}
 ${EPILOGUE_ACTIVATION}
 
 @compute @workgroup_size(${lanes})
@@ -75,8 +69,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let tile = (sizes.firstBlock + block) * ${blockTiles}u + place;
   if (tile >= sizes.tiles) { return; }
 ${TILE_PLACE}
-  let start = block * ${PRODUCTS}u * sizes.pitch + quad * ${blockTiles}u + place;
-${body().join('\n')}
+  let start = block * ${filtering.patch ** 2}u * sizes.pitch + quad * ${blockTiles}u + place;
+${body(filtering).join('\n')}
   let height = min(${TILE}u, sizes.outHeight - ${TILE}u * tileY);
   // Loops whose bounds the driver cannot see: unrolled, the stores would be most of the code.
   let last = 4u * (quad + 1u);
@@ -107,23 +101,22 @@ ${body().join('\n')}
 }
 
 /** WGSL that defines `outputs`: row y of channel j of the four at 4j + y. */
-function body(): string[] {
-  const indices = [0, 1, 2, 3];
-  const names = indices.map((y) => indices.map((x) => `y${y}_${x}`));
+function body(filtering: Filtering): string[] {
+  const names = elementNames('y', TILE, TILE);
   const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
-  const elements = PATCH_INDICES.map((y) => {
-    lines.push(`let m${y} = products[start + (${PATCH * y}u + i) * sizes.pitch];`);
+  const elements = indices(filtering.patch).map((y) => {
+    lines.push(`let m${y} = products[start + (${filtering.patch * y}u + i) * sizes.pitch];`);
     return `m${y}`;
   });
-  const { lines: made, results } = transformOutput('column', elements);
+  const { lines: made, results } = filtering.output('column', elements);
   lines.push(...made);
-  for (const x of indices) {
+  for (const x of indices(TILE)) {
     lines.push(`let w${x} = MATRIX[i][${x}];`);
-    for (const y of indices) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
+    for (const y of indices(TILE)) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
   }
   lines.push('}');
-  const vectors = indices.flatMap((j) =>
+  const vectors = indices(4).flatMap((j) =>
     names.map((row) => `vec4f(${row.map((name) => `${name}.${COMPONENTS[j]}`).join(', ')})`),
   );
   lines.push(`var outputs = array<vec4f, 16>(${vectors.join(', ')});`);

@@ -1,5 +1,6 @@
 import type { AdapterProfile, Operand, Plan } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
+import { requireFiltering } from './filterings.ts';
 import { transformWinogradInput } from './input-transform.ts';
 import { transformWinogradOutput } from './output-transform.ts';
 import { multiplyWinograd } from './products.ts';
@@ -19,12 +20,13 @@ export function winogradPlan(
   chunkBytes?: number,
 ): Plan {
   const { rows, channels } = spec;
+  const filtering = requireFiltering(spec.tapsX);
   const tiles = winogradTiles(spec, profile, chunkBytes);
   const lengths = winogradLengths(tiles);
   const [weights, input, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
   const steps: Plan['steps'][number][] = [
     {
-      kernel: transformWinogradWeights({ rows, channels, isAdjoint }, tiles),
+      kernel: transformWinogradWeights({ rows, channels, isAdjoint, filtering }, tiles),
       operands: [{ input: 1 }, weights],
       dependsOnlyOn: 1,
     },
@@ -37,7 +39,7 @@ export function winogradPlan(
       },
       { kernel: multiplyWinograd(tiles, chunk), operands: [weights, input, products] },
       {
-        kernel: transformWinogradOutput(spec, tiles, chunk),
+        kernel: transformWinogradOutput(spec, filtering, tiles, chunk),
         operands: [products, { input: spec.bias ? 2 : 1 }, { output: 0 }],
       },
     );

@@ -1,71 +1,77 @@
 import type { AdapterProfile } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
 import { roundUp } from '../geometry.ts';
-import { ROWS, winogradLengths, winogradTiles } from './tiles.ts';
-import { PRODUCTS } from './transforms.ts';
+import { type FilteringKind, filteringKind, tilesOfKind } from './kind.ts';
+import { ROWS, type WinogradTiles, winogradLengths } from './tiles.ts';
 import { GRADIENT_CHUNK_BYTES } from './weight-gradient.ts';
 
 /** Bytes that a storage binding may hold under WebGPU's default limits. */
 const MAX_BINDING = 128 * 2 ** 20;
 
-/** Whether the Winograd kernels can do a correlation at all. */
-export function allowsWinograd(spec: Correlation, profile: AdapterProfile): boolean {
-  const { stride, tapsX, tapsY, offsetsX, offsetsY, rows, channels } = spec;
-  const { kind, subgroupSize } = profile;
-  const isDense =
-    stride === 1 && offsetsX.length === 1 && offsetsY.length === 1 && offsetsX[0] === offsetsY[0];
-  if (kind !== 'cpu' || ![4, 8, ROWS].includes(subgroupSize)) return false;
-  if (!isDense || tapsX !== 3 || tapsY !== 3 || rows % 4 !== 0 || channels % 4 !== 0) return false;
-  const { weights, input, products } = winogradLengths(winogradTiles(spec, profile));
+/**
+ * Whether the Winograd kernels can do a pass of a convolution at all.
+ * @param kernel taps a side of the convolution; default those of the correlation
+ */
+export function allowsWinograd(
+  spec: Correlation,
+  profile: AdapterProfile,
+  kernel = spec.tapsX,
+): boolean {
+  const { rows, channels } = spec;
+  if (profile.kind !== 'cpu' || ![4, 8, ROWS].includes(profile.subgroupSize)) return false;
+  const kind = filteringKind(spec, kernel);
+  // Of phases a vec4 holds the four of one channel.
+  if (!kind || rows % 4 !== 0 || (channels % 4 !== 0 && kind !== 'phases')) return false;
+  const { weights, input, products } = winogradLengths(tilesOfKind(spec, kind, profile));
   return Math.max(weights, input, products) * 4 <= MAX_BINDING;
 }
 
 /** What the stages cost, in nanoseconds of two Zen 4 cores. Only their proportions matter. */
 interface Costs {
-  /** Launching the stages, and waiting between them. */
+  /** Launching three stages more than the direct kernel, and waiting between them. */
   readonly start: number;
-  /** Transforming the weights of one row and channel. */
-  readonly weights: number;
-  /** Transforming one tile of one channel, or of one row. */
+  /** Making one value of U; of parities, whose weights are picked out one by one, it takes longer. */
+  readonly weights: { readonly [kind in FilteringKind]: number };
+  /** Making one value of V, or of D; using one of M. */
   readonly input: number;
   readonly output: number;
-  /** A multiplication and an addition, of Winograd's products and of the direct kernel. */
+  /** A multiplication and an addition, of Winograd's products and of the direct kernels. */
   readonly product: number;
-  readonly direct: number;
+  readonly direct: { readonly [kind in FilteringKind]: number };
   /** The same of the weight gradient's products. */
   readonly outerProduct: number;
-  /** Folding the gradient of one row and channel; adding a chunk of tiles to it. */
+  /** Folding one value of dU; adding a chunk of tiles to it. */
   readonly fold: number;
   readonly chunk: number;
 }
 
-/** lavapipe, fitted to 80 shapes of 4 … 64 pixels and 8 … 512 channels. */
+/** lavapipe, fitted to 100 shapes of 4 … 128 pixels and 8 … 1024 channels. */
 const LAVAPIPE: Costs = {
-  start: 1e5,
-  weights: 55,
-  input: 40,
-  output: 30,
+  start: 3e5,
+  weights: { dense: 1.5, phases: 1.5, parities: 2.2 },
+  input: 1.1,
+  output: 0.85,
   product: 0.04,
-  direct: 0.048,
+  direct: { dense: 0.048, phases: 0.05, parities: 0.062 },
   outerProduct: 0.05,
-  fold: 45,
-  chunk: 30,
+  fold: 1.25,
+  chunk: 0.85,
 };
 
 /**
- * SwiftShader, fitted to 35 shapes of 3 … 64 pixels and 8 … 256 channels (12 % mean error of the gain). Its
- * direct kernels are the slower ones.
+ * SwiftShader, fitted to 35 shapes of 3×3 taps, 3 … 64 pixels and 8 … 256 channels (12 % mean error of the
+ * gain). Its direct kernels are the slower ones.
  */
 const SWIFTSHADER: Costs = {
   start: 1.4e5,
-  weights: 86,
-  input: 320,
-  output: 320,
+  weights: { dense: 2.4, phases: 2.4, parities: 3.5 },
+  input: 8.9,
+  output: 8.9,
   product: 0.51,
-  direct: 0.7,
+  direct: { dense: 0.7, phases: 0.7, parities: 0.7 },
   outerProduct: 1.28,
-  fold: 63,
-  chunk: 42,
+  fold: 1.75,
+  chunk: 1.2,
 };
 
 /** SwiftShader is the only software driver whose subgroups have four lanes. */
@@ -76,55 +82,74 @@ function costsOf({ subgroupSize }: AdapterProfile): Costs {
 /** The part of the direct kernel's time that Winograd must save to be worth its memory and rounding. */
 const MARGIN = 0.15;
 
+/** Values of V or D, and of M, whole blocks of tiles. */
+function transformed(tiles: WinogradTiles): { readonly input: number; readonly products: number } {
+  const count = 4 * tiles.blocks * tiles.blockTiles;
+  return {
+    input: tiles.inputProducts * tiles.channelQuads * count,
+    products: tiles.products * tiles.rowQuads * count,
+  };
+}
+
+/** Multiplications of the direct algorithm, as its tiles do them. */
+function directProducts(
+  { batch, rows, channels, outHeight, outWidth }: Correlation,
+  taps: number,
+): number {
+  return taps * roundUp(rows, ROWS) * channels * batch * outHeight * roundUp(outWidth, 4);
+}
+
 /**
- * Whether a correlation is done faster by Winograd's minimal filtering: 3×3 taps at stride 1, with
- * enough channels and tiles to repay the transforms.
+ * Whether a pass is done faster by minimal filtering: it has enough channels and tiles to repay the
+ * transforms.
+ * @param kernel taps a side of the convolution; default those of the correlation
  * @param isFrozen whether the weights never change, and are transformed once
  */
 export function prefersWinograd(
   spec: Correlation,
   profile: AdapterProfile,
+  kernel = spec.tapsX,
   isFrozen = false,
 ): boolean {
-  if (!allowsWinograd(spec, profile)) return false;
-  const { rows, channels } = spec;
-  const { blocks, blockTiles } = winogradTiles(spec, profile);
-  const tiles = blocks * blockTiles;
-  const paddedRows = roundUp(rows, ROWS);
+  const kind = filteringKind(spec, kernel);
+  if (!kind || !allowsWinograd(spec, profile, kernel)) return false;
+  const tiles = tilesOfKind(spec, kind, profile);
+  const { products, channelQuads, rowQuads, rowBlocks, blocks, blockTiles } = tiles;
+  const values = transformed(tiles);
   const costs = costsOf(profile);
   const winograd =
     costs.start +
-    (isFrozen ? 0 : costs.weights * rows * channels) +
-    (costs.input * channels + costs.output * rows) * tiles +
-    costs.product * PRODUCTS * paddedRows * channels * tiles;
-  return winograd < (1 - MARGIN) * directCost(spec, costs);
-}
-
-function directCost(
-  { batch, rows, channels, outHeight, outWidth }: Correlation,
-  { direct }: Costs,
-): number {
-  const outputs = batch * outHeight * roundUp(outWidth, 4);
-  return direct * 9 * roundUp(rows, ROWS) * channels * outputs;
+    (isFrozen ? 0 : costs.weights[kind] * products * 16 * rowQuads * channelQuads) +
+    costs.input * values.input +
+    costs.output * values.products +
+    costs.product * products * rowBlocks * ROWS * 4 * channelQuads * blocks * blockTiles;
+  const direct = costs.direct[kind] * directProducts(spec, spec.tapsX ** 2);
+  return winograd < (1 - MARGIN) * direct;
 }
 
 /** Whether the weight gradient of the convolution that `spec` is the forward pass of is faster so. */
 export function prefersWinogradWeightGradient(spec: Correlation, profile: AdapterProfile): boolean {
-  if (!allowsWinograd(spec, profile)) return false;
-  const { rows, channels } = spec;
-  const { blocks, blockTiles, blocksPerChunk, lanes } = winogradTiles(
-    spec,
-    profile,
-    GRADIENT_CHUNK_BYTES,
-  );
-  const tiles = blocks * blockTiles;
+  const kind = gradientKind(spec);
+  if (!kind || !allowsWinograd(spec, profile)) return false;
+  const tiles = tilesOfKind(spec, kind, profile, GRADIENT_CHUNK_BYTES);
+  const { products, channelQuads, rowQuads, rowBlocks, lanes } = tiles;
+  const { blocks, blockTiles, blocksPerChunk } = tiles;
   const chunks = Math.ceil(blocks / blocksPerChunk);
-  const paddedChannels = roundUp(channels, 4 * lanes);
+  const values = transformed(tiles);
   const costs = costsOf(profile);
+  const outer = rowBlocks * ROWS * roundUp(channelQuads, lanes) * 4 * blocks * blockTiles;
   const winograd =
     costs.start +
-    (costs.fold + (chunks - 1) * costs.chunk) * rows * channels +
-    (costs.input * channels + costs.output * rows) * tiles +
-    costs.outerProduct * PRODUCTS * roundUp(rows, ROWS) * paddedChannels * tiles;
-  return winograd < (1 - MARGIN) * directCost(spec, costs);
+    (costs.fold + (chunks - 1) * costs.chunk) * products * 16 * rowQuads * channelQuads +
+    costs.input * values.input +
+    costs.output * values.products +
+    costs.outerProduct * products * outer;
+  const direct = costs.direct[kind] * directProducts(spec, spec.tapsX ** 2);
+  return winograd < (1 - MARGIN) * direct;
+}
+
+/** A weight gradient is filtered as its forward pass is. */
+function gradientKind(spec: Correlation): Exclude<FilteringKind, 'parities'> | undefined {
+  const kind = filteringKind(spec, spec.tapsX);
+  return kind === 'parities' ? undefined : kind;
 }

@@ -1,10 +1,9 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
 import { type Chunk, LANE_TILES, ROWS, type WinogradTiles } from './tiles.ts';
-import { PRODUCTS } from './transforms.ts';
 
 /*
- * M[k] = U[k] V[k] for k < 36, in the order of `tiles.ts`.
+ * M[k] = U[k] V[k] for every k, in the order of `tiles.ts`.
  *
  * As in `correlation.ts` a lane owns 16 rows of 4 places, here tiles, and lanes pass the weights, which
  * all of them need, round by broadcast. A step sums four channels. Workgroups of the same k and rows
@@ -19,9 +18,11 @@ export function multiplyWinograd(tiles: WinogradTiles, chunk: Chunk): Kernel {
   return {
     key: `winogradproducts.${lanes}`,
     bindings: ['read', 'read', 'write', 'read'],
-    workgroups: spreadWorkgroups(PRODUCTS * rowBlocks * chunk.blocks),
+    workgroups: spreadWorkgroups(tiles.products * rowBlocks * chunk.blocks),
     requires: ['subgroups'],
     constants: [
+      tiles.products,
+      tiles.inputProducts,
       chunk.blocks,
       rowBlocks,
       rowQuads,
@@ -32,7 +33,7 @@ export function multiplyWinograd(tiles: WinogradTiles, chunk: Chunk): Kernel {
     code: () => wgsl`
 enable subgroups;
 struct Sizes {
-  blocks: u32, rowBlocks: u32, rowQuads: u32, channelQuads: u32, inputPitch: u32, productPitch: u32,
+  products: u32, inputProducts: u32, blocks: u32, rowBlocks: u32, rowQuads: u32, channelQuads: u32, inputPitch: u32, productPitch: u32,
 }
 @group(0) @binding(0) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(1) var<storage, read> pixels: array<vec4f>;
@@ -43,12 +44,12 @@ struct Sizes {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let index = group.y * groups.x + group.x;
-  if (index >= ${PRODUCTS}u * sizes.rowBlocks * sizes.blocks) { return; }
+  if (index >= sizes.products * sizes.rowBlocks * sizes.blocks) { return; }
   let block = index % sizes.blocks;
   let rowBlock = (index / sizes.blocks) % sizes.rowBlocks;
   let k = index / (sizes.blocks * sizes.rowBlocks);
   var weight = (k * sizes.rowBlocks + rowBlock) * sizes.channelQuads * ${ROWS}u + lane;
-  var pixel = (block * ${PRODUCTS}u + k) * sizes.inputPitch + lane;
+  var pixel = (block * sizes.inputProducts + k % sizes.inputProducts) * sizes.inputPitch + lane;
 ${Array.from({ length: ROWS }, (_, r) => `  var sum${r} = vec4f(0.0);`).join('\n')}
   for (var c = 0u; c < sizes.channelQuads; c++) {
 ${step(lanes).join('\n')}
@@ -56,7 +57,7 @@ ${step(lanes).join('\n')}
     pixel += ${blockTiles}u;
   }
   let quad = rowBlock * ${ROWS / 4}u;
-  let to = (block * ${PRODUCTS}u + k) * sizes.productPitch + quad * ${blockTiles}u + lane;
+  let to = (block * sizes.products + k) * sizes.productPitch + quad * ${blockTiles}u + lane;
 ${stores(tiles).join('\n')}
 }
 `,

@@ -1,6 +1,7 @@
 import type { AdapterProfile } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
-import { PATCH, PRODUCTS, TILE } from './transforms.ts';
+import { TILE } from './filtering.ts';
+import { requireFiltering } from './filterings.ts';
 
 /*
  * How a Winograd convolution is cut up.
@@ -12,9 +13,10 @@ import { PATCH, PRODUCTS, TILE } from './transforms.ts';
  *   U [k][row block][channels/4][16 rows][4 channels]             transformed weights
  *   M [block][k][rows/4][tile of the block][4 rows]               products
  *
- * k < 36 counts the elements of a transformed patch. So every lane loads and stores vec4s, and lanes
+ * k counts the elements of a transformed patch, 36 for 3×3 taps, 49 for 4×4; how `halving.ts` makes use of k and of a
+ * vec4 is said there. So every lane loads and stores vec4s, and lanes
  * side by side stand side by side in memory. Between one k and the next is a gap of one vec4 a lane:
- * without it the 36 elements of a tile would be a power of two apart and meet in the same set of a cache.
+ * without it the elements of a tile would be a power of two apart and meet in the same set of a cache.
  *
  * Blocks are worked on in chunks, so that V and M of a chunk stay in cache, and below what a binding may hold.
  */
@@ -26,8 +28,22 @@ export const LANE_TILES = 4;
 
 const CHUNK_BYTES = 4 * 2 ** 20;
 
+/** What is cut into tiles. */
+export interface TiledSizes {
+  readonly batch: number;
+  readonly channels: number;
+  readonly rows: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  /** Numbers of k in M and U, and in V; V's repeat if they are fewer. */
+  readonly products: number;
+  readonly inputProducts: number;
+}
+
 export interface WinogradTiles {
   readonly lanes: number;
+  readonly products: number;
+  readonly inputProducts: number;
   readonly tilesX: number;
   readonly tilesY: number;
   /** Tiles of all images. */
@@ -43,12 +59,23 @@ export interface WinogradTiles {
   readonly productPitch: number;
 }
 
+/** The tiles of a correlation at stride 1; parameters as of `tilesOf`. */
+export function winogradTiles(
+  { batch, channels, rows, outHeight, outWidth, tapsX }: Correlation,
+  profile: AdapterProfile,
+  chunkBytes?: number,
+): WinogradTiles {
+  const sizes = { batch, channels, rows, outHeight, outWidth };
+  const products = requireFiltering(tapsX).patch ** 2;
+  return tilesOf({ ...sizes, products, inputProducts: products }, profile, chunkBytes);
+}
+
 /**
  * @param profile with subgroups of 4, 8 or 16 lanes
  * @param chunkBytes what V and M of a chunk may take together; default what caches hold
  */
-export function winogradTiles(
-  spec: Correlation,
+export function tilesOf(
+  spec: TiledSizes,
   { subgroupSize }: AdapterProfile,
   chunkBytes = CHUNK_BYTES,
 ): WinogradTiles {
@@ -62,10 +89,13 @@ export function winogradTiles(
   const rowQuads = spec.rows / 4;
   const inputPitch = channelQuads * blockTiles + lanes;
   const productPitch = rowQuads * blockTiles + lanes;
-  const bytesPerBlock = PRODUCTS * (inputPitch + productPitch) * 16;
+  const { products, inputProducts } = spec;
+  const bytesPerBlock = (inputProducts * inputPitch + products * productPitch) * 16;
   const chunks = Math.ceil(blocks / Math.max(1, Math.floor(chunkBytes / bytesPerBlock)));
   return {
     lanes,
+    products,
+    inputProducts,
     tilesX,
     tilesY,
     tiles,
@@ -100,11 +130,12 @@ export function winogradLengths(tiles: WinogradTiles): {
   readonly input: number;
   readonly products: number;
 } {
-  const { rowBlocks, channelQuads, blocksPerChunk, inputPitch, productPitch } = tiles;
+  const { products, inputProducts, rowBlocks, channelQuads } = tiles;
+  const { blocksPerChunk, inputPitch, productPitch } = tiles;
   return {
-    weights: PRODUCTS * rowBlocks * channelQuads * ROWS * 4,
-    input: blocksPerChunk * PRODUCTS * inputPitch * 4,
-    products: blocksPerChunk * PRODUCTS * productPitch * 4,
+    weights: products * rowBlocks * channelQuads * ROWS * 4,
+    input: blocksPerChunk * inputProducts * inputPitch * 4,
+    products: blocksPerChunk * products * productPitch * 4,
   };
 }
 
@@ -113,6 +144,3 @@ export const TILE_PLACE = `
   let tileX = tile % sizes.tilesX;
   let tileY = (tile / sizes.tilesX) % sizes.tilesY;
   let item = tile / (sizes.tilesX * sizes.tilesY);`;
-
-/** 0 … 5. */
-export const PATCH_INDICES = Array.from({ length: PATCH }, (_, i) => i);

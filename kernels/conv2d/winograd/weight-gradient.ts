@@ -2,23 +2,11 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernel.ts';
 import { linearMain, linearWorkgroups } from '../../linear.ts';
 import type { Correlation } from '../correlation-spec.ts';
+import { elementNames, type Filtering, indices, matrixColumns, transposed } from './filtering.ts';
+import { requireFiltering } from './filterings.ts';
 import { transformWinogradCotangent, transformWinogradInput } from './input-transform.ts';
 import { multiplyWinogradTiles } from './outer-products.ts';
-import {
-  chunksOf,
-  PATCH_INDICES,
-  type WinogradTiles,
-  winogradLengths,
-  winogradTiles,
-} from './tiles.ts';
-import {
-  matrixColumns,
-  PATCH,
-  PRODUCTS,
-  transformWeightCotangent,
-  transposed,
-  WEIGHT_MATRIX,
-} from './transforms.ts';
+import { chunksOf, type WinogradTiles, winogradLengths, winogradTiles } from './tiles.ts';
 
 /*
  * Weight gradient by the adjoint of minimal filtering. Since <dy, y> = <(A dy Aᵀ) ⊙ V, U>, with U = G g Gᵀ,
@@ -26,58 +14,60 @@ import {
  *   dg = Gᵀ [ Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ d B) ] G
  */
 
-/** dw = Gᵀ dU G of every row and channel. Bindings: dU [k][row][channel], dw [O,C,3,3], sizes. */
+/** dw = Gᵀ dU G of every row and channel. Bindings: dU [k][row][channel], dw [O,C,r,r], sizes. */
 function foldWinogradWeights(
   { rowQuads, channelQuads }: WinogradTiles,
+  filtering: Filtering,
   accumulate: boolean,
 ): Kernel {
   const quads = rowQuads * 4 * channelQuads;
+  const size = filtering.taps ** 2;
   return {
-    key: 'winogradweightfold',
+    key: `winogradweightfold${filtering.taps}`,
     bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(quads),
-    constants: [quads, accumulate ? 1 : 0, PATCH, 9],
+    constants: [quads, accumulate ? 1 : 0, filtering.patch, size],
     code: () => wgsl`
 struct Sizes { quads: u32, accumulate: u32, patchSize: u32, stores: u32 }
 @group(0) @binding(0) var<storage, read> products: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
-${matrixColumns(transposed(WEIGHT_MATRIX))}
+${matrixColumns(transposed(filtering.weightMatrix))}
 
 ${linearMain('sizes.quads')}
-${body().join('\n')}
+${body(filtering).join('\n')}
   for (var k = 0u; k < sizes.stores; k++) {
     var value = values[k];
-    if (sizes.accumulate != 0u) { value += result[index * 9u + k]; }
-    result[index * 9u + k] = value;
+    if (sizes.accumulate != 0u) { value += result[index * ${size}u + k]; }
+    result[index * ${size}u + k] = value;
   }
 }
 `,
   };
 }
 
-/** WGSL that defines `values`: the 36 weights of four channels, one channel after the other. */
-function body(): string[] {
-  const indices = [0, 1, 2];
-  const names = indices.map((y) => indices.map((x) => `g${y}_${x}`));
+/** WGSL that defines `values`: the weights of four channels, one channel after the other. */
+function body(filtering: Filtering): string[] {
+  const { taps, patch } = filtering;
+  const names = elementNames('g', taps, taps);
   const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
-  const elements = PATCH_INDICES.map((y) => {
-    lines.push(`let u${y} = products[index + (${PATCH * y}u + i) * sizes.quads];`);
+  const elements = indices(patch).map((y) => {
+    lines.push(`let u${y} = products[index + (${patch * y}u + i) * sizes.quads];`);
     return `u${y}`;
   });
-  const { lines: made, results } = transformWeightCotangent('column', elements);
+  const { lines: made, results } = filtering.weightCotangent('column', elements);
   lines.push(...made);
-  for (const x of indices) {
+  for (const x of indices(taps)) {
     lines.push(`let w${x} = MATRIX[i][${x}];`);
-    for (const y of indices) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
+    for (const y of indices(taps)) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
   }
   lines.push('}');
   const weights = [...'xyzw'].flatMap((c) => names.flat().map((name) => `${name}.${c}`));
-  const vectors = Array.from({ length: 9 }, (_, v) => {
+  const vectors = indices(taps * taps).map((v) => {
     return `vec4f(${weights.slice(4 * v, 4 * v + 4).join(', ')})`;
   });
-  lines.push(`var values = array<vec4f, 9>(${vectors.join(', ')});`);
+  lines.push(`var values = array<vec4f, ${taps * taps}>(${vectors.join(', ')});`);
   return lines.map((line) => `  ${line}`);
 }
 
@@ -85,7 +75,7 @@ function body(): string[] {
 export const GRADIENT_CHUNK_BYTES = 24 * 2 ** 20;
 
 /**
- * dw of the convolution that `spec` is the forward pass of. Inputs: x, dy. Output: dw [O,C,3,3],
+ * dw of the convolution that `spec` is the forward pass of. Inputs: x, dy. Output: dw [O,C,r,r],
  * overwritten, or added to if `accumulate`.
  * @param chunkBytes what V and D of tiles worked on together may take
  */
@@ -95,6 +85,7 @@ export function winogradWeightGradient(
   profile: AdapterProfile,
   chunkBytes = GRADIENT_CHUNK_BYTES,
 ): Plan {
+  const filtering = requireFiltering(spec.tapsX);
   const tiles = winogradTiles(spec, profile, chunkBytes);
   const lengths = winogradLengths(tiles);
   const [input, cotangents, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
@@ -106,7 +97,7 @@ export function winogradWeightGradient(
         operands: [{ input: 0 }, { input: 0 }, input],
       },
       {
-        kernel: transformWinogradCotangent(spec, tiles, chunk),
+        kernel: transformWinogradCotangent(spec, filtering, tiles, chunk),
         operands: [{ input: 1 }, { input: 1 }, cotangents],
       },
       {
@@ -116,11 +107,11 @@ export function winogradWeightGradient(
     );
   }
   steps.push({
-    kernel: foldWinogradWeights(tiles, accumulate),
+    kernel: foldWinogradWeights(tiles, filtering, accumulate),
     operands: [products, { output: 0 }],
   });
   return {
-    temporaries: [lengths.input, lengths.products, PRODUCTS * spec.rows * spec.channels],
+    temporaries: [lengths.input, lengths.products, tiles.products * spec.rows * spec.channels],
     steps,
   };
 }

@@ -1,14 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from '../../kernel.ts';
 import { linearMain, linearWorkgroups } from '../../linear.ts';
-import { PATCH_INDICES, ROWS, type WinogradTiles } from './tiles.ts';
-import {
-  matrixColumns,
-  PRODUCTS,
-  storeAll,
-  transformWeights,
-  WEIGHT_MATRIX,
-} from './transforms.ts';
+import { elementNames, type Filtering, indices, matrixColumns, storeAll } from './filtering.ts';
+import { ROWS, type WinogradTiles } from './tiles.ts';
 
 /*
  * U = G g Gᵀ for every pair of row and channel, in the order of `tiles.ts`.
@@ -21,34 +15,37 @@ export interface WinogradWeights {
   readonly rows: number;
   readonly channels: number;
   readonly isAdjoint: boolean;
+  readonly filtering: Filtering;
 }
 
-/** Bindings: weights [O,C,3,3], U, sizes. */
+/** Bindings: weights [O,C,r,r], U, sizes. */
 export function transformWinogradWeights(
-  { rows, channels, isAdjoint }: WinogradWeights,
-  { channelQuads, rowBlocks }: WinogradTiles,
+  { rows, channels, isAdjoint, filtering }: WinogradWeights,
+  { channelQuads, rowBlocks, products }: WinogradTiles,
 ): Kernel {
   const quads = rowBlocks * ROWS * channelQuads;
+  const { taps } = filtering;
+  const size = taps * taps;
   return {
-    key: 'winogradweights',
+    key: `winogradweights${taps}`,
     bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(quads),
     constants: [
       quads,
       rows,
       channelQuads,
-      isAdjoint ? 9 : channels * 9,
-      isAdjoint ? rows * 9 : 9,
+      isAdjoint ? size : channels * size,
+      isAdjoint ? rows * size : size,
       isAdjoint ? 1 : 0,
-      3,
-      PRODUCTS,
+      taps,
+      products,
     ],
     code: () => wgsl`
 struct Sizes { quads: u32, rows: u32, channelQuads: u32, rowPitch: u32, channelPitch: u32, turned: u32, taps: u32, stores: u32 }
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(1) var<storage, read_write> transformed: array<vec4f>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
-${matrixColumns(WEIGHT_MATRIX)}
+${matrixColumns(filtering.weightMatrix)}
 
 ${linearMain('sizes.quads')}
   let r = index % ${ROWS}u;
@@ -56,30 +53,31 @@ ${linearMain('sizes.quads')}
   let row = index / (${ROWS}u * sizes.channelQuads) * ${ROWS}u + r;
   let start = row * sizes.rowPitch + quad * 4u * sizes.channelPitch;
   let isReal = row < sizes.rows;
-${body().join('\n')}
+${body(filtering).join('\n')}
 }
 `,
   };
 }
 
-function body(): string[] {
-  const names = PATCH_INDICES.map((y) => PATCH_INDICES.map((x) => `u${y}_${x}`));
+function body(filtering: Filtering): string[] {
+  const { taps } = filtering;
+  const patch = indices(filtering.patch);
+  const names = elementNames('u', patch.length, patch.length);
   const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
   lines.push('for (var x = 0u; x < sizes.taps; x++) {');
-  lines.push('var tap = array<vec4f, 3>();');
+  lines.push(`var tap = array<vec4f, ${taps}>();`);
   lines.push('for (var y = 0u; y < sizes.taps; y++) {');
-  lines.push('  let t = 3u * y + x;');
-  lines.push('  let at = start + select(t, 8u - t, sizes.turned != 0u);');
+  lines.push(`  let t = ${taps}u * y + x;`);
+  lines.push(`  let at = start + select(t, ${taps * taps - 1}u - t, sizes.turned != 0u);`);
   const parts = [0, 1, 2, 3].map((c) => `weights[at + ${c}u * sizes.channelPitch]`);
   lines.push(`  tap[y] = select(vec4f(0.0), vec4f(${parts.join(', ')}), isReal);`, '}');
-  const { lines: made, results } = transformWeights('g', ['tap[0]', 'tap[1]', 'tap[2]']);
+  const column = indices(taps).map((y) => `tap[${y}]`);
+  const { lines: made, results } = filtering.weights('g', column);
   lines.push(...made);
-  PATCH_INDICES.forEach((x) => {
+  for (const x of patch) {
     lines.push(`let w${x} = MATRIX[x][${x}];`);
-    PATCH_INDICES.forEach((y) => {
-      lines.push(`u${y}_${x} += w${x} * ${results[y]};`);
-    });
-  });
+    for (const y of patch) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
+  }
   lines.push('}');
   lines.push(...storeAll('transformed', names.flat(), 'index', 'sizes.quads'));
   return lines.map((line) => `  ${line}`);

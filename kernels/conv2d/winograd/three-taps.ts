@@ -1,12 +1,11 @@
+import { defined, type Filtering } from './filtering.ts';
+
 /*
- * Minimal filtering F(4×4, 3×3) of Winograd (Lavin & Gray, arXiv 1509.09308): a tile of 4×4 outputs of
- * a 3×3 correlation costs 36 products instead of 144.
+ * F(4×4, 3×3): 36 products instead of 144.
  *
- *   Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A        d: 6×6 pixels, g: 3×3 weights, Y: 4×4 outputs
- *
- * The matrices follow from the six points at which polynomials are evaluated. The usual ones, 0, ±1, ±2
- * and ∞, lose two bits more than a direct sum; 0, ±1/√2, ±√2 and ∞ lose one: their powers are closer to
- * 1, and the square root costs nothing since only its products with differences of pixels appear.
+ * The usual points, 0, ±1, ±2 and ∞, lose two bits more than a direct sum; 0, ±1/√2, ±√2 and ∞ lose one:
+ * their powers are closer to 1, and the square root costs nothing since only its products with differences
+ * of pixels appear.
  *
  *        1    0   -5/2   0    1  0             1     0     0
  *        0  -√2    -2  1/√2   1  0           -2/3  -√2/3 -1/3           1    1     1    1   1   0
@@ -14,24 +13,13 @@
  *        0 -1/√2 -1/2   √2    1  0            1/6   √2/6  1/3           0   1/2   1/2   2   2   0
  *        0  1/√2 -1/2  -√2    1  0            1/6  -√2/6  1/3           0  √2/4 -√2/4  2√2 -2√2 1
  *        0    1     0  -5/2   0  1             0     0     1
- *
- * A transform goes along one axis in straight code (the functions here make WGSL of the product of a
- * matrix with a vector, whose elements are the given expressions) and along the other in a loop, that adds
- * what each row or column contributes to all elements. Straight code for both is no faster, and takes a
- * CPU driver ten seconds to compile.
  */
-
-/** Outputs a side of a tile, pixels a side that they need, and products a tile. */
-export const TILE = 4;
-export const PATCH = 6;
-export const PRODUCTS = PATCH * PATCH;
 
 const ROOT = 'f32(1.4142135623730951)';
 const HALF_ROOT = 'f32(0.7071067811865476)';
 const R = Math.SQRT2;
 
-/** Bᵀ, G and Aᵀ. */
-export const INPUT_MATRIX = [
+const INPUT_MATRIX = [
   [1, 0, -2.5, 0, 1, 0],
   [0, -R, -2, R / 2, 1, 0],
   [0, R, -2, -R / 2, 1, 0],
@@ -39,7 +27,7 @@ export const INPUT_MATRIX = [
   [0, R / 2, -0.5, -R, 1, 0],
   [0, 1, 0, -2.5, 0, 1],
 ] as const;
-export const WEIGHT_MATRIX = [
+const WEIGHT_MATRIX = [
   [1, 0, 0],
   [-2 / 3, -R / 3, -1 / 3],
   [-2 / 3, R / 3, -1 / 3],
@@ -47,43 +35,15 @@ export const WEIGHT_MATRIX = [
   [1 / 6, -R / 6, 1 / 3],
   [0, 0, 1],
 ] as const;
-export const OUTPUT_MATRIX = [
+const OUTPUT_MATRIX = [
   [1, 1, 1, 1, 1, 0],
   [0, R / 2, -R / 2, R, -R, 0],
   [0, 0.5, 0.5, 2, 2, 0],
   [0, R / 4, -R / 4, 2 * R, -2 * R, 1],
 ] as const;
 
-type Matrix = readonly (readonly number[])[];
-
-export function transposed(matrix: Matrix): Matrix {
-  return matrix[0].map((_, j) => matrix.map((row) => row[j]));
-}
-
-/** WGSL of a constant `MATRIX`, the columns of a matrix. */
-export function matrixColumns(matrix: Matrix): string {
-  const columns = matrix[0].map((_, j) => {
-    const column = matrix.map((row) => `f32(${Math.fround(row[j])})`);
-    return `array<f32, ${matrix.length}>(${column.join(', ')})`;
-  });
-  return `const MATRIX = array<array<f32, ${matrix.length}>, ${columns.length}>(\n  ${columns.join(',\n  ')});`;
-}
-
-export interface Transformed {
-  readonly lines: readonly string[];
-  readonly results: readonly string[];
-}
-
-function defined(name: string, helpers: readonly string[], values: readonly string[]): Transformed {
-  const results = values.map((_, i) => `${name}${i}`);
-  return {
-    lines: [...helpers, ...values.map((value, i) => `let ${results[i]} = ${value};`)],
-    results,
-  };
-}
-
 /** Bᵀx, x of 6 elements. */
-export function transformInput(name: string, x: readonly string[]): Transformed {
+function input(name: string, x: readonly string[]) {
   const helpers = [
     `let ${name}p = ${x[4]} - 2.0 * ${x[2]};`,
     `let ${name}q = ${HALF_ROOT} * (${x[3]} - 2.0 * ${x[1]});`,
@@ -101,7 +61,7 @@ export function transformInput(name: string, x: readonly string[]): Transformed 
 }
 
 /** G g, g of 3 elements. */
-export function transformWeights(name: string, g: readonly string[]): Transformed {
+function weights(name: string, g: readonly string[]) {
   const helpers = [
     `let ${name}p = f32(${-2 / 3}) * ${g[0]} - f32(${1 / 3}) * ${g[2]};`,
     `let ${name}q = f32(${-Math.SQRT2 / 3}) * ${g[1]};`,
@@ -119,7 +79,7 @@ export function transformWeights(name: string, g: readonly string[]): Transforme
 }
 
 /** Aᵀm, m of 6 elements. */
-export function transformOutput(name: string, m: readonly string[]): Transformed {
+function output(name: string, m: readonly string[]) {
   const helpers = [
     `let ${name}p = ${m[1]} + ${m[2]};`,
     `let ${name}q = ${HALF_ROOT} * (${m[1]} - ${m[2]});`,
@@ -134,8 +94,8 @@ export function transformOutput(name: string, m: readonly string[]): Transformed
   ]);
 }
 
-/** A y, y of 4 elements: adjoint of `transformOutput`. */
-export function transformCotangent(name: string, y: readonly string[]): Transformed {
+/** A y, y of 4 elements: adjoint of `output`. */
+function cotangent(name: string, y: readonly string[]) {
   const helpers = [
     `let ${name}p = ${y[0]} + 0.5 * ${y[2]};`,
     `let ${name}q = ${HALF_ROOT} * (${y[1]} + 0.5 * ${y[3]});`,
@@ -152,8 +112,8 @@ export function transformCotangent(name: string, y: readonly string[]): Transfor
   ]);
 }
 
-/** Gᵀu, u of 6 elements: adjoint of `transformWeights`. */
-export function transformWeightCotangent(name: string, u: readonly string[]): Transformed {
+/** Gᵀu, u of 6 elements: adjoint of `weights`. */
+function weightCotangent(name: string, u: readonly string[]) {
   const helpers = [
     `let ${name}p = ${u[1]} + ${u[2]};`,
     `let ${name}q = ${u[2]} - ${u[1]};`,
@@ -167,18 +127,15 @@ export function transformWeightCotangent(name: string, u: readonly string[]): Tr
   ]);
 }
 
-/**
- * WGSL that stores values `pitch` apart from `first` on. In a loop whose bound the driver cannot see: in
- * straight code the stores would take it longer to compile than everything else.
- */
-export function storeAll(
-  storage: string,
-  values: readonly string[],
-  first: string,
-  pitch: string,
-): string[] {
-  return [
-    `var values = array<vec4f, ${values.length}>(${values.join(', ')});`,
-    `for (var k = 0u; k < sizes.stores; k++) { ${storage}[${first} + k * ${pitch}] = values[k]; }`,
-  ];
-}
+export const THREE_TAPS: Filtering = {
+  taps: 3,
+  patch: 6,
+  inputMatrix: INPUT_MATRIX,
+  weightMatrix: WEIGHT_MATRIX,
+  outputMatrix: OUTPUT_MATRIX,
+  input,
+  weights,
+  output,
+  cotangent,
+  weightCotangent,
+};
