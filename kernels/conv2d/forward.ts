@@ -6,6 +6,8 @@ import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } fr
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
 import { smallForward } from './small-maps.ts';
 import { directWeights, packWeights, type WeightOrder } from './weights.ts';
+import { halvingDataGradient, halvingForward } from './winograd/halving.ts';
+import { filteringKind, squareKernel } from './winograd/kind.ts';
 import { winogradPlan } from './winograd/plan.ts';
 
 /* Convolution forward: y = f(w ⋆ x̄ + bias), x̄ the image extended by `padding` on each side. */
@@ -61,9 +63,15 @@ export function correlationPlan(
   profile: AdapterProfile,
   variant: 'direct' | 'winograd',
 ): Plan {
-  return variant === 'winograd'
-    ? winogradPlan(spec, order.adjoint !== undefined, profile)
-    : directPlan(spec, order, profile);
+  if (variant === 'direct') return directPlan(spec, order, profile);
+  switch (filteringKind(spec, squareKernel(order))) {
+    case 'phases':
+      return halvingForward(spec, profile);
+    case 'parities':
+      return halvingDataGradient(spec, order.adjoint?.phases ?? [], profile);
+    default:
+      return winogradPlan(spec, order.adjoint !== undefined, profile);
+  }
 }
 
 /** As `correlationPlan`, sum by sum: the weights are packed first if need be. */

@@ -2,6 +2,7 @@ import type { AdapterProfile } from '../kernel.ts';
 import type { Correlation } from './correlation-spec.ts';
 import type { ConvGeometry } from './geometry.ts';
 import { allowsSmallMaps, hasSmallMaps } from './small-maps.ts';
+import { squareKernel } from './winograd/kind.ts';
 import {
   allowsWinograd,
   prefersWinograd,
@@ -34,11 +35,12 @@ export function registerVariants(
     if (isPreferred) variants.unshift(variant);
     else variants.push(variant);
   };
-  if (allowsWinograd(spec, profile)) {
+  const kernel = squareKernel(geometry);
+  if (allowsWinograd(spec, profile, kernel)) {
     const isPreferred =
       pass === 'weight-gradient'
         ? prefersWinogradWeightGradient(spec, profile)
-        : prefersWinograd(spec, profile, isFrozen);
+        : prefersWinograd(spec, profile, kernel, isFrozen);
     prefer('winograd', isPreferred);
   }
   const isPart = spec.imageSlice !== undefined || spec.outputSlice !== undefined;

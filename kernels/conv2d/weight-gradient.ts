@@ -17,6 +17,7 @@ import {
   windowRow,
   windowVector,
 } from './window.ts';
+import { halvingWeightGradient } from './winograd/halving-weight-gradient.ts';
 import { winogradWeightGradient } from './winograd/weight-gradient.ts';
 
 /*
@@ -320,7 +321,9 @@ export function conv2dWeightGradient(
     case 'small-maps':
       return smallWeightGradient(geometry, accumulate, profile);
     case 'winograd':
-      return winogradWeightGradient(spec, accumulate, profile);
+      return geometry.stride === 2
+        ? halvingWeightGradient(spec, accumulate, profile)
+        : winogradWeightGradient(spec, accumulate, profile);
     case 'direct':
       return directWeightGradient(geometry, accumulate, profile);
   }
