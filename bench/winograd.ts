@@ -1,21 +1,20 @@
 /**
- * Times 3×3 convolutions by Winograd's minimal filtering against the direct kernels, one after the other in
+ * Times convolutions by Winograd's minimal filtering against the direct kernels, one after the other in
  * one process, whichever of them is chosen for the shape.
  *
- *     npx tsx bench/winograd.ts [--device NAME] [BATCHxCHANNELSxROWSxPIXELS …]
+ *     npx tsx bench/winograd.ts [--device NAME] [BATCHxCHANNELSxROWSxPIXELS[kKERNELsSTRIDE] …]
  */
 
+import { conv2dDataGradient, dataGradientCorrelation } from '../kernels/conv2d/data-gradient.ts';
 import { NO_EPILOGUE } from '../kernels/conv2d/epilogue.ts';
-import { directPlan, forwardCorrelation } from '../kernels/conv2d/forward.ts';
-import type { ConvGeometry } from '../kernels/conv2d/geometry.ts';
-import { directWeightGradient } from '../kernels/conv2d/weight-gradient.ts';
-import { winogradPlan } from '../kernels/conv2d/winograd/plan.ts';
+import { conv2dForward, forwardCorrelation } from '../kernels/conv2d/forward.ts';
+import { type ConvGeometry, outHeight, outWidth } from '../kernels/conv2d/geometry.ts';
 import {
-  allowsWinograd,
-  prefersWinograd,
-  prefersWinogradWeightGradient,
-} from '../kernels/conv2d/winograd/prefers.ts';
-import { winogradWeightGradient } from '../kernels/conv2d/winograd/weight-gradient.ts';
+  type ConvolutionPass,
+  type RegisterVariant,
+  registerVariants,
+} from '../kernels/conv2d/register-variants.ts';
+import { conv2dWeightGradient } from '../kernels/conv2d/weight-gradient.ts';
 import type { AdapterProfile, Plan } from '../kernels/kernel.ts';
 import { UsageError } from '../src/errors.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
@@ -30,8 +29,8 @@ import { significant } from './output/table.ts';
 
 const PROGRAM: ProgramSpec = {
   command: 'npx tsx bench/winograd.ts',
-  summary: "Times Winograd's minimal filtering against the direct kernels, for 3×3 at padding 1.",
-  positionals: 'BATCHxCHANNELSxROWSxPIXELS...',
+  summary: "Times Winograd's minimal filtering against the direct kernels, at padding 1.",
+  positionals: 'BATCHxCHANNELSxROWSxPIXELS[kKERNELsSTRIDE]...',
   options: {
     device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
   },
@@ -40,48 +39,62 @@ const PROGRAM: ProgramSpec = {
 const SHAPES = [
   ...['1x32x32x64', '1x64x64x32', '1x64x64x64', '4x64x64x64', '1x128x128x32', '4x128x128x32'],
   ...['1x256x256x16', '1x256x256x32', '4x256x256x32', '1x256x256x64', '4x512x512x16'],
+  ...['1x64x128x128k4s2', '1x128x256x64k4s2', '1x256x512x32k4s2', '1x64x256x128k4s2'],
+  ...['4x16x32x64k4s2', '4x32x64x32k4s2', '4x64x128x64k4s2', '4x512x512x16k4s2'],
+  ...['1x256x512x32k4s1', '4x64x128x8k4s1', '4x64x128x16k4s1', '4x128x256x16k4s1'],
 ];
 
 function geometryOf(shape: string): ConvGeometry {
-  const sizes = shape.split('x').map(Number);
-  if (sizes.length !== 4 || !sizes.every((size) => Number.isInteger(size) && size > 0)) {
-    throw new UsageError(`'${shape}' is not BATCHxCHANNELSxROWSxPIXELS`);
+  const [sizes, kernel = '3s1'] = shape.split('k');
+  const numbers = [...sizes.split('x'), ...kernel.split('s')].map(Number);
+  if (numbers.length !== 6 || !numbers.every((size) => Number.isInteger(size) && size > 0)) {
+    throw new UsageError(`'${shape}' is not BATCHxCHANNELSxROWSxPIXELS[kKERNELsSTRIDE]`);
   }
-  const [batch, inChannels, outChannels, height] = sizes;
-  const kernel = { kernelHeight: 3, kernelWidth: 3, stride: 1, padding: 1 };
-  return { batch, inChannels, outChannels, height, width: height, ...kernel, paddingMode: 'zeros' };
+  const [batch, inChannels, outChannels, height, side, stride] = numbers;
+  const window = { kernelHeight: side, kernelWidth: side, stride, padding: 1 };
+  return { batch, inChannels, outChannels, height, width: height, ...window, paddingMode: 'zeros' };
 }
 
 interface Contest {
-  readonly name: string;
+  readonly name: ConvolutionPass;
   readonly direct: Plan;
   readonly winograd: Plan;
-  readonly isChosen: boolean;
+  readonly chosen: RegisterVariant;
   /** Lengths of inputs and output. */
   readonly lengths: readonly [number, number, number];
 }
 
 function contests(g: ConvGeometry, profile: AdapterProfile): Contest[] {
-  const spec = forwardCorrelation(g, NO_EPILOGUE);
-  if (!allowsWinograd(spec, profile)) throw new UsageError('the adapter or shape has no Winograd');
   const image = g.batch * g.inChannels * g.height * g.width;
-  const output = g.batch * g.outChannels * g.height * g.width;
-  const weights = g.outChannels * g.inChannels * 9;
+  const output = g.batch * g.outChannels * outHeight(g) * outWidth(g);
+  const weights = g.outChannels * g.inChannels * g.kernelHeight * g.kernelWidth;
+  const forward = forwardCorrelation(g, NO_EPILOGUE);
+  const contest = (
+    name: ConvolutionPass,
+    spec: typeof forward,
+    lengths: Contest['lengths'],
+    plan: (variant: RegisterVariant) => Plan,
+  ): Contest => {
+    const variants = registerVariants(name, spec, g, profile);
+    if (!variants.includes('winograd')) {
+      throw new UsageError('the adapter or shape has no Winograd');
+    }
+    const [direct, winograd] = [plan('direct'), plan('winograd')];
+    return { name, direct, winograd, chosen: variants[0], lengths };
+  };
   return [
-    {
-      name: 'forward',
-      direct: directPlan(spec, { kernelHeight: 3, kernelWidth: 3 }, profile),
-      winograd: winogradPlan(spec, false, profile),
-      isChosen: prefersWinograd(spec, profile),
-      lengths: [image, weights, output],
-    },
-    {
-      name: 'weight gradient',
-      direct: directWeightGradient(g, false, profile),
-      winograd: winogradWeightGradient(spec, false, profile),
-      isChosen: prefersWinogradWeightGradient(spec, profile),
-      lengths: [image, output, weights],
-    },
+    contest('forward', forward, [image, weights, output], (variant) =>
+      conv2dForward(g, NO_EPILOGUE, profile, undefined, variant),
+    ),
+    contest(
+      'data-gradient',
+      dataGradientCorrelation(g, NO_EPILOGUE),
+      [output, weights, image],
+      (variant) => conv2dDataGradient(g, NO_EPILOGUE, profile, { variant }),
+    ),
+    contest('weight-gradient', forward, [image, output, weights], (variant) =>
+      conv2dWeightGradient(g, false, profile, variant),
+    ),
   ];
 }
 
@@ -117,13 +130,14 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   print(clock.description);
   const load = await watchLoad();
   for (const g of geometries) {
-    const flops = 18 * g.batch * g.inChannels * g.outChannels * g.height * g.width;
+    const taps = g.kernelHeight * g.kernelWidth;
+    const flops = 2 * taps * g.batch * g.inChannels * g.outChannels * outHeight(g) * outWidth(g);
     for (const each of contests(g, gpu.profile)) {
       const [direct, winograd] = await duel(gpu, clock, each);
       const rate = (milliseconds: number): string => significant(flops / milliseconds / 1e6);
-      const shape = `${g.batch}×${g.inChannels}→${g.outChannels} @${g.height}`;
+      const shape = `${g.kernelHeight}×${g.kernelWidth} s${g.stride} ${g.batch}×${g.inChannels}→${g.outChannels} @${g.height}`;
       print(
-        `| ${shape} | ${each.name} | ${rate(direct)} | ${rate(winograd)} | ${(direct / winograd).toFixed(2)} | ${each.isChosen ? 'Winograd' : 'direct'} |`,
+        `| ${shape} | ${each.name} | ${rate(direct)} | ${rate(winograd)} | ${(direct / winograd).toFixed(2)} | ${each.chosen} |`,
       );
     }
   }
