@@ -348,7 +348,7 @@ suite('layers are given to Winograd where it pays, and nowhere else', () => {
   // What is transformed once costs nothing: a layer of SqueezeNet, measured 1.6 and 2.3.
   const squeeze = specOf({ image: [8, 32, 7, 7], rows: 128, padding: 1 });
   assert.is(prefersWinograd(squeeze, lavapipe), false);
-  assert.is(prefersWinograd(squeeze, lavapipe, true), true);
+  assert.is(prefersWinograd(squeeze, lavapipe, 3, true), true);
 });
 
 suite.run();
