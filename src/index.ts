@@ -20,6 +20,8 @@ export {
 } from './gpu/gpu.ts';
 export type { MemoryReport } from './gpu/pool.ts';
 export type { Storage } from './gpu/storage.ts';
+export type { TuningStore } from './gpu/tuning/records.ts';
+export type { TuneChoice } from './gpu/tuning/tune-mode.ts';
 export { type OpenGpuOptions, openGpu } from './gpu/web-gpu.ts';
 export type { Architecture } from './run/checkpoint-state.ts';
 export type { EnhanceOptions } from './run/enhance-image.ts';
