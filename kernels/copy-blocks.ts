@@ -13,6 +13,8 @@ import { linearMain, linearWorkgroups } from './linear.ts';
  * Concatenation and slicing along one axis, seen as copies of blocks: an array is
  * [outer, stride], where stride holds the elements of the axis and of all later ones.
  *
+ *   joinBlocks   y[o, i] = f(a[o, i])  i < first,  f(b[o, i - first])  else
+ *   splitBlocks  the gradients of both, told from y
  *   copyBlocks   target[o, targetOffset + i] = f(source[o, sourceOffset + i])  i < length
  *   cutBlocks    dx[o, i] = dy[o, offset + i]·f'(x), told from y[o, offset + i] = f(x)
  *   padBlocks    target[o, i] = source[o, i - offset] if that exists, else 0   i < stride
@@ -61,6 +63,83 @@ ${linearMain('sizes.count')}
   let x = vec4f(source[outer * sizes.sourceStride + sizes.sourceOffset + inner]);
   let y = ${activationForward(activation, 'x')};
   result[outer * sizes.targetStride + sizes.targetOffset + inner] = y${width === 4 ? '' : '.x'};
+}
+`,
+  };
+}
+
+/** Two arrays side by side; the lengths of their blocks. */
+export interface JoinBlocksSpec {
+  readonly outer: number;
+  readonly first: number;
+  readonly second: number;
+  readonly activation: Activation;
+}
+
+/** What joining and splitting have in common. */
+function joined({ outer, first, second, activation }: JoinBlocksSpec) {
+  const width = first % 4 === 0 && second % 4 === 0 ? 4 : 1;
+  const count = (outer * (first + second)) / width;
+  return {
+    tag: `${width}.${activationKey(activation)}`,
+    type: width === 4 ? 'vec4f' : 'f32',
+    swizzle: width === 4 ? '' : '.x',
+    workgroups: linearWorkgroups(count),
+    constants: [count, first / width, second / width],
+    sizes: 'struct Sizes { count: u32, first: u32, second: u32 }',
+    /** Defines the block `outer` and the place `inner` in it of element `index` of y. */
+    main: `${linearMain('sizes.count')}
+  let outer = index / (sizes.first + sizes.second);
+  let inner = index - outer * (sizes.first + sizes.second);`,
+  };
+}
+
+/** Bindings a, b, y. */
+export function joinBlocks(spec: JoinBlocksSpec): Kernel {
+  const { tag, type, swizzle, workgroups, constants, sizes, main } = joined(spec);
+  return {
+    key: `join-blocks.${tag}`,
+    bindings: ['read', 'read', 'write', 'read'],
+    workgroups,
+    constants,
+    code: () => wgsl`
+${sizes}
+@group(0) @binding(0) var<storage, read> a: array<${type}>;
+@group(0) @binding(1) var<storage, read> b: array<${type}>;
+@group(0) @binding(2) var<storage, read_write> result: array<${type}>;
+@group(0) @binding(3) var<storage, read> sizes: Sizes;
+${main}
+  var x: vec4f;
+  if (inner < sizes.first) { x = vec4f(a[outer * sizes.first + inner]); }
+  else { x = vec4f(b[outer * sizes.second + inner - sizes.first]); }
+  let y = ${activationForward(spec.activation, 'x')};
+  result[index] = y${swizzle};
+}
+`,
+  };
+}
+
+/** Bindings dy, y, da, db: the gradient of `joinBlocks`. */
+export function splitBlocks(spec: JoinBlocksSpec): Kernel {
+  const { tag, type, swizzle, workgroups, constants, sizes, main } = joined(spec);
+  return {
+    key: `split-blocks.${tag}`,
+    bindings: ['read', 'read', 'write', 'write', 'read'],
+    workgroups,
+    constants,
+    code: () => wgsl`
+${sizes}
+@group(0) @binding(0) var<storage, read> cotangent: array<${type}>;
+@group(0) @binding(1) var<storage, read> output: array<${type}>;
+@group(0) @binding(2) var<storage, read_write> da: array<${type}>;
+@group(0) @binding(3) var<storage, read_write> db: array<${type}>;
+@group(0) @binding(4) var<storage, read> sizes: Sizes;
+${main}
+  let dy = vec4f(cotangent[index]);
+  let y = vec4f(output[index]);
+  let dx = ${activationGradient(spec.activation, 'dy', 'y')};
+  if (inner < sizes.first) { da[outer * sizes.first + inner] = dx${swizzle}; }
+  else { db[outer * sizes.second + inner - sizes.first] = dx${swizzle}; }
 }
 `,
   };

@@ -17,14 +17,24 @@ import {
  */
 export type GradientThunk = (target?: GradientSlot) => Tensor;
 
-/** One recorded op: what it read, and how cotangents flow back through it. */
+/** One lazily called gradient per input; `undefined` where the op has none. */
+export type GradientThunks = readonly (GradientThunk | undefined)[];
+
+/** One recorded op: what it read and made, and how cotangents flow back through it. */
 export interface GraphNode {
   readonly op: string;
   /** Grows in order of execution. */
   readonly id: number;
   readonly inputs: readonly Tensor[];
-  /** One lazily called gradient per input; `undefined` where the op has none. */
-  readonly backward: (cotangent: Tensor) => readonly (GradientThunk | undefined)[];
+  readonly outputs: readonly Tensor[];
+  /**
+   * @param cotangents one per output; `undefined` for outputs that the result does not depend on
+   * @param wanted which inputs' gradients will be asked for, so that an op may make them together
+   */
+  readonly backward: (
+    cotangents: readonly (Tensor | undefined)[],
+    wanted: readonly boolean[],
+  ) => GradientThunks;
 }
 
 let nextNodeId = 1;
@@ -46,13 +56,32 @@ export function attach(
   output: Tensor,
   op: string,
   inputs: readonly Tensor[],
-  backward: GraphNode['backward'],
+  backward: (cotangent: Tensor, wanted: readonly boolean[]) => GradientThunks,
 ): Tensor {
+  const [result] = attachAll([output], op, inputs, ([cotangent], wanted) =>
+    cotangent ? backward(cotangent, wanted) : [],
+  );
+  return result;
+}
+
+/**
+ * The same for an op with several outputs, whose backward runs once, when all their cotangents are
+ * complete. Where it gives `undefined` for an input, nothing that the input acts on had a cotangent.
+ */
+export function attachAll(
+  outputs: readonly Tensor[],
+  op: string,
+  inputs: readonly Tensor[],
+  backward: GraphNode['backward'],
+): readonly Tensor[] {
   if (recording && inputs.some((input) => input.requiresGrad)) {
-    output.requiresGrad = true;
-    output.node = { op, id: nextNodeId++, inputs, backward };
+    const node = { op, id: nextNodeId++, inputs, outputs, backward };
+    for (const output of outputs) {
+      output.requiresGrad = true;
+      output.node = node;
+    }
   }
-  return output;
+  return outputs;
 }
 
 /**
@@ -79,17 +108,19 @@ export function backward(
   const seed = cotangent ?? tensorFrom(output.gpu, [1], output.shape);
   cotangents.set(output, seed);
   holders.set(seed, 1);
-  for (const tensor of nodes) {
-    const incoming = cotangents.get(tensor);
-    const { node } = tensor;
-    if (!incoming || !node) continue;
-    if (!targets.has(tensor)) cotangents.delete(tensor);
-    const thunks = node.backward(incoming);
-    node.inputs.forEach((input, index) => {
-      if (!needed.has(input)) return;
+  for (const { op, inputs, outputs, backward } of nodes) {
+    const incoming = outputs.map((tensor) => cotangents.get(tensor));
+    if (incoming.every((tensor) => !tensor)) continue;
+    for (const tensor of outputs) if (!targets.has(tensor)) cotangents.delete(tensor);
+    const wanted = inputs.map((input) => needed.has(input));
+    const thunks = backward(incoming, wanted);
+    inputs.forEach((input, index) => {
+      if (!wanted[index]) return;
       const thunk = thunks[index];
-      if (!thunk) throw new ShapeError(`${node.op} has no gradient for its input ${index}`);
-      collect({ cotangents, holders }, input, thunk, node.op);
+      if (thunk) collect({ cotangents, holders }, input, thunk, op);
+      else if (outputs.length === 1) {
+        throw new ShapeError(`${op} has no gradient for its input ${index}`);
+      }
     });
   }
   const result = new Map<Tensor, Tensor>();
@@ -156,12 +187,12 @@ function assertShape(gradient: Tensor, input: Tensor, op: string): void {
   }
 }
 
-/** Tensors on a path from `targets` to `output`, latest first. */
+/** Ops on a path from `targets` to `output`, latest first, and the tensors on it. */
 function findPath(
   output: Tensor,
   targets: ReadonlySet<Tensor>,
-): { nodes: Tensor[]; needed: Set<Tensor> } {
-  const reachable: Tensor[] = [];
+): { nodes: GraphNode[]; needed: Set<Tensor> } {
+  const reachable = new Set<GraphNode>();
   const seen = new Set<Tensor>();
   const stack = [output];
   while (stack.length) {
@@ -169,15 +200,18 @@ function findPath(
     if (!tensor || seen.has(tensor)) continue;
     seen.add(tensor);
     if (tensor.node) {
-      reachable.push(tensor);
+      reachable.add(tensor.node);
       stack.push(...tensor.node.inputs);
     }
   }
-  reachable.sort((a, b) => (a.node?.id ?? 0) - (b.node?.id ?? 0));
+  const inOrder = [...reachable].sort((a, b) => a.id - b.id);
   const needed = new Set<Tensor>();
   for (const tensor of seen) if (targets.has(tensor)) needed.add(tensor);
-  for (const tensor of reachable) {
-    if (tensor.node?.inputs.some((input) => needed.has(input))) needed.add(tensor);
+  const nodes: GraphNode[] = [];
+  for (const node of inOrder) {
+    if (!node.inputs.some((input) => needed.has(input))) continue;
+    for (const output of node.outputs) needed.add(output);
+    nodes.push(node);
   }
-  return { nodes: reachable.filter((tensor) => needed.has(tensor)).reverse(), needed };
+  return { nodes: nodes.reverse(), needed };
 }

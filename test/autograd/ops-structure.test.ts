@@ -103,6 +103,21 @@ suite('max-pool: NaN and -∞ come through, ties go to the first', async () => {
   assert.equal(dx, [0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
 });
 
+suite('two tensors are joined, and cut apart again, by one dispatch each', () => {
+  const pair = [2, 3].map((channels) => {
+    const x = zeros(gpu, [2, channels, 4, 4]);
+    x.requiresGrad = true;
+    return x;
+  });
+  const before = gpu.recorder.pendingCommands;
+  const y = concat(pair, 1, { kind: 'relu' });
+  assert.is(gpu.recorder.pendingCommands - before, 1);
+  const seed = zeros(gpu, y.shape);
+  const forward = gpu.recorder.pendingCommands;
+  backward(y, pair, seed);
+  assert.is(gpu.recorder.pendingCommands - forward, 1);
+});
+
 suite('wrong shapes are named', () => {
   const a = zeros(gpu, [1, 2, 3, 4]);
   const b = zeros(gpu, [1, 2, 4, 3]);

@@ -1,12 +1,13 @@
 import { type Activation, NONE } from '../../../kernels/activation.ts';
-import { copyBlocks, cutBlocks } from '../../../kernels/copy-blocks.ts';
+import { copyBlocks, cutBlocks, joinBlocks, splitBlocks } from '../../../kernels/copy-blocks.ts';
 import { ShapeError } from '../../errors.ts';
-import { attach } from '../tape.ts';
+import { attach, type GradientThunks } from '../tape.ts';
 import { emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
 import { sliceAxis } from './slice.ts';
 
 /**
- * f([a, b, …]): joins tensors along `axis` and applies an activation (default none) on the way; all other extents must agree.
+ * f([a, b, …]): joins tensors along `axis` and applies an activation (default none) on the way; all other
+ * extents must agree. Two tensors take one dispatch, and one for both gradients; more take one each.
  * @throws ShapeError if there are no tensors, the axis does not exist, or extents differ
  */
 export function concat(
@@ -28,42 +29,79 @@ export function concat(
       );
     }
   }
-  const starts: number[] = [];
-  let extent = 0;
-  for (const { shape } of tensors) {
-    starts.push(extent);
-    extent += shape[axis];
-  }
   const outer = sizeOf(first.slice(0, axis));
-  const inner = sizeOf(first.slice(axis + 1));
+  const lengths = tensors.map(({ shape }) => sizeOf(shape.slice(axis)));
+  const extent = tensors.reduce((sum, { shape }) => sum + shape[axis], 0);
   const y = emptyTensor(tensors[0].gpu, first.with(axis, extent));
+  const join = { axis, activation, outer, lengths };
+  if (tensors.length === 2) return joinTwo(tensors, y, join);
+  return joinMany(tensors, y, join);
+}
+
+interface Join {
+  readonly axis: number;
+  readonly activation: Activation;
+  /** Blocks: the extents before the axis. */
+  readonly outer: number;
+  /** Elements of each tensor in a block. */
+  readonly lengths: readonly number[];
+}
+
+function joinTwo(tensors: readonly Tensor[], y: Tensor, join: Join): Tensor {
+  const { activation, outer, lengths } = join;
+  const spec = { outer, first: lengths[0], second: lengths[1], activation };
+  runKernel(joinBlocks(spec), [...tensors, y]);
+  return attach(y, 'concat', tensors, (dy, wanted) => {
+    if (!wanted.every((asked) => asked)) return cuts(tensors, y, dy, join);
+    let gradients: readonly Tensor[] | undefined;
+    const split = (): readonly Tensor[] => {
+      if (!gradients) {
+        gradients = tensors.map(({ gpu, shape }) => emptyTensor(gpu, shape));
+        runKernel(splitBlocks(spec), [dy, y, ...gradients]);
+      }
+      return gradients;
+    };
+    return [() => split()[0], () => split()[1]];
+  });
+}
+
+function joinMany(tensors: readonly Tensor[], y: Tensor, join: Join): Tensor {
+  const { activation, outer, lengths } = join;
+  const stride = lengths.reduce((sum, length) => sum + length);
+  let targetOffset = 0;
   tensors.forEach((x, index) => {
-    const length = x.shape[axis] * inner;
+    const length = lengths[index];
     const kernel = copyBlocks({
       outer,
       length,
       sourceStride: length,
       sourceOffset: 0,
-      targetStride: extent * inner,
-      targetOffset: starts[index] * inner,
+      targetStride: stride,
+      targetOffset,
       activation,
     });
     runKernel(kernel, [x, y]);
+    targetOffset += length;
   });
-  const cut = (dy: Tensor, x: Tensor, start: number): Tensor => {
-    if (activation.kind === 'none') return sliceAxis(dy, axis, start, x.shape[axis]);
-    const dx = emptyTensor(x.gpu, x.shape);
-    const kernel = cutBlocks({
-      outer,
-      length: x.shape[axis] * inner,
-      stride: extent * inner,
-      offset: start * inner,
-      activation,
-    });
-    runKernel(kernel, [dy, y, dx]);
-    return dx;
-  };
-  return attach(y, 'concat', tensors, (dy) =>
-    tensors.map((x, index) => () => cut(dy, x, starts[index])),
-  );
+  return attach(y, 'concat', tensors, (dy) => cuts(tensors, y, dy, join));
+}
+
+/** Every input's gradient on its own. */
+function cuts(tensors: readonly Tensor[], y: Tensor, dy: Tensor, join: Join): GradientThunks {
+  const { axis, activation, outer, lengths } = join;
+  const stride = lengths.reduce((sum, length) => sum + length);
+  let start = 0;
+  let offset = 0;
+  return tensors.map((x, index) => {
+    const [firstEntry, firstElement] = [start, offset];
+    start += x.shape[axis];
+    offset += lengths[index];
+    return () => {
+      if (activation.kind === 'none') return sliceAxis(dy, axis, firstEntry, x.shape[axis]);
+      const dx = emptyTensor(x.gpu, x.shape);
+      const spec = { outer, length: lengths[index], stride, offset: firstElement, activation };
+      runKernel(cutBlocks(spec), [dy, y, dx]);
+      return dx;
+    };
+  });
 }
