@@ -1,159 +1,259 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { type AdapterProfile, type Kernel, type Plan, spreadWorkgroups } from './kernel.ts';
+import type { AdapterProfile, Kernel, Plan } from './kernel.ts';
 import {
+  eachLayer,
   LANES,
+  layerTable,
   layoutKey,
   PER_LANE,
-  type SpectralNormShape,
+  type SpectralNormLayer,
   sizesOf,
   vectorAlias,
   vectorWidth,
+  weightSize,
 } from './spectral-norm-layout.ts';
 import { workgroupSum } from './workgroup-sum.ts';
 
 /*
  * Backward of spectral normalisation (see spectral-norm.ts for the layout):
  *
- *   ∂w = (g − ⟨g, y⟩·u vᵀ)/σ
+ *   ∂w = (g − ⟨g, w/σ⟩·u vᵀ)/σ
  *
- * The inner product is added up in parts of fixed size, then by one workgroup.
+ * The inner product is added up in parts of fixed size, then by one workgroup a layer, which scales u
+ * by it. Several layers go through the same dispatches; only their g lie in storages of their own.
  */
 
-/** Workgroups, at most, that share the inner product of the backward pass. */
+/** A layer and where its gradient goes. */
+export interface SpectralNormGradientLayer extends SpectralNormLayer {
+  /** First element of its gradient in the storage of all: a multiple of 4. */
+  readonly gradientStart: number;
+  /** Whether the gradient is added to what is there. */
+  readonly accumulate: boolean;
+}
+
+/** Workgroups, at most, that share the inner product of a layer. */
 const MAX_DOT_PARTS = 128;
 /** Vectors, at least, that each of their invocations takes. */
 const MIN_DOT_STEPS = 16;
 
-/** parts[i] = a part of Σ g·y. Bindings: g, y, parts. */
-function innerProduct(size: number, profile: AdapterProfile): { kernel: Kernel; parts: number } {
-  const width = vectorWidth(size);
-  const count = size / width;
+/** `var<storage, read> cotangent0 …` from binding `first` on. */
+function cotangents(count: number, first: number): string {
+  return Array.from(
+    { length: count },
+    (_, k) => `@group(0) @binding(${first + k}) var<storage, read> cotangent${k}: array<V>;`,
+  ).join('\n');
+}
+
+/** Workgroups that share the inner product of each layer. */
+function dotParts(layers: readonly SpectralNormLayer[], lanes: number): number[] {
+  return layers.map((layer) => {
+    const count = weightSize(layer) / vectorWidth(layer.inner);
+    return Math.min(Math.ceil(count / (MIN_DOT_STEPS * lanes)), MAX_DOT_PARTS);
+  });
+}
+
+/** parts[i] = a part of Σ g·w/σ, layer behind layer. Bindings: w, σ, parts, g of each layer. */
+function innerProduct(layers: readonly SpectralNormLayer[], profile: AdapterProfile): Kernel {
+  const width = vectorWidth(layers[0].inner);
   const sum = workgroupSum('f32', profile, 64);
   const { lanes } = sum;
-  const parts = Math.min(Math.ceil(count / (MIN_DOT_STEPS * lanes)), MAX_DOT_PARTS);
-  const kernel: Kernel = {
-    key: `spectral.inner.${width}.${sum.tag}`,
-    bindings: ['read', 'read', 'write', 'read'],
-    workgroups: [parts, 1, 1],
-    constants: [count, Math.ceil(count / parts)],
+  const parts = dotParts(layers, lanes);
+  const table = layerTable(
+    layers.map((layer, k) => {
+      const count = weightSize(layer) / width;
+      return {
+        groups: parts[k],
+        fields: {
+          count,
+          share: Math.ceil(count / parts[k]),
+          weight: layer.weightStart / width,
+          sigma: layer.index,
+        },
+      };
+    }),
+    lanes,
+  );
+  return {
+    key: `spectral.inner.${width}.${sum.tag}.${table.tag}`,
+    bindings: ['read', 'read', 'write', ...layers.map(() => 'read' as const), 'read'],
+    workgroups: table.workgroups,
+    constants: table.constants,
     requires: sum.requires,
     code: () => wgsl`${sum.enable}
 ${vectorAlias(width)}
-struct Sizes { count: u32, share: u32 }
-@group(0) @binding(0) var<storage, read> cotangent: array<V>;
-@group(0) @binding(1) var<storage, read> normalised: array<V>;
+@group(0) @binding(0) var<storage, read> weight: array<V>;
+@group(0) @binding(1) var<storage, read> sigma: array<f32>;
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
-@group(0) @binding(3) var<storage, read> sizes: Sizes;
+${cotangents(layers.length, 3)}
+${table.declaration(3 + layers.length)}
 ${sum.declarations}
 
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let end = min((group.x + 1u) * sizes.share, sizes.count);
+${table.main}
+  let divisor = sigma[layer.sigma];
+  let end = min((local + 1u) * layer.share, layer.count);
   var partial = V();
-  for (var i = group.x * sizes.share + lane; i < end; i += ${lanes}u) {
-    partial += cotangent[i] * normalised[i];
-  }
+  ${eachLayer(
+    layers.length,
+    (k) => `
+    for (var i = local * layer.share + lane; i < end; i += ${lanes}u) {
+      partial += cotangent${k}[i] * (weight[layer.weight + i] / divisor);
+    }`,
+  )}
   let total = workgroupSum(fold(partial), lane);
-  if (lane == 0u) { result[group.x] = total; }
+  if (lane == 0u) { result[layer.first + local] = total; }
 }
 `,
   };
-  return { kernel, parts };
 }
 
-/** factors = (Σ parts, σ). Bindings: parts, σ, factors. */
-function sumParts(parts: number, profile: AdapterProfile): Kernel {
+/** scaled = ⟨g, w/σ⟩·u, and behind all rows σ. Bindings: parts, u, σ, scaled. */
+function scaleRows(layers: readonly SpectralNormLayer[], profile: AdapterProfile): Kernel {
   const sum = workgroupSum('f32', profile, 64);
   const { lanes } = sum;
+  const counts = dotParts(layers, lanes);
+  const sigmas = sigmaStart(layers);
+  let start = 0;
+  const table = layerTable(
+    layers.map((layer, k) => {
+      const parts = start;
+      start += counts[k];
+      return {
+        groups: 1,
+        fields: {
+          parts,
+          count: counts[k],
+          rows: layer.rows,
+          row: layer.rowStart,
+          sigma: layer.index,
+          scaledSigma: sigmas + k,
+        },
+      };
+    }),
+    lanes,
+  );
   return {
-    key: `spectral.parts.${sum.tag}`,
-    bindings: ['read', 'read', 'write', 'read'],
-    workgroups: [1, 1, 1],
-    constants: [parts],
+    key: `spectral.parts.${sum.tag}.${table.tag}`,
+    bindings: ['read', 'read', 'read', 'write', 'read'],
+    workgroups: table.workgroups,
+    constants: table.constants,
     requires: sum.requires,
     code: () => wgsl`${sum.enable}
 @group(0) @binding(0) var<storage, read> parts: array<f32>;
-@group(0) @binding(1) var<storage, read> sigma: array<f32>;
-@group(0) @binding(2) var<storage, read_write> factors: array<vec2f>;
-@group(0) @binding(3) var<storage, read> count: u32;
+@group(0) @binding(1) var<storage, read> u: array<f32>;
+@group(0) @binding(2) var<storage, read> sigma: array<f32>;
+@group(0) @binding(3) var<storage, read_write> scaled: array<f32>;
+${table.declaration(4)}
 ${sum.declarations}
 
-@compute @workgroup_size(${lanes})
-fn main(@builtin(local_invocation_index) lane: u32) {
+${table.main}
   var partial = 0f;
-  for (var i = lane; i < count; i += ${lanes}u) { partial += parts[i]; }
+  for (var i = lane; i < layer.count; i += ${lanes}u) { partial += parts[layer.parts + i]; }
   let total = workgroupSum(partial, lane);
-  if (lane == 0u) { factors[0] = vec2f(total, sigma[0]); }
+  for (var i = lane; i < layer.rows; i += ${lanes}u) {
+    scaled[layer.row + i] = total * u[layer.row + i];
+  }
+  if (lane == 0u) { scaled[layer.scaledSigma] = sigma[layer.sigma]; }
 }
 `,
   };
 }
 
-/** ∂w = (g − d·u vᵀ)/σ with factors = (d, σ), or ∂w += it. Bindings: g, u, v, factors, ∂w. */
-function rankOneGradient(shape: SpectralNormShape, accumulate: boolean): Kernel {
+/** Where the σ of all layers begin behind their scaled rows. */
+function sigmaStart(layers: readonly SpectralNormLayer[]): number {
+  return Math.max(...layers.map(({ rowStart, rows }) => rowStart + rows));
+}
+
+/**
+ * ∂w = (g − scaled·vᵀ)/σ with `scaled` of `scaleRows`, or ∂w += it.
+ * Bindings: scaled, v, ∂w, g of each layer.
+ */
+function rankOneGradient(layers: readonly SpectralNormGradientLayer[]): Kernel {
+  const [shape] = layers;
   const width = vectorWidth(shape.inner);
-  const count = (shape.rows * shape.blocks * shape.inner) / width;
+  const sigmas = sigmaStart(layers);
+  const table = layerTable(
+    layers.map((layer, k) => {
+      const count = weightSize(layer) / width;
+      const { rows, stride } = sizesOf(layer);
+      return {
+        groups: Math.ceil(count / (LANES * PER_LANE)),
+        fields: {
+          rows,
+          stride,
+          count,
+          row: layer.rowStart,
+          column: layer.columnStart / width,
+          sigma: sigmas + k,
+          gradient: layer.gradientStart / width,
+          accumulate: layer.accumulate ? 1 : 0,
+        },
+      };
+    }),
+    LANES,
+  );
+  const place =
+    shape.blocks === 1
+      ? 'let row = line; let column = i - line * layer.stride;'
+      : `let row = line % layer.rows;
+      let column = (line / layer.rows) * layer.stride + i % layer.stride;`;
   return {
-    key: `spectral.gradient.${layoutKey(shape)}.${accumulate}`,
-    bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
-    workgroups: spreadWorkgroups(Math.ceil(count / (LANES * PER_LANE))),
-    constants: [...sizesOf(shape), count],
+    key: `spectral.gradient.${layoutKey(shape)}.${table.tag}`,
+    bindings: ['read', 'read', 'write', ...layers.map(() => 'read' as const), 'read'],
+    workgroups: table.workgroups,
+    constants: table.constants,
     code: () => wgsl`
 ${vectorAlias(width)}
-struct Sizes { rows: u32, columns: u32, stride: u32, count: u32 }
-@group(0) @binding(0) var<storage, read> cotangent: array<V>;
-@group(0) @binding(1) var<storage, read> u: array<f32>;
-@group(0) @binding(2) var<storage, read> v: array<V>;
-@group(0) @binding(3) var<storage, read> factors: array<vec2f>;
-@group(0) @binding(4) var<storage, read_write> gradient: array<V>;
-@group(0) @binding(5) var<storage, read> sizes: Sizes;
+@group(0) @binding(0) var<storage, read> scaled: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<V>;
+@group(0) @binding(2) var<storage, read_write> gradient: array<V>;
+${cotangents(layers.length, 3)}
+${table.declaration(3 + layers.length)}
 
-@compute @workgroup_size(${LANES})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let first = (group.y * groups.x + group.x) * ${LANES * PER_LANE}u + lane;
-  let inner = factors[0].x;
-  let sigma = factors[0].y;
-  let end = min(first + ${LANES * PER_LANE}u, sizes.count);
-  for (var i = first; i < end; i += ${LANES}u) {
-    let line = i / sizes.stride;
-#if ${shape.blocks === 1}
-    let row = line;
-    let column = i - line * sizes.stride;
-#else
-    let row = line % sizes.rows;
-    let column = (line / sizes.rows) * sizes.stride + i % sizes.stride;
-#endif
-    let value = (cotangent[i] - v[column] * (inner * u[row])) / sigma;
-#if ${accumulate}
-    gradient[i] = gradient[i] + value;
-#else
-    gradient[i] = value;
-#endif
-  }
+${table.main}
+  let first = local * ${LANES * PER_LANE}u + lane;
+  let sigma = scaled[layer.sigma];
+  let end = min(first + ${LANES * PER_LANE}u, layer.count);
+  ${eachLayer(
+    layers.length,
+    (k) => `
+    for (var i = first; i < end; i += ${LANES}u) {
+      let line = i / layer.stride;
+      ${place}
+      let value = (cotangent${k}[i] - v[layer.column + column] * scaled[layer.row + row]) / sigma;
+      if (layer.accumulate == 1u) {
+        gradient[layer.gradient + i] = gradient[layer.gradient + i] + value;
+      } else {
+        gradient[layer.gradient + i] = value;
+      }
+    }`,
+  )}
 }
 `,
   };
 }
 
 /**
- * Gradient of a normalised weight. Inputs: cotangent g, y, and the u, v, σ of its forward.
- * Output: ∂w, which is added to with `accumulate`.
+ * Gradients of normalised weights, of some or all layers of one forward. Inputs: w, the packed u, v and σ
+ * of the forward, and the cotangent g of each layer. Output: the storage of all ∂w.
  */
 export function spectralNormBackward(
-  shape: SpectralNormShape,
-  accumulate: boolean,
+  layers: readonly SpectralNormGradientLayer[],
   profile: AdapterProfile,
 ): Plan {
-  const { kernel, parts } = innerProduct(shape.rows * shape.blocks * shape.inner, profile);
-  const [g, y, u, v, sigma] = [0, 1, 2, 3, 4].map((input) => ({ input }));
-  const [partial, factors] = [{ temporary: 0 }, { temporary: 1 }];
+  const { lanes } = workgroupSum('f32', profile, 64);
+  const parts = dotParts(layers, lanes).reduce((sum, count) => sum + count);
+  const [w, u, v, sigma] = [0, 1, 2, 3].map((input) => ({ input }));
+  const given = layers.map((_, k) => ({ input: 4 + k }));
+  const [partial, scaled] = [{ temporary: 0 }, { temporary: 1 }];
   return {
-    temporaries: [parts, 2],
+    temporaries: [parts, sigmaStart(layers) + layers.length],
     steps: [
-      { kernel, operands: [g, y, partial] },
-      { kernel: sumParts(parts, profile), operands: [partial, sigma, factors] },
-      { kernel: rankOneGradient(shape, accumulate), operands: [g, u, v, factors, { output: 0 }] },
+      { kernel: innerProduct(layers, profile), operands: [w, sigma, partial, ...given] },
+      { kernel: scaleRows(layers, profile), operands: [partial, u, sigma, scaled] },
+      {
+        kernel: rankOneGradient(layers),
+        operands: [scaled, v, { output: 0 }, ...given],
+      },
     ],
   };
 }

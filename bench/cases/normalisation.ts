@@ -6,6 +6,7 @@ import {
 } from '../../kernels/instance-norm.ts';
 import { spectralNormForward } from '../../kernels/spectral-norm.ts';
 import { spectralNormBackward } from '../../kernels/spectral-norm-gradient.ts';
+import { packLayers } from '../../kernels/spectral-norm-layout.ts';
 import {
   instanceNormGradientReference,
   instanceNormReference,
@@ -137,7 +138,9 @@ const SPECTRAL = [
 function spectralNormCases(out: number, channels: number): KernelCase[] {
   const columns = channels * 16;
   const size = out * columns;
-  const shape = { rows: out, blocks: 1, inner: columns };
+  const { layers } = packLayers([
+    { rows: out, blocks: 1, inner: columns, weightStart: 0, uStart: 0, vStart: 0 },
+  ]);
   const weightShape = [out, channels, 4, 4];
   const unit = (length: number, seed: number): Float32Array => {
     const data = noise(length, seed);
@@ -154,12 +157,12 @@ function spectralNormCases(out: number, channels: number): KernelCase[] {
         const w = noise(size, 1);
         const [u, v] = [unit(out, 2), unit(columns, 3)];
         return {
-          plan: spectralNormForward(shape, { update: true, epsilon: 1e-12 }, profile),
+          plan: spectralNormForward(layers, { update: true, epsilon: 1e-12 }, profile),
           // The persistent u and v are renewed in place; every run starts from what is there.
           inputs: [w],
           shared: [4, 5],
-          outputs: [size, out, columns, 1, u, v],
-          check: ([y, , , , newU]) => {
+          outputs: [out, columns, 1, size, u, v],
+          check: ([, , , y, newU]) => {
             const weight = hostArray(weightShape, w);
             const expected = powerIteration(weight, hostArray([out], u), 0);
             const comparator = new Comparator();
@@ -184,8 +187,11 @@ function spectralNormCases(out: number, channels: number): KernelCase[] {
         const sigma = w[0] / y.data[0];
         const rounded = (data: Float64Array): Float32Array => Float32Array.from(data);
         return {
-          plan: spectralNormBackward(shape, false, profile),
-          inputs: [g, rounded(y.data), rounded(u.data), rounded(v.data), Float32Array.of(sigma)],
+          plan: spectralNormBackward(
+            layers.map((layer) => ({ ...layer, gradientStart: 0, accumulate: false })),
+            profile,
+          ),
+          inputs: [w, rounded(u.data), rounded(v.data), Float32Array.of(sigma), g],
           outputs: [size],
           check: ([dw]) => {
             const expected = spectralNormalizeBackward(weight, u, v, 0, hostArray(weightShape, g));

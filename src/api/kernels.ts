@@ -29,5 +29,6 @@ export * from '../../kernels/resize.ts';
 export * from '../../kernels/scores.ts';
 export * from '../../kernels/spectral-norm.ts';
 export * from '../../kernels/spectral-norm-gradient.ts';
+export { packLayers } from '../../kernels/spectral-norm-layout.ts';
 export * from '../../kernels/weighted-sum.ts';
 export * from '../../kernels/window-filter.ts';

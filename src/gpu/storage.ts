@@ -38,3 +38,39 @@ export class Storage {
     this.written = range !== undefined;
   }
 }
+
+/** Several storages seen as one. */
+export interface StorageSpan {
+  readonly storage: Storage;
+  /** 32-bit elements of `storage` in front of each of them. */
+  readonly starts: readonly number[];
+}
+
+/**
+ * One storage that covers all of `storages`, so that a kernel binds them together: parts of one arena, or
+ * a single storage. `undefined` where they do not lie in one buffer.
+ */
+export function spanOf(storages: readonly Storage[]): StorageSpan | undefined {
+  if (storages.length === 1) return { storage: storages[0], starts: [0] };
+  const buffer = storages[0]?.range?.buffer;
+  let start = Number.POSITIVE_INFINITY;
+  let end = 0;
+  for (const { pooled, range, byteLength } of storages) {
+    if (pooled || !range || range.buffer !== buffer) return undefined;
+    start = Math.min(start, range.offset);
+    end = Math.max(end, range.offset + byteLength);
+  }
+  if (!buffer) return undefined;
+  return {
+    storage: new Storage(end - start, { buffer, offset: start }),
+    starts: storages.map(({ range }) => ((range?.offset ?? start) - start) / 4),
+  };
+}
+
+/** Whether two storages share memory: a kernel must not write both. */
+export function overlaps(a: Storage, b: Storage): boolean {
+  if (a === b) return true;
+  if (!a.range || !b.range || a.range.buffer !== b.range.buffer) return false;
+  const [first, second] = a.range.offset < b.range.offset ? [a, b] : [b, a];
+  return (first.range?.offset ?? 0) + first.byteLength > (second.range?.offset ?? 0);
+}

@@ -90,6 +90,7 @@ export function enhanceWith(generator: Generator, low: Tensor): Tensor {
 export function disposeNetwork(network: Network): void {
   network.parameters.dispose();
   for (const buffer of network.buffers.values()) buffer.dispose();
+  for (const arena of network.arenas ?? []) network.parameters.gpu.dispose(arena);
 }
 
 /** Releases everything that a method keeps on its device. */

@@ -2,8 +2,14 @@ import type { RandomStream } from '../autograd/philox.ts';
 import { type Shape, Tensor } from '../autograd/tensor.ts';
 import { CheckpointError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { Storage } from '../gpu/storage.ts';
 import type { Initialiser } from './initialisers.ts';
-import type { ParameterDeclaration, ParameterSet } from './parameter-set.ts';
+import {
+  ALIGNMENT,
+  type ParameterDeclaration,
+  type ParameterSet,
+  partOf,
+} from './parameter-set.ts';
 
 /** What a forward pass needs to know besides its input. */
 export interface ForwardContext {
@@ -24,6 +30,8 @@ export interface Network {
   readonly parameters: ParameterSet;
   /** Tensors that are state but not trained (spectral norm's `u` and `v`). */
   readonly buffers: ReadonlyMap<string, Tensor>;
+  /** Storages that several of the buffers lie in, released after them. */
+  readonly arenas?: readonly Storage[];
 }
 
 /**
@@ -57,15 +65,33 @@ export function declareConvolution(
   return declarations;
 }
 
-/** A persistent tensor of normalised normal deviates (spectral norm's first `u` and `v`). */
-export function randomUnitVector(gpu: Gpu, length: number, random: RandomStream): Tensor {
+/** Normalised normal deviates (spectral norm's first `u` and `v`). */
+export function randomUnitVector(length: number, random: RandomStream): Float32Array {
   const values = new Float64Array(length).map(() => random.normal());
   const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-  return persistentTensor(
-    gpu,
-    Float32Array.from(values, (value) => value / norm),
-    [length],
+  return Float32Array.from(values, (value) => value / norm);
+}
+
+/** Persistent vectors side by side in one storage, so that a kernel can bind all of them as one. */
+export function persistentTensors(
+  gpu: Gpu,
+  vectors: readonly Float32Array[],
+): { readonly tensors: readonly Tensor[]; readonly storage: Storage } {
+  const starts: number[] = [];
+  let length = 0;
+  for (const vector of vectors) {
+    starts.push(length);
+    length += Math.ceil((vector.length * 4) / ALIGNMENT) * (ALIGNMENT / 4);
+  }
+  const contents = new Float32Array(length);
+  for (const [k, vector] of vectors.entries()) contents.set(vector, starts[k]);
+  const storage = gpu.upload(contents);
+  gpu.keep(storage);
+  const tensors = vectors.map(
+    (vector, k) =>
+      new Tensor(gpu, [vector.length], partOf(gpu, storage, starts[k] * 4, vector.byteLength)),
   );
+  return { tensors, storage };
 }
 
 /** A tensor that lives until it is disposed of. */

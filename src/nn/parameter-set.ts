@@ -8,7 +8,7 @@ import { Storage } from '../gpu/storage.ts';
 const ARENA_BYTES = 64 * 2 ** 20;
 
 /** Storage offsets must be multiples of this (WebGPU's default limit). */
-const ALIGNMENT = 256;
+export const ALIGNMENT = 256;
 
 /** A parameter to be: its name within the network, shape, and first values. */
 export interface ParameterDeclaration {
@@ -69,8 +69,8 @@ export class ParameterSet {
         new Parameter(
           gpu,
           shape,
-          part(gpu, this.arenas[arena].value, offset, bytes),
-          part(gpu, this.arenas[arena].gradient, offset, bytes),
+          partOf(gpu, this.arenas[arena].value, offset, bytes),
+          partOf(gpu, this.arenas[arena].gradient, offset, bytes),
           name,
           requiresGrad,
         ),
@@ -206,7 +206,8 @@ function persistent(gpu: Gpu, length: number): Storage {
   return storage;
 }
 
-function part(gpu: Gpu, arena: Storage, offset: number, bytes: number): Storage {
+/** A stretch of an arena, from a multiple of `ALIGNMENT` on. */
+export function partOf(gpu: Gpu, arena: Storage, offset: number, bytes: number): Storage {
   const { buffer } = gpu.recorder.materialise(arena);
   return new Storage(bytes, { buffer, offset });
 }

@@ -1,14 +1,16 @@
 import { conv2d } from '../autograd/ops/conv2d.ts';
-import { spectralNormalize } from '../autograd/ops/spectral-normalize.ts';
+import { spectralNormalizeAll } from '../autograd/ops/spectral-normalize.ts';
 import type { RandomStream } from '../autograd/philox.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { Storage } from '../gpu/storage.ts';
 import { type InitialiserName, initialiser } from './initialisers.ts';
 import {
   declareConvolution,
   type ForwardContext,
   type Network,
+  persistentTensors,
   randomUnitVector,
 } from './network.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
@@ -42,19 +44,30 @@ export class SpectralPatchGan implements Network {
   readonly options: SpectralPatchGanOptions;
   readonly parameters: ParameterSet;
   readonly buffers: ReadonlyMap<string, Tensor>;
+  readonly arenas: readonly Storage[];
   private readonly layers: readonly Layer[];
 
   constructor(gpu: Gpu, options: SpectralPatchGanOptions, random: RandomStream) {
     this.options = options;
     this.layers = layersOf(options);
     this.parameters = new ParameterSet(gpu, declarePatchGan(options, random));
-    const buffers = new Map<string, Tensor>();
-    for (const { name, from, to, spectral } of this.layers) {
-      if (!spectral) continue;
-      buffers.set(`${name}.weight_u`, randomUnitVector(gpu, to, random));
-      buffers.set(`${name}.weight_v`, randomUnitVector(gpu, from * 16, random));
-    }
-    this.buffers = buffers;
+    const normalised = this.layers.filter(({ spectral }) => spectral);
+    const vectors = normalised.map(({ from, to }) => ({
+      u: randomUnitVector(to, random),
+      v: randomUnitVector(from * 16, random),
+    }));
+    // All u, then all v: kernels write both at once, and bind each as one stretch.
+    const { tensors, storage } = persistentTensors(gpu, [
+      ...vectors.map(({ u }) => u),
+      ...vectors.map(({ v }) => v),
+    ]);
+    this.arenas = [storage];
+    this.buffers = new Map(
+      normalised.flatMap(({ name }, k) => [
+        [`${name}.weight_u`, tensors[k]] as const,
+        [`${name}.weight_v`, tensors[normalised.length + k]] as const,
+      ]),
+    );
   }
 
   /**
@@ -63,11 +76,12 @@ export class SpectralPatchGan implements Network {
    */
   forward(x: Tensor, context: ForwardContext): Tensor {
     requirePatchGanInput(x, this.options.inChannels);
+    const weights = this.normalisedWeights(context);
     let current = x;
     for (const layer of this.layers) {
       current = conv2d(
         current,
-        this.weight(layer, context),
+        weights.get(layer) ?? this.parameters.get(`${layer.name}.weight`),
         this.parameters.get(`${layer.name}.bias`),
         {
           stride: layer.stride,
@@ -80,14 +94,17 @@ export class SpectralPatchGan implements Network {
     return current;
   }
 
-  private weight(layer: Layer, context: ForwardContext): Tensor {
-    if (!layer.spectral) return this.parameters.get(`${layer.name}.weight`);
-    return spectralNormalize(
-      this.parameters.get(`${layer.name}.weight_orig`),
-      this.buffer(`${layer.name}.weight_u`),
-      this.buffer(`${layer.name}.weight_v`),
+  private normalisedWeights(context: ForwardContext): ReadonlyMap<Layer, Tensor> {
+    const layers = this.layers.filter(({ spectral }) => spectral);
+    const weights = spectralNormalizeAll(
+      layers.map(({ name }) => ({
+        weight: this.parameters.get(`${name}.weight_orig`),
+        u: this.buffer(`${name}.weight_u`),
+        v: this.buffer(`${name}.weight_v`),
+      })),
       { update: context.training },
     );
+    return new Map(layers.map((layer, k) => [layer, weights[k]]));
   }
 
   private buffer(name: string): Tensor {

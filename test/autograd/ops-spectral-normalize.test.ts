@@ -7,7 +7,12 @@ import {
   formatMismatch,
   type Mismatch,
 } from '../../src/autograd/gradcheck.ts';
-import { spectralNormalize } from '../../src/autograd/ops/spectral-normalize.ts';
+import { add, scale } from '../../src/autograd/ops/arithmetic.ts';
+import { sum } from '../../src/autograd/ops/reduce.ts';
+import {
+  spectralNormalize,
+  spectralNormalizeAll,
+} from '../../src/autograd/ops/spectral-normalize.ts';
 import { Parameter } from '../../src/autograd/parameter.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import {
@@ -20,6 +25,8 @@ import { backward } from '../../src/autograd/tape.ts';
 import { type Shape, sizeOf, type Tensor, tensorFrom, zeros } from '../../src/autograd/tensor.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { Gpu } from '../../src/gpu/gpu.ts';
+import { persistentTensors, randomUnitVector } from '../../src/nn/network.ts';
+import { ParameterSet } from '../../src/nn/parameter-set.ts';
 import { parseSafetensors } from '../../src/nn/safetensors.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { testRows } from './check-rows.ts';
@@ -143,6 +150,95 @@ suite('PyTorch: three forwards in training mode, one in eval mode, then the back
     }
     await assertClose('summed gradient', parameter.gradient.tensor, sum);
   }
+});
+
+const LAYERS: readonly Shape[] = [
+  [70, 3, 4, 4],
+  [5, 7, 4, 4],
+  [36, 5, 2, 2],
+  [1, 9, 4, 4],
+  [6, 2, 4, 4],
+];
+
+/** A network's weights: all in one arena with u and v side by side, or each on its own. */
+function layersOf(device: Gpu, together: boolean) {
+  const random = new RandomStream(6, 'layers');
+  const values = LAYERS.map((shape) => ({
+    shape,
+    data: Float32Array.from(randomArray(random, shape, 0.1).data),
+    u: randomUnitVector(shape[0], random),
+    v: randomUnitVector(sizeOf(shape) / shape[0], random),
+  }));
+  const declare = (index: number) => ({
+    name: `${index}`,
+    shape: values[index].shape,
+    initialise: () => values[index].data,
+  });
+  const all = LAYERS.map((_, k) => k);
+  const sets = (together ? [all] : all.map((k) => [k])).map(
+    (group) => new ParameterSet(device, group.map(declare)),
+  );
+  const vectors = (pick: (value: (typeof values)[number]) => Float32Array): readonly Tensor[] =>
+    together ? [] : values.map((value) => tensorFrom(device, pick(value), [pick(value).length]));
+  const { tensors } = persistentTensors(device, [
+    ...values.map(({ u }) => u),
+    ...values.map(({ v }) => v),
+  ]);
+  const [us, vs] = together
+    ? [tensors.slice(0, LAYERS.length), tensors.slice(LAYERS.length)]
+    : [vectors(({ u }) => u), vectors(({ v }) => v)];
+  return all.map((k) => ({
+    weight: sets[together ? 0 : k].get(`${k}`),
+    u: us[k],
+    v: vs[k],
+  }));
+}
+
+/**
+ * Two forwards, one of which uses only some layers, with backwards that ask for different weights:
+ * all that is left behind.
+ */
+async function trace(device: Gpu, together: boolean): Promise<Float32Array[]> {
+  const layers = layersOf(device, together);
+  const loss = (outputs: readonly Tensor[]): Tensor =>
+    outputs.map((y, k) => scale(sum(y), k + 1)).reduce((a, b) => add(a, b));
+  const first = spectralNormalizeAll(layers, { update: true });
+  const second = spectralNormalizeAll(layers, { update: false });
+  const weights = layers.map(({ weight }) => weight);
+  backward(loss(first), weights);
+  // Outputs 1 and 3 only, then a gradient of weights 0 and 2 only.
+  backward(loss([second[1], second[3]]), weights);
+  backward(loss(second), [weights[0], weights[2]]);
+  const kept = layers.flatMap(({ weight, u, v }) => [weight.gradient.tensor, u, v]);
+  return Promise.all([...first, ...second, ...kept].map((tensor) => tensor.read()));
+}
+
+suite('weights of one arena, normalised together, give the same bits as one by one', async () => {
+  for (const device of [gpu, plain]) {
+    const [together, alone] = [await trace(device, true), await trace(device, false)];
+    for (const [index, values] of together.entries()) {
+      none(compareArrays(`${index}`, values, alone[index], { atol: 0, rtol: 0 }), 'together');
+    }
+  }
+});
+
+suite('four layers take the dispatches of one', () => {
+  const layers = layersOf(gpu, true).slice(0, 4);
+  const count = (body: () => void): number => {
+    const before = gpu.recorder.pendingCommands;
+    body();
+    return gpu.recorder.pendingCommands - before;
+  };
+  let outputs: readonly Tensor[] = [];
+  const forward = (number: number) => () => {
+    outputs = spectralNormalizeAll(layers.slice(0, number), { update: true });
+  };
+  assert.is(count(forward(1)), 4);
+  assert.is(count(forward(4)), 4);
+  const total = outputs.map((y) => sum(y)).reduce((a, b) => add(a, b));
+  const weights = layers.map(({ weight }) => weight);
+  // The sums' gradients, then inner products, scaled rows and gradients.
+  assert.is(count(() => backward(total, weights, zeros(gpu, []))) - 1, 4 + 3);
 });
 
 suite('a NaN in the weight reaches the result and the persistent vectors', async () => {
