@@ -91,25 +91,29 @@ export function maxPool2dForward(spec: MaxPool2dSpec): Kernel {
   return windows(spec, 'maximum');
 }
 
-/** Inputs x, dy; output dx. */
-export function maxPool2dBackward(spec: MaxPool2dSpec): Plan {
+/** Inputs x, dy; output dx, which is added to with `accumulate`. */
+export function maxPool2dBackward(spec: MaxPool2dSpec, accumulate = false): Plan {
   return {
     temporaries: [spec.planes * spec.outputHeight * spec.outputWidth],
     steps: [
       { kernel: windows(spec, 'winner'), operands: [{ input: 0 }, { temporary: 0 }] },
-      { kernel: scatter(spec), operands: [{ temporary: 0 }, { input: 1 }, { output: 0 }] },
+      {
+        kernel: scatter(spec, accumulate),
+        operands: [{ temporary: 0 }, { input: 1 }, { output: 0 }],
+      },
     ],
   };
 }
 
 /**
- * Bindings winners, dy, dx. One invocation makes one row of dx: it clears it, then gives the cotangent
- * of every window that reaches the row to the winner, if that is in the row.
+ * Bindings winners, dy, dx. One invocation makes one row of dx: it clears it (not so if the gradient is
+ * added to what is there), then gives the cotangent of every window that reaches the row to the winner,
+ * if that is in the row.
  */
-function scatter(spec: MaxPool2dSpec): Kernel {
+function scatter(spec: MaxPool2dSpec, accumulate: boolean): Kernel {
   const { kernel, stride, padding } = spec;
   return {
-    key: keyOf('scatter', spec),
+    key: `${keyOf('scatter', spec)}${accumulate ? '+' : ''}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: linearWorkgroups(spec.planes * spec.height),
     constants: constantsOf(spec),
@@ -122,7 +126,9 @@ ${linearMain('sizes.planes * sizes.height')}
   let plane = index / sizes.height;
   let y = index % sizes.height;
   let start = index * sizes.width;
+#if ${!accumulate}
   for (var x = 0u; x < sizes.width; x++) { result[start + x] = 0.0; }
+#endif
   // Windows oy with oy·stride - padding ≤ y < oy·stride - padding + kernel.
   let reach = y + ${padding}u;
   let first = select(0u, (reach - ${kernel}u) / ${stride}u + 1u, reach >= ${kernel}u);

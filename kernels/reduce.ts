@@ -27,7 +27,8 @@ import { workgroupSum } from './workgroup-sum.ts';
  *
  * A fixed tree, the same on every run: each row is cut into ranges, one workgroup a range. GPUs add
  * up a range in workgroup memory; CPU adapters, where barriers are dear, write one partial sum an
- * invocation. A second dispatch adds the partial sums of each row. Short rows need only one dispatch.
+ * invocation. A second dispatch adds the partial sums of each row. Rows that one workgroup can do need
+ * only one dispatch: on CPU adapters that is a subgroup, or for the shortest rows an invocation each.
  * Lengths come as constants, so that a term needs a handful of pipelines for all its uses.
  * An invocation adds blocks of at most 32 vec4s before adding those up, which keeps the rounding
  * error of 2²⁴ elements in the last digits.
@@ -47,6 +48,8 @@ const GPU_LANES = 256;
 const BLOCK = 32;
 /** Rows up to this many vec4s are done by one invocation each on CPU adapters. */
 const SHORT_ROW = 32;
+/** Rounds up to which one subgroup does a row: a second dispatch takes longer than they do. */
+const SUBGROUP_ROUNDS = 64;
 
 interface Partition {
   readonly lanes: number;
@@ -56,12 +59,22 @@ interface Partition {
   readonly rounds: number;
   /** Partial sums a row. */
   readonly partials: number;
-  /** Whether a workgroup adds up in workgroup memory. */
+  /** Whether a workgroup adds up what its invocations have. */
   readonly shared: boolean;
 }
 
 function partition(length: number, profile: AdapterProfile): Partition {
   const vectors = Math.ceil(length / 4);
+  const { subgroupSize } = profile;
+  if (
+    profile.kind === 'cpu' &&
+    subgroupSize > 0 &&
+    vectors > SHORT_ROW &&
+    vectors <= subgroupSize * SUBGROUP_ROUNDS
+  ) {
+    const rounds = Math.ceil(vectors / subgroupSize);
+    return { lanes: subgroupSize, groups: 1, rounds, partials: 1, shared: true };
+  }
   const shared = profile.kind === 'gpu';
   let lanes = shared ? GPU_LANES : CPU_LANES;
   if (!shared && vectors <= SHORT_ROW) lanes = 1;
@@ -84,13 +97,13 @@ export function reduceRows(spec: ReduceSpec, profile: AdapterProfile): Plan {
     ? [{ input: 0 }, { input: 1 }]
     : [{ input: 0 }];
   if (parts.partials === 1) {
-    const kernel = rangeSums(spec, parts, spec.factor);
+    const kernel = rangeSums(spec, parts, spec.factor, profile);
     return { temporaries: [], steps: [{ kernel, operands: [...inputs, { output: 0 }] }] };
   }
   return {
     temporaries: [spec.rows * parts.partials],
     steps: [
-      { kernel: rangeSums(spec, parts, 1), operands: [...inputs, { temporary: 0 }] },
+      { kernel: rangeSums(spec, parts, 1, profile), operands: [...inputs, { temporary: 0 }] },
       {
         kernel: finalSums(spec.rows, parts.partials, spec.factor, profile),
         operands: [{ temporary: 0 }, { output: 0 }],
@@ -112,7 +125,12 @@ function rowAccess(name: string, array: string, aligned: boolean): string {
 }
 
 /** Sums of the ranges of each row. Bindings a, (b,) partial sums. */
-function rangeSums(spec: ReduceSpec, parts: Partition, factor: number): Kernel {
+function rangeSums(
+  spec: ReduceSpec,
+  parts: Partition,
+  factor: number,
+  profile: AdapterProfile,
+): Kernel {
   const { term, rows, length } = spec;
   const { lanes, groups, rounds, partials, shared } = parts;
   const vectors = Math.ceil(length / 4);
@@ -121,15 +139,15 @@ function rangeSums(spec: ReduceSpec, parts: Partition, factor: number): Kernel {
   const type = aligned ? 'vec4f' : 'f32';
   const second = hasSecondBinding(term);
   const array = term.second === 'array';
-  const gpu: AdapterProfile = { kind: 'gpu', subgroupSize: 0, f16: false };
-  const tree = shared ? workgroupSum('f32', gpu, lanes) : undefined;
+  const tree = shared ? workgroupSum('f32', profile, lanes) : undefined;
   const alone = lanes === 1;
   return {
-    key: `reduce.${termKey(term)}.${lanes}.${aligned}.${tail}.${shared}`,
+    key: `reduce.${termKey(term)}.${lanes}.${aligned}.${tail}.${tree?.tag ?? 'parts'}`,
     bindings: second ? ['read', 'read', 'write', 'read'] : ['read', 'write', 'read'],
     workgroups: alone ? [Math.ceil(rows / CPU_LANES), 1, 1] : [groups, rows, 1],
     constants: [rows, length, vectors, rounds, partials, floatBits(factor)],
-    code: () => wgsl`
+    requires: tree?.requires ?? [],
+    code: () => wgsl`${tree?.enable ?? ''}
 struct Sizes {
   rows: u32, length: u32, vectors: u32, rounds: u32, partials: u32, factor: f32,
 }
@@ -235,8 +253,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
  * Gradient of `reduceRows`. Bindings dy, then (except for the term `identity`) a and, if it is a
  * storage, b, then the result.
  * @param side `first`: with respect to a; `second`: with respect to b, for terms of a - b
+ * @param accumulate whether the gradient is added to the result
  */
-export function reduceRowsGradient(spec: ReduceSpec, side: 'first' | 'second'): Kernel {
+export function reduceRowsGradient(
+  spec: ReduceSpec,
+  side: 'first' | 'second',
+  accumulate = false,
+): Kernel {
   const { term, rows, length } = spec;
   const count = Math.ceil((rows * length) / 4);
   const reads = term.name !== 'identity';
@@ -257,7 +280,7 @@ export function reduceRowsGradient(spec: ReduceSpec, side: 'first' | 'second'): 
   if (reads && second) bindings.push('read');
   bindings.push('write', 'read');
   return {
-    key: `reduce.gradient.${termKey(term)}.${rows === 1 ? 'one' : aligned}`,
+    key: `reduce.gradient.${termKey(term)}.${rows === 1 ? 'one' : aligned}${accumulate ? '+' : ''}`,
     bindings,
     workgroups: linearWorkgroups(count),
     constants: [length, floatBits(factor)],
@@ -277,9 +300,14 @@ ${linearMain('arrayLength(&result)')}
 #if ${reads}
   let a = x[index];
   let b = ${secondOperand(term, 'other[index]')};
-  result[index] = dy * ${termSlope(term)};
+  let gradient = dy * ${termSlope(term)};
 #else
-  result[index] = dy;
+  let gradient = dy;
+#endif
+#if ${accumulate}
+  result[index] = result[index] + gradient;
+#else
+  result[index] = gradient;
 #endif
 }
 `,

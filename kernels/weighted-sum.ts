@@ -3,11 +3,11 @@ import type { Kernel } from './kernel.ts';
 import { literal } from './linear.ts';
 
 /*
- * y = Σ_k weight_k·s_k of scalars that live in storages of their own. One invocation; the order of
- * addition is the order of the scalars.
+ * y = Σ_k weight_k·s_k of scalars that live in storages of their own, and the gradients weight_k·dy. One
+ * invocation; the order of addition is the order of the scalars.
  */
 
-/** Scalars one dispatch can take, with y within 8 storage bindings. */
+/** Scalars one dispatch can take, with y or dy within 8 storage bindings. */
 export const MAX_SCALARS = 7;
 
 /** Bindings s_0 … s_n-1, y. */
@@ -27,6 +27,28 @@ ${declarations.join('\n')}
 @compute @workgroup_size(1)
 fn main() {
   result[0] = ${terms.join(' + ')};
+}
+`,
+  };
+}
+
+/** Bindings dy, g_0 … g_n-1. */
+export function weightedSumGradient(weights: readonly number[]): Kernel {
+  const declarations = weights.map(
+    (_, k) => `@group(0) @binding(${k + 1}) var<storage, read_write> g${k}: array<f32>;`,
+  );
+  const lines = weights.map((weight, k) => `g${k}[0] = cotangent[0] * ${literal(weight)};`);
+  return {
+    key: `weighted-sum.gradient.${weights.map(Math.fround).join(',')}`,
+    bindings: ['read', ...weights.map(() => 'write' as const)],
+    workgroups: [1, 1, 1],
+    code: () => wgsl`
+@group(0) @binding(0) var<storage, read> cotangent: array<f32>;
+${declarations.join('\n')}
+
+@compute @workgroup_size(1)
+fn main() {
+  ${lines.join('\n  ')}
 }
 `,
   };

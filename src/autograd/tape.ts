@@ -117,7 +117,8 @@ export function backward(
     inputs.forEach((input, index) => {
       if (!wanted[index]) return;
       const thunk = thunks[index];
-      if (thunk) collect({ cotangents, holders }, input, thunk, op);
+      const repeated = inputs.indexOf(input) < index;
+      if (thunk) collect({ cotangents, holders }, input, thunk, op, repeated);
       else if (outputs.length === 1) {
         throw new ShapeError(`${op} has no gradient for its input ${index}`);
       }
@@ -140,11 +141,16 @@ interface Collection {
   readonly holders: Map<Tensor, number>;
 }
 
+/**
+ * @param repeated whether the op has the input twice: its gradients may be one tensor then, which
+ *   cannot be added to itself in place
+ */
 function collect(
   { cotangents, holders }: Collection,
   input: Tensor,
   thunk: GradientThunk,
   op: string,
+  repeated: boolean,
 ): void {
   const slot = (input as Partial<Parameter>).gradient;
   if (slot) {
@@ -158,7 +164,7 @@ function collect(
     return;
   }
   const before = cotangents.get(input);
-  if (before && holders.get(before) === 1) {
+  if (before && !repeated && holders.get(before) === 1) {
     const gradient = thunk({ tensor: before, filled: true });
     assertShape(gradient, input, op);
     if (gradient !== before) accumulateInto(before, gradient);

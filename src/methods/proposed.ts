@@ -1,6 +1,5 @@
 import { labelSmoothing } from '../../kernels/label-smoothing.ts';
 import { l1Loss, mseToScalar } from '../autograd/ops/losses.ts';
-import { mean } from '../autograd/ops/reduce.ts';
 import { weightedSum } from '../autograd/ops/weighted-sum.ts';
 import type { RandomStream } from '../autograd/philox.ts';
 import { noGrad } from '../autograd/tape.ts';
@@ -229,9 +228,13 @@ export class ProposedMethod implements Method {
   }
 
   private smoothedLabel(realLogits: Tensor, fakeLogits: Tensor): Tensor {
-    const means = noGrad(() => [mean(realLogits), mean(fakeLogits)]);
     const label = emptyTensor(this.gpu, []);
-    runKernel(labelSmoothing(SMOOTHED_LABEL, SMOOTHED_LABEL), [...means, label]);
+    const counts = [realLogits.size, fakeLogits.size] as const;
+    runKernel(labelSmoothing(SMOOTHED_LABEL, SMOOTHED_LABEL, counts, this.gpu.profile), [
+      realLogits,
+      fakeLogits,
+      label,
+    ]);
     return label;
   }
 

@@ -1,4 +1,3 @@
-import { relu } from '../autograd/ops/activations.ts';
 import { concat } from '../autograd/ops/concat.ts';
 import { conv2d } from '../autograd/ops/conv2d.ts';
 import { dropout } from '../autograd/ops/dropout.ts';
@@ -121,7 +120,7 @@ export class UNet implements Network {
     return hasBias ? this.parameters.get(`${layer}.bias`) : undefined;
   }
 
-  /** Outputs of d1 … dn, the leaky ReLU that follows each (except dn) already applied. */
+  /** Outputs of d1 … dn, the leaky ReLU that follows each (after dn: the ReLU) already applied. */
   private encode(x: Tensor, context: ForwardContext): Tensor[] {
     const { levels, paddingMode } = this.options;
     const outputs: Tensor[] = [];
@@ -137,7 +136,7 @@ export class UNet implements Network {
           padding: 1,
           paddingMode,
           // The decoder's ReLU gives the same result on an activated skip, so it is stored once.
-          activation: level === 1 ? LEAKY : { kind: 'none' },
+          activation: level === 1 ? LEAKY : { kind: level === levels ? 'relu' : 'none' },
         },
       );
       if (normalised) {
@@ -152,7 +151,7 @@ export class UNet implements Network {
 
   private decode(skips: readonly Tensor[], context: ForwardContext): Tensor {
     const { levels, paddingMode, upsample: kind = 'transposed' } = this.options;
-    let current = relu(skips[levels - 1]);
+    let current = skips[levels - 1];
     for (let level = levels; level >= 1; level--) {
       current = upsample(
         kind,

@@ -1,16 +1,30 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AdapterProfile } from '../../kernels/kernel.ts';
+import { labelSmoothing } from '../../kernels/label-smoothing.ts';
 import { reduceRows } from '../../kernels/reduce.ts';
 import { scale } from '../../src/autograd/ops/arithmetic.ts';
 import { bceWithLogits, l1Loss, mseToScalar } from '../../src/autograd/ops/losses.ts';
-import { mean } from '../../src/autograd/ops/reduce.ts';
+import { mean, meanOfParts } from '../../src/autograd/ops/reduce.ts';
 import { weightedSum } from '../../src/autograd/ops/weighted-sum.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
-import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from '../../src/autograd/registry/losses.ts';
+import {
+  LOSS_OPS,
+  MEAN_OF_PARTS,
+  REDUCE_OPS,
+  WEIGHTED_SUM,
+} from '../../src/autograd/registry/losses.ts';
 import { randomArray } from '../../src/autograd/registry/row.ts';
 import { backward } from '../../src/autograd/tape.ts';
-import { emptyTensor, runPlan, type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
+import {
+  emptyTensor,
+  runKernel,
+  runPlan,
+  type Tensor,
+  tensorFrom,
+  zeros,
+} from '../../src/autograd/tensor.ts';
+import { Gpu } from '../../src/gpu/gpu.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { testRows } from './check-rows.ts';
 
@@ -18,7 +32,7 @@ const suite = createSuite('reductions and losses');
 const gpu = await openNodeGpu();
 suite.after(() => gpu.close());
 
-testRows(suite, gpu, [...REDUCE_OPS, ...LOSS_OPS, WEIGHTED_SUM]);
+testRows(suite, gpu, [...REDUCE_OPS, ...LOSS_OPS, WEIGHTED_SUM, MEAN_OF_PARTS]);
 
 suite('the variant for GPUs gives the same sums', async () => {
   const profile: AdapterProfile = { kind: 'gpu', subgroupSize: 0, f16: false };
@@ -100,6 +114,60 @@ suite('weights that f32 cannot hold are refused', () => {
   const x = tensorFrom(gpu, [1], []);
   assert.throws(() => weightedSum([x], [1e39]), /32-bit floats can hold, found 1e\+39/);
   assert.throws(() => scale(x, Number.NaN), /found NaN/);
+});
+
+suite('the label is smoothed when one of both means reaches the limit', async () => {
+  // One subgroup does not cover the 21 logits; in memory, 256 invocations more than do.
+  const plain = new Gpu(gpu.device, { kind: 'gpu', subgroupSize: 0, f16: false });
+  for (const device of [gpu, plain]) {
+    for (const [reals, fakes, expected] of [
+      [0.5, 0.5, 1],
+      [0.95, 0, 0.9],
+      [0, 0.95, 0.9],
+      [0.85, 0.85, 1],
+    ]) {
+      const logits = (mean: number, count: number): Tensor =>
+        tensorFrom(
+          device,
+          Float32Array.from({ length: count }, (_, i) => mean + i - (count - 1) / 2),
+          [count],
+        );
+      const label = zeros(device, []);
+      const kernel = labelSmoothing(0.9, 0.9, [21, 35], device.profile);
+      runKernel(kernel, [logits(reals, 21), logits(fakes, 35), label]);
+      assert.is((await label.read())[0], Math.fround(expected));
+    }
+  }
+});
+
+suite('terms of one weight share their gradient, and unit weights pass the cotangent on', () => {
+  const terms = [1, 2, 3, 4, 5].map((value) => {
+    const term = tensorFrom(gpu, [value], []);
+    term.requiresGrad = true;
+    return term;
+  });
+  const total = weightedSum(terms, [1, 10, 10, 1, 2]);
+  const seed = tensorFrom(gpu, [3], []);
+  const before = gpu.recorder.pendingCommands;
+  const found = backward(total, terms, seed);
+  assert.is(gpu.recorder.pendingCommands - before, 1);
+  assert.is(found.get(terms[0]), seed);
+  assert.is(found.get(terms[1]), found.get(terms[2]));
+});
+
+suite('a loss adds its gradient to what is there in the same dispatch', () => {
+  const x = zeros(gpu, [8]);
+  x.requiresGrad = true;
+  const total = weightedSum([l1Loss(x, zeros(gpu, [8])), mseToScalar(x, 1)], [1, 1]);
+  const seed = tensorFrom(gpu, [1], []);
+  const before = gpu.recorder.pendingCommands;
+  backward(total, [x], seed);
+  assert.is(gpu.recorder.pendingCommands - before, 2);
+});
+
+suite('parts that do not exist are refused', () => {
+  assert.throws(() => meanOfParts(zeros(gpu, [5, 2]), 2), /\[5,2\] does not fall into 2 parts/);
+  assert.throws(() => meanOfParts(zeros(gpu, [7]), 7), /from 1 to 6/);
 });
 
 suite('wrong shapes are named', () => {

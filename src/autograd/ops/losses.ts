@@ -1,6 +1,7 @@
 import type { LossTerm } from '../../../kernels/loss-terms.ts';
 import { reduceRows, reduceRowsGradient } from '../../../kernels/reduce.ts';
 import { ShapeError } from '../../errors.ts';
+import type { GradientSlot } from '../parameter.ts';
 import { attach } from '../tape.ts';
 import { emptyTensor, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
 import { requireElements, requireSameShape } from './check.ts';
@@ -16,14 +17,14 @@ function meanOf(op: string, term: LossTerm, inputs: readonly Tensor[], different
   const spec = { term, rows: 1, length: x.size, factor: 1 / x.size };
   const y = emptyTensor(x.gpu, []);
   runPlan(reduceRows(spec, x.gpu.profile), inputs, [y]);
-  const gradient = (dy: Tensor, side: 'first' | 'second'): Tensor => {
-    const result = emptyTensor(x.gpu, x.shape);
-    runKernel(reduceRowsGradient(spec, side), [dy, ...inputs, result]);
+  const gradient = (dy: Tensor, side: 'first' | 'second', target?: GradientSlot): Tensor => {
+    const result = target?.tensor ?? emptyTensor(x.gpu, x.shape);
+    runKernel(reduceRowsGradient(spec, side, target?.filled), [dy, ...inputs, result]);
     return result;
   };
   return attach(y, op, inputs.slice(0, differentiable), (dy) => [
-    () => gradient(dy, 'first'),
-    () => gradient(dy, 'second'),
+    (target) => gradient(dy, 'first', target),
+    (target) => gradient(dy, 'second', target),
   ]);
 }
 

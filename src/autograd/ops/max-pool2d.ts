@@ -63,9 +63,9 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
   const y = emptyTensor(x.gpu, [batch, channels, outputHeight, outputWidth]);
   runKernel(maxPool2dForward(spec), [x, y]);
   return attach(y, 'max_pool2d', [x], (dy) => [
-    () => {
-      const dx = emptyTensor(x.gpu, x.shape);
-      runPlan(maxPool2dBackward(spec), [x, dy], [dx]);
+    (target) => {
+      const dx = target?.tensor ?? emptyTensor(x.gpu, x.shape);
+      runPlan(maxPool2dBackward(spec, target?.filled), [x, dy], [dx]);
       return dx;
     },
   ]);

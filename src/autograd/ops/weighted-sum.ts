@@ -1,8 +1,11 @@
-import { elementwiseScale } from '../../../kernels/elementwise.ts';
-import { MAX_SCALARS, weightedSumKernel } from '../../../kernels/weighted-sum.ts';
+import {
+  MAX_SCALARS,
+  weightedSumGradient,
+  weightedSumKernel,
+} from '../../../kernels/weighted-sum.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyTensor, formatShape, runKernel, type Shape, type Tensor } from '../tensor.ts';
 import { requireFactor } from './check.ts';
 
 /**
@@ -35,11 +38,38 @@ export function weightedSum(scalars: readonly Tensor[], weights: readonly number
     done += take;
   }
   const y = total as Tensor;
-  return attach(y, 'weighted_sum', scalars, (dy) =>
-    scalars.map((scalar, index) => () => {
-      const gradient = emptyTensor(gpu, scalar.shape);
-      runKernel(elementwiseScale(weights[index], 1), [dy, gradient]);
-      return gradient;
-    }),
-  );
+  return attach(y, 'weighted_sum', scalars, (dy, wanted) => {
+    const terms = scalars.map(({ shape }, k) => ({ weight: weights[k], shape }));
+    let gradients: ReadonlyMap<string, Tensor> | undefined;
+    return terms.map((term) => () => {
+      gradients ??= gradientsOf(
+        dy,
+        terms.filter((_, index) => wanted[index]),
+      );
+      return gradients.get(keyOf(term)) as Tensor;
+    });
+  });
+}
+
+interface Term {
+  readonly weight: number;
+  /** Of one element. */
+  readonly shape: Shape;
+}
+
+const keyOf = ({ weight, shape }: Term): string => `${weight} ${formatShape(shape)}`;
+
+/** weight·dy for every different term: those of one weight share it, and that of weight 1 is dy itself. */
+function gradientsOf(dy: Tensor, terms: readonly Term[]): ReadonlyMap<string, Tensor> {
+  const gradients = new Map([[keyOf({ weight: 1, shape: dy.shape }), dy]]);
+  const others = new Map(terms.map((term) => [keyOf(term), term]));
+  for (const key of gradients.keys()) others.delete(key);
+  const entries = [...others];
+  for (let done = 0; done < entries.length; done += MAX_SCALARS) {
+    const part = entries.slice(done, done + MAX_SCALARS);
+    const made = part.map(([, { shape }]) => emptyTensor(dy.gpu, shape));
+    runKernel(weightedSumGradient(part.map(([, { weight }]) => weight)), [dy, ...made]);
+    for (const [k, [key]] of part.entries()) gradients.set(key, made[k]);
+  }
+  return gradients;
 }

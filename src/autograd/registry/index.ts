@@ -9,7 +9,7 @@ import { DROPOUT } from './dropout.ts';
 import { FLOW_GRID } from './flow-grid.ts';
 import { GRID_SAMPLE } from './grid-sample.ts';
 import { INSTANCE_NORM } from './instance-norm.ts';
-import { LOSS_OPS, REDUCE_OPS, WEIGHTED_SUM } from './losses.ts';
+import { LOSS_OPS, MEAN_OF_PARTS, REDUCE_OPS, WEIGHTED_SUM } from './losses.ts';
 import { LPIPS_DISTANCE } from './lpips-distance.ts';
 import { MAX_POOL2D } from './max-pool2d.ts';
 import { METRIC_OPS } from './metrics.ts';
@@ -38,4 +38,5 @@ export const OPS: readonly AnyOpRow[] = [
   ...RESIZE_OPS,
   SPECTRAL_NORMALIZE,
   WEIGHTED_SUM,
+  MEAN_OF_PARTS,
 ];

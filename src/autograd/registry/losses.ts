@@ -1,6 +1,6 @@
 import type { LossTermName } from '../../../kernels/loss-terms.ts';
 import { bceWithLogits, l1Loss, mseLoss, mseToScalar } from '../ops/losses.ts';
-import { mean, meanPerSample, sum } from '../ops/reduce.ts';
+import { mean, meanOfParts, meanPerSample, sum } from '../ops/reduce.ts';
 import { weightedSum } from '../ops/weighted-sum.ts';
 import type { RandomStream } from '../philox.ts';
 import { lossTerm } from '../reference/losses.ts';
@@ -237,4 +237,41 @@ export const WEIGHTED_SUM = opRow<{ weights: readonly number[] }>({
   backward: (inputs, { weights }, dy) =>
     inputs.map((_, k) => hostArray([], [weights[k] * dy.data[0]])),
   tolerance: { forward: { atol: 1e-5, rtol: 1e-6 }, backward: TOLERANCE },
+});
+
+/** Several outputs, told apart by their weights. */
+export const MEAN_OF_PARTS = opRow<{ parts: number }>({
+  name: 'mean_of_parts',
+  formula: 'y_k = mean of part k of a batch (here Σ (k+1)·y_k)',
+  samples: (random) =>
+    (
+      [
+        [[4], 2],
+        [[6, 3], 3],
+        [[5], 1],
+        [[12, 1, 9, 7], 6],
+      ] as const
+    ).map(([shape, parts]) => ({
+      label: `${parts} of ${shape.join('x')}`,
+      inputs: [randomArray(random, shape)],
+      attributes: { parts },
+    })),
+  run: ([x], { parts }) => {
+    const means = meanOfParts(x, parts);
+    return weightedSum(
+      means,
+      means.map((_, k) => k + 1),
+    );
+  },
+  forward: ([x], { parts }) => {
+    const length = x.data.length / parts;
+    const weighted = x.data.map((value, i) => ((Math.floor(i / length) + 1) * value) / length);
+    return hostArray([], [weighted.reduce((total, value) => total + value, 0)]);
+  },
+  backward: ([x], { parts }, dy) => {
+    const length = x.data.length / parts;
+    const slope = x.data.map((_, i) => ((Math.floor(i / length) + 1) * dy.data[0]) / length);
+    return [hostArray(x.shape, slope)];
+  },
+  tolerance: { forward: { atol: 1e-6, rtol: 3e-6 }, backward: TOLERANCE },
 });

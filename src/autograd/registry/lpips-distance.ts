@@ -1,4 +1,4 @@
-import { lpipsDistance } from '../ops/lpips-distance.ts';
+import { lpipsDistance, lpipsDistances } from '../ops/lpips-distance.ts';
 import type { RandomStream } from '../philox.ts';
 import { lpipsDistanceBackward, lpipsDistanceForward } from '../reference/lpips-distance.ts';
 import { type HostArray, hostArray, opRow, randomArray, type Sample } from './row.ts';
@@ -43,9 +43,29 @@ function rectified(random: RandomStream, shape: ImageShape): Sample<undefined> {
   };
 }
 
+/** Taps of different shapes, whose distances are added. */
+function several(random: RandomStream, shapes: readonly ImageShape[]): Sample<undefined> {
+  return {
+    label: shapes.map((shape) => shape.join('x')).join(' + '),
+    inputs: shapes.flatMap((shape) => sample(random, shape).inputs),
+    constant: shapes.map((_, k) => 3 * k + 2),
+    attributes: undefined,
+  };
+}
+
+/** Inputs come as both features and the weights of each tap. */
+function tapsOf<T>(inputs: readonly T[]): (readonly [T, T, T])[] {
+  return Array.from({ length: inputs.length / 3 }, (_, k) => [
+    inputs[3 * k],
+    inputs[3 * k + 1],
+    inputs[3 * k + 2],
+  ]);
+}
+
 export const LPIPS_DISTANCE = opRow<undefined>({
   name: 'lpips_distance',
-  formula: 'y[n] = mean over pixels of Σ_c w_c (f̂₀ - f̂₁)², f̂ = f/(√Σ_c f² + 1e-10)',
+  formula:
+    'y[n] = Σ over taps of the mean over pixels of Σ_c w_c (f̂₀ - f̂₁)², f̂ = f/(√Σ_c f² + 1e-10)',
   samples: (random) => [
     sample(random, [2, 5, 3, 4]),
     sample(random, [1, 3, 1, 1]),
@@ -55,13 +75,29 @@ export const LPIPS_DISTANCE = opRow<undefined>({
     sample(random, [1, 3, 67, 64], { skipGradcheck: true }),
     rectified(random, [2, 6, 3, 3]),
     rectified(random, [2, 6, 4, 4]),
+    several(random, [
+      [3, 4, 5, 5],
+      [3, 8, 2, 3],
+      [3, 2, 4, 4],
+    ]),
   ],
-  run: ([f0, f1, weights]) => lpipsDistance(f0, f1, weights),
-  forward: ([f0, f1, weights]) => lpipsDistanceForward(f0, f1, weights),
-  backward: ([f0, f1, weights], _attributes, cotangent) => [
-    ...lpipsDistanceBackward(f0, f1, weights, cotangent),
-    undefined,
-  ],
+  run: (inputs) => {
+    const taps = tapsOf(inputs).map(([first, second, weights]) => ({ first, second, weights }));
+    const [{ first, second, weights }] = taps;
+    return taps.length === 1 ? lpipsDistance(first, second, weights) : lpipsDistances(taps);
+  },
+  forward: (inputs) => {
+    const shares = tapsOf(inputs).map(([f0, f1, weights]) => lpipsDistanceForward(f0, f1, weights));
+    return hostArray(
+      shares[0].shape,
+      shares[0].data.map((_, n) => shares.reduce((total, { data }) => total + data[n], 0)),
+    );
+  },
+  backward: (inputs, _attributes, cotangent) =>
+    tapsOf(inputs).flatMap(([f0, f1, weights]) => [
+      ...lpipsDistanceBackward(f0, f1, weights, cotangent),
+      undefined,
+    ]),
   tolerance: {
     forward: { atol: 1e-6, rtol: 3e-6 },
     backward: { atol: 2e-6, rtol: 1e-5 },

@@ -1,12 +1,10 @@
-import { add } from '../../autograd/ops/arithmetic.ts';
 import { channelAffine } from '../../autograd/ops/channel-affine.ts';
 import { concat } from '../../autograd/ops/concat.ts';
 import { conv2d } from '../../autograd/ops/conv2d.ts';
 import { type ConvolutionBranch, conv2dBranches } from '../../autograd/ops/conv2d-branches.ts';
-import { lpipsDistance } from '../../autograd/ops/lpips-distance.ts';
+import { lpipsDistance, lpipsDistances } from '../../autograd/ops/lpips-distance.ts';
 import { maxPool2d } from '../../autograd/ops/max-pool2d.ts';
-import { mean } from '../../autograd/ops/reduce.ts';
-import { sliceBatch } from '../../autograd/ops/slice.ts';
+import { meanOfParts } from '../../autograd/ops/reduce.ts';
 import { noGrad } from '../../autograd/tape.ts';
 import { sameShape, type Tensor } from '../../autograd/tensor.ts';
 import { DataError, ShapeError } from '../../errors.ts';
@@ -99,7 +97,13 @@ export class PerceptualDistance {
 
   /** Distances `[N]` between feature lists of `features`. */
   distance(first: readonly Tensor[], second: readonly Tensor[]): Tensor {
-    return this.shares(first, second).reduce((total, share) => add(total, share));
+    return lpipsDistances(
+      this.linear.map((weights, index) => ({
+        first: first[index],
+        second: second[index],
+        weights,
+      })),
+    );
   }
 
   /**
@@ -127,8 +131,7 @@ export class PerceptualDistance {
     const realFeatures = noGrad(() => this.features(join(pairs.map(({ real }) => real))));
     const fakeFeatures = this.features(join(pairs.map(({ fake }) => fake)));
     const distances = this.distance(realFeatures, fakeFeatures);
-    if (pairs.length === 1) return [mean(distances)];
-    return pairs.map((_, index) => mean(sliceBatch(distances, index * batch, batch)));
+    return meanOfParts(distances, pairs.length);
   }
 
   dispose(): void {
