@@ -1,4 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { type Activation, activationGradient, activationKey, NONE } from '../activation.ts';
 import type { Kernel, Plan } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
 import type { ConvGeometry } from './geometry.ts';
@@ -10,8 +11,11 @@ import type { ConvGeometry } from './geometry.ts';
  *   image[p,y,x] = Σ { padded[p,v,u] : (v,u) shows (y,x) }     padded: [P, H+2m, W+2m], m < H, W
  *
  * One invocation makes one row: it knows the rows of `padded` that show it (itself and up to two
- * mirror images), and need not divide for every pixel.
+ * mirror images), and need not divide for every pixel. If the image is y = f(z), the gradient of z is
+ * made on the way: image·f'(z), told from y.
  */
+
+const FOLD = 'fold';
 
 interface FoldReflectionSpec {
   readonly planes: number;
@@ -20,40 +24,46 @@ interface FoldReflectionSpec {
   readonly padding: number;
   /** Whether to add to what the image holds. */
   readonly accumulate: boolean;
+  /** f; default none. */
+  readonly activation: Activation;
 }
 
-/** Bindings: padded, image [P,H,W], sizes. */
+/** Bindings: padded, y (only with an activation), image [P,H,W], sizes. */
 function foldReflection({
   planes,
   height,
   width,
   padding,
   accumulate,
+  activation,
 }: FoldReflectionSpec): Kernel {
   const rows = planes * height;
+  const gated = activation.kind !== 'none';
   return {
-    key: 'fold',
-    bindings: ['read', 'write', 'read'],
+    key: gated ? `${FOLD}.${activationKey(activation)}` : FOLD,
+    bindings: gated ? ['read', 'read', 'write', 'read'] : ['read', 'write', 'read'],
     workgroups: linearWorkgroups(rows),
     constants: [rows, height, width, padding, accumulate ? 1 : 0],
     code: () => wgsl`
 struct Sizes { rows: u32, height: u32, width: u32, padding: u32, accumulate: u32 }
 @group(0) @binding(0) var<storage, read> padded: array<f32>;
+#if ${gated}
+@group(0) @binding(1) var<storage, read> output: array<f32>;
+@group(0) @binding(2) var<storage, read_write> image: array<f32>;
+@group(0) @binding(3) var<storage, read> sizes: Sizes;
+#else
 @group(0) @binding(1) var<storage, read_write> image: array<f32>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
+#endif
 
-// Adds the row of 'padded' that starts at 'start' to the row of the image that starts at 'to'.
-fn add_row(start: u32, to: u32, isFirst: bool) {
+// What the row of 'padded' that starts at 'start' adds to pixel x.
+fn folded(start: u32, x: u32) -> f32 {
   let p = sizes.padding;
-  let width = sizes.width;
-  for (var x = 0u; x < width; x++) {
-    var sum = padded[start + p + x];
-    if (x >= 1u && x <= p) { sum += padded[start + p - x]; }
-    let back = width - 1u - x;
-    if (back >= 1u && back <= p) { sum += padded[start + p + width - 1u + back]; }
-    if (!isFirst) { sum += image[to + x]; }
-    image[to + x] = sum;
-  }
+  var sum = padded[start + p + x];
+  if (x >= 1u && x <= p) { sum += padded[start + p - x]; }
+  let back = sizes.width - 1u - x;
+  if (back >= 1u && back <= p) { sum += padded[start + p + sizes.width - 1u + back]; }
+  return sum;
 }
 
 ${linearMain('sizes.rows')}
@@ -63,12 +73,28 @@ ${linearMain('sizes.rows')}
   let pitch = sizes.width + 2u * p;
   let plane = (index / sizes.height) * (sizes.height + 2u * p) * pitch;
   let to = index * sizes.width;
-  add_row(plane + (y + p) * pitch, to, sizes.accumulate == 0u);
-  if (y >= 1u && y <= p) { add_row(plane + (p - y) * pitch, to, false); }
-  if (back >= 1u && back <= p) { add_row(plane + (p + sizes.height - 1u + back) * pitch, to, false); }
+  let above = y >= 1u && y <= p;
+  let below = back >= 1u && back <= p;
+  for (var x = 0u; x < sizes.width; x++) {
+    var sum = folded(plane + (y + p) * pitch, x);
+    if (sizes.accumulate == 1u) { sum += image[to + x]; }
+    if (above) { sum += folded(plane + (p - y) * pitch, x); }
+    if (below) { sum += folded(plane + (p + sizes.height - 1u + back) * pitch, x); }
+#if ${gated}
+    let dy = vec4f(sum);
+    let value = vec4f(output[to + x]);
+    sum = ${activationGradient(activation, 'dy', 'value')}.x;
+#endif
+    image[to + x] = sum;
+  }
 }
 `,
   };
+}
+
+/** Whether the data gradient of a convolution ends in a fold. */
+export function foldsMargins({ paddingMode, padding }: ConvGeometry): boolean {
+  return paddingMode === 'reflect' && padding > 0;
 }
 
 /**
@@ -89,8 +115,26 @@ export function foldedPlan(
     operands: step.operands.map((operand) => ('output' in operand ? padded : operand)),
   }));
   steps.push({
-    kernel: foldReflection({ planes, height, width, padding, accumulate }),
+    kernel: foldReflection({ planes, height, width, padding, accumulate, activation: NONE }),
     operands: [padded, { output: 0 }],
   });
   return { temporaries: [...plan.temporaries, length], steps };
+}
+
+/**
+ * A folded plan of inputs dy, w, whose output is then the gradient of z: the image is y = f(z), input 2.
+ * @throws RangeError if the plan does not end in a fold
+ */
+export function gatedPlan(
+  plan: Plan,
+  { batch, inChannels, height, width, padding }: ConvGeometry,
+  activation: Activation,
+): Plan {
+  const last = plan.steps.at(-1);
+  if (last?.kernel.key !== FOLD) throw new RangeError('only a folded plan can be gated');
+  const [padded, image] = last.operands;
+  const planes = batch * inChannels;
+  const kernel = foldReflection({ planes, height, width, padding, accumulate: false, activation });
+  const step = { kernel, operands: [padded, { input: 2 }, image] };
+  return { ...plan, steps: [...plan.steps.slice(0, -1), step] };
 }

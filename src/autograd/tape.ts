@@ -1,3 +1,4 @@
+import type { Activation } from '../../kernels/activation.ts';
 import { elementwiseBinary } from '../../kernels/elementwise.ts';
 import { ShapeError } from '../errors.ts';
 import type { GradientSlot, Parameter } from './parameter.ts';
@@ -12,10 +13,20 @@ import {
 
 /**
  * Computes one input's gradient: a new tensor, or the cotangent itself. With a `target`, an op that can
- * do so writes (or, if `target.filled`, adds) into `target.tensor` directly and returns it; others
- * ignore it.
+ * do so writes (or, if `target.filled`, adds) into `target.tensor` directly and returns it; with a
+ * `gate`, an op that can do so multiplies by its slope; others ignore them.
  */
-export type GradientThunk = (target?: GradientSlot) => Tensor;
+export type GradientThunk = (target?: GradientSlot, gate?: Gate) => Tensor;
+
+/**
+ * Offered with an input y = f(z) that nothing else uses, whose own op begins its backward with dy·f'(z):
+ * whoever computes dy may do that on the way, told from y, and must then set `applied`.
+ */
+export interface Gate {
+  readonly activation: Activation;
+  readonly output: Tensor;
+  applied: boolean;
+}
 
 /** One lazily called gradient per input; `undefined` where the op has none. */
 export type GradientThunks = readonly (GradientThunk | undefined)[];
@@ -27,15 +38,26 @@ export interface GraphNode {
   readonly id: number;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
+  /** f, if the op is y = f(z) and takes a cotangent that a gate was applied to. */
+  readonly activation: Activation | undefined;
   /**
    * @param cotangents one per output; `undefined` for outputs that the result does not depend on
    * @param wanted which inputs' gradients will be asked for, so that an op may make them together
+   * @param gated whether the cotangent has been multiplied by f'(z) already
    */
   readonly backward: (
     cotangents: readonly (Tensor | undefined)[],
     wanted: readonly boolean[],
+    gated: boolean,
   ) => GradientThunks;
 }
+
+/** `GraphNode.backward` of an op with one output. */
+export type Backward = (
+  cotangent: Tensor,
+  wanted: readonly boolean[],
+  gated: boolean,
+) => GradientThunks;
 
 let nextNodeId = 1;
 let recording = true;
@@ -51,17 +73,20 @@ export function noGrad<T>(body: () => T): T {
   }
 }
 
-/** Attaches history to an op's result if any input asks for gradients. */
+/**
+ * Attaches history to an op's result if any input asks for gradients.
+ * @param activation f, if the op is y = f(z) and its `backward` minds `gated`
+ */
 export function attach(
   output: Tensor,
   op: string,
   inputs: readonly Tensor[],
-  backward: (cotangent: Tensor, wanted: readonly boolean[]) => GradientThunks,
+  backward: Backward,
+  activation?: Activation,
 ): Tensor {
-  const [result] = attachAll([output], op, inputs, ([cotangent], wanted) =>
-    cotangent ? backward(cotangent, wanted) : [],
-  );
-  return result;
+  const ofOne: GraphNode['backward'] = ([cotangent], wanted, gated) =>
+    cotangent ? backward(cotangent, wanted, gated) : [];
+  return attachAll([output], op, inputs, ofOne, activation)[0];
 }
 
 /**
@@ -73,9 +98,10 @@ export function attachAll(
   op: string,
   inputs: readonly Tensor[],
   backward: GraphNode['backward'],
+  activation?: Activation,
 ): readonly Tensor[] {
   if (recording && inputs.some((input) => input.requiresGrad)) {
-    const node = { op, id: nextNodeId++, inputs, outputs, backward };
+    const node = { op, id: nextNodeId++, inputs, outputs, activation, backward };
     for (const output of outputs) {
       output.requiresGrad = true;
       output.node = node;
@@ -102,7 +128,8 @@ export function backward(
     );
   }
   const targets = new Set(wrt.filter((tensor) => tensor.requiresGrad));
-  const { nodes, needed } = findPath(output, targets);
+  const { nodes, needed, uses } = findPath(output, targets);
+  const gated = new Set<Tensor>();
   const cotangents = new Map<Tensor, Tensor>();
   const holders = new Map<Tensor, number>();
   const seed = cotangent ?? tensorFrom(output.gpu, [1], output.shape);
@@ -113,15 +140,17 @@ export function backward(
     if (incoming.every((tensor) => !tensor)) continue;
     for (const tensor of outputs) if (!targets.has(tensor)) cotangents.delete(tensor);
     const wanted = inputs.map((input) => needed.has(input));
-    const thunks = backward(incoming, wanted);
+    const thunks = backward(incoming, wanted, gated.has(outputs[0]));
     inputs.forEach((input, index) => {
       if (!wanted[index]) return;
       const thunk = thunks[index];
       const repeated = inputs.indexOf(input) < index;
-      if (thunk) collect({ cotangents, holders }, input, thunk, op, repeated);
+      const gate = uses.get(input) === 1 && !targets.has(input) ? gateOf(input) : undefined;
+      if (thunk) collect({ cotangents, holders }, input, thunk, { op, repeated, gate });
       else if (outputs.length === 1) {
         throw new ShapeError(`${op} has no gradient for its input ${index}`);
       }
+      if (gate?.applied) gated.add(input);
     });
   }
   const result = new Map<Tensor, Tensor>();
@@ -141,16 +170,27 @@ interface Collection {
   readonly holders: Map<Tensor, number>;
 }
 
-/**
- * @param repeated whether the op has the input twice: its gradients may be one tensor then, which
- *   cannot be added to itself in place
- */
+interface Contribution {
+  readonly op: string;
+  /**
+   * Whether the op has the input twice: its gradients may be one tensor then, which cannot be added to
+   * itself in place.
+   */
+  readonly repeated: boolean;
+  readonly gate: Gate | undefined;
+}
+
+function gateOf(output: Tensor): Gate | undefined {
+  const activation = output.node?.activation;
+  if (!activation || activation.kind === 'none') return undefined;
+  return { activation, output, applied: false };
+}
+
 function collect(
   { cotangents, holders }: Collection,
   input: Tensor,
   thunk: GradientThunk,
-  op: string,
-  repeated: boolean,
+  { op, repeated, gate }: Contribution,
 ): void {
   const slot = (input as Partial<Parameter>).gradient;
   if (slot) {
@@ -170,7 +210,7 @@ function collect(
     if (gradient !== before) accumulateInto(before, gradient);
     return;
   }
-  const gradient = thunk();
+  const gradient = thunk(undefined, gate);
   assertShape(gradient, input, op);
   let total = gradient;
   if (before) {
@@ -193,11 +233,11 @@ function assertShape(gradient: Tensor, input: Tensor, op: string): void {
   }
 }
 
-/** Ops on a path from `targets` to `output`, latest first, and the tensors on it. */
+/** Ops on a path from `targets` to `output`, latest first, the tensors on it, and how many inputs each is. */
 function findPath(
   output: Tensor,
   targets: ReadonlySet<Tensor>,
-): { nodes: GraphNode[]; needed: Set<Tensor> } {
+): { nodes: GraphNode[]; needed: Set<Tensor>; uses: Map<Tensor, number> } {
   const reachable = new Set<GraphNode>();
   const seen = new Set<Tensor>();
   const stack = [output];
@@ -214,10 +254,13 @@ function findPath(
   const needed = new Set<Tensor>();
   for (const tensor of seen) if (targets.has(tensor)) needed.add(tensor);
   const nodes: GraphNode[] = [];
+  // The result itself is used by whoever asked for its gradients.
+  const uses = new Map([[output, 1]]);
   for (const node of inOrder) {
     if (!node.inputs.some((input) => needed.has(input))) continue;
+    for (const input of node.inputs) uses.set(input, (uses.get(input) ?? 0) + 1);
     for (const output of node.outputs) needed.add(output);
     nodes.push(node);
   }
-  return { nodes: nodes.reverse(), needed };
+  return { nodes: nodes.reverse(), needed, uses };
 }

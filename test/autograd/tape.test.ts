@@ -7,7 +7,8 @@ import { concat } from '../../src/autograd/ops/concat.ts';
 import { conv2d } from '../../src/autograd/ops/conv2d.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { backward } from '../../src/autograd/tape.ts';
-import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
+import { type Shape, sizeOf, type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
+import { Gpu } from '../../src/gpu/gpu.ts';
 import { openNodeGpu } from '../../src/node.ts';
 
 const suite = createSuite('tape');
@@ -127,6 +128,51 @@ suite('random graphs of sums and products have the gradients of their formula', 
 function reaches(output: Tensor, leaf: Tensor): boolean {
   return output === leaf || (output.node?.inputs ?? []).some((input) => reaches(input, leaf));
 }
+
+/** A chain of two convolutions; the gradient of the first's activation may be made by the second. */
+async function chain(branches: boolean, asked: boolean, device: Gpu) {
+  const random = new RandomStream(5, 'gates');
+  const noise = (shape: Shape): Tensor => {
+    const values = Float32Array.from({ length: sizeOf(shape) }, () => random.normal());
+    const tensor = tensorFrom(device, values, shape);
+    tensor.requiresGrad = true;
+    return tensor;
+  };
+  const [x, first, second] = [
+    [1, 2, 7, 5],
+    [3, 2, 3, 3],
+    [2, 3, 3, 3],
+  ].map(noise);
+  const options = { padding: 1, paddingMode: 'reflect' } as const;
+  const leaky = { kind: 'leaky_relu', slope: 0.2 } as const;
+  const hidden = conv2d(x, first, undefined, { ...options, activation: leaky });
+  const output = conv2d(hidden, second, undefined, options);
+  // A second use of the hidden tensor, whose gradient is 0.
+  const total = branches ? concat([output, scale(hidden, 0)], 1) : output;
+  const seed = tensorFrom(
+    device,
+    Float32Array.from({ length: total.size }, (_, i) => Math.cos(i)),
+    total.shape,
+  );
+  const before = device.recorder.pendingCommands;
+  const found = backward(total, asked ? [x, first, hidden] : [x, first], seed);
+  const commands = device.recorder.pendingCommands - before;
+  const read = async (tensor: Tensor) => [...((await found.get(tensor)?.read()) ?? [])];
+  return { commands, gradients: [await read(x), await read(first)], hidden: await read(hidden) };
+}
+
+suite('the slope of an activation is multiplied on the way where nothing else needs it', async () => {
+  const plain = new Gpu(gpu.device, { kind: 'gpu', subgroupSize: 0, f16: false });
+  for (const device of [gpu, plain]) {
+    const alone = await chain(false, false, device);
+    const shared = await chain(true, false, device);
+    const asked = await chain(false, true, device);
+    assert.is(alone.commands, asked.commands - 1);
+    assert.equal(alone.gradients, asked.gradients);
+    assert.equal(alone.gradients, shared.gradients);
+    assert.is(asked.hidden.length, 3 * 35);
+  }
+});
 
 suite('a convolution that adds its gradient in place leaves other branches alone', async () => {
   const [x, b] = leaves(new RandomStream(3, 'in place'), 2);

@@ -1,11 +1,11 @@
-import type { Activation } from '../../../kernels/activation.ts';
+import { type Activation, NONE } from '../../../kernels/activation.ts';
 import {
   type ConvGeometry,
   convExtent,
   type PaddingMode,
 } from '../../../kernels/conv2d/geometry.ts';
 import { ShapeError } from '../../errors.ts';
-import { attach } from '../tape.ts';
+import { attach, type Backward } from '../tape.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 import {
@@ -43,17 +43,18 @@ export function conv2d(
   bias: Tensor | undefined,
   options: Conv2dOptions = {},
 ): Tensor {
-  const activation = options.activation ?? { kind: 'none' };
+  const activation = options.activation ?? NONE;
   const { geometry, shape } = conv2dGeometry(x, weight, bias, options);
   const y = runForward(geometry, shape, x, weight, bias, activation);
-  return attach(y, 'conv2d', bias ? [x, weight, bias] : [x, weight], (cotangent) => {
-    const dy = beforeActivation(activation, cotangent, y);
+  const gradients: Backward = (cotangent, _wanted, gated) => {
+    const dy = beforeActivation(gated ? NONE : activation, cotangent, y);
     return [
-      (target) => runInputGradient(geometry, x.shape, dy(), weight, target),
+      (target, gate) => runInputGradient(geometry, x.shape, dy(), weight, target, gate),
       (target) => runWeightGradient(geometry, weight.shape, x, dy(), target),
       (target) => runBiasGradient(dy(), target),
     ];
-  });
+  };
+  return attach(y, 'conv2d', bias ? [x, weight, bias] : [x, weight], gradients, activation);
 }
 
 /** Sizes of a convolution and its output's shape. @throws ShapeError as `conv2d` */

@@ -1,6 +1,7 @@
 import { type Activation, activationKey } from '../../../kernels/activation.ts';
 import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
+import { foldsMargins, gatedPlan } from '../../../kernels/conv2d/fold.ts';
 import {
   type ChannelSlice,
   type ConvGeometry,
@@ -13,6 +14,7 @@ import type { Plan } from '../../../kernels/kernel.ts';
 import type { KernelChoices } from '../../gpu/choices.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import type { GradientSlot } from '../parameter.ts';
+import type { Gate } from '../tape.ts';
 import { emptyTensor, runKernel, runPlan, type Shape, sizeOf, Tensor } from '../tensor.ts';
 
 /*
@@ -125,7 +127,8 @@ export function runForward(
 
 /**
  * dx of a convolution whose output is channels of the tensor of which `dy` is the cotangent. Added to
- * `target`, if there is one and the adapter's kernels can; else a new tensor.
+ * `target`, if there is one and the adapter's kernels can; else a new tensor. A `gate` on x is applied
+ * where the kernels end in a fold.
  */
 export function runInputGradient(
   geometry: ConvGeometry,
@@ -133,6 +136,7 @@ export function runInputGradient(
   dy: Tensor | SlicedTensor,
   weight: Tensor,
   target?: GradientSlot,
+  gate?: Gate,
 ): Tensor {
   const { gpu } = weight;
   const accumulate = gpu.profile.kind === 'cpu' && (target?.filled ?? false);
@@ -146,7 +150,16 @@ export function runInputGradient(
     accumulate,
     isFrozen: weight.storage.constant,
   });
-  runPlan(plan, [dy instanceof Tensor ? dy : dy.tensor, weight], [dx]);
+  const inputs = [dy instanceof Tensor ? dy : dy.tensor, weight];
+  if (!gate || target || slice || !foldsMargins(geometry)) {
+    runPlan(plan, inputs, [dx]);
+    return dx;
+  }
+  const { activation, output } = gate;
+  const key = `gated ${activationKey(activation)}${geometryKey(geometry)}`;
+  const gated = remembered(gpu, key, () => gatedPlan(plan, geometry, activation));
+  runPlan(gated, [...inputs, output], [dx]);
+  gate.applied = true;
   return dx;
 }
 
