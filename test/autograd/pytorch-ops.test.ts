@@ -1,17 +1,26 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { leakyRelu, relu, sigmoid, tanh } from '../../src/autograd/ops/activations.ts';
+import { certaintyWeights } from '../../src/autograd/ops/certainty.ts';
 import { concat } from '../../src/autograd/ops/concat.ts';
+import { gelu } from '../../src/autograd/ops/gelu.ts';
 import { gridSample } from '../../src/autograd/ops/grid-sample.ts';
+import { infoNce } from '../../src/autograd/ops/info-nce.ts';
 import { instanceNorm } from '../../src/autograd/ops/instance-norm.ts';
+import { layerNorm } from '../../src/autograd/ops/layer-norm.ts';
 import { bceWithLogits, l1Loss, mseLoss, mseToScalar } from '../../src/autograd/ops/losses.ts';
 import { maxPool2d } from '../../src/autograd/ops/max-pool2d.ts';
+import { regionMean } from '../../src/autograd/ops/region-mean.ts';
 import { resizeBilinear } from '../../src/autograd/ops/resize-bilinear.ts';
+import { softmax } from '../../src/autograd/ops/softmax.ts';
+import { mixTokens, tokenSimilarity } from '../../src/autograd/ops/token-products.ts';
+import { unitLength } from '../../src/autograd/ops/unit-length.ts';
+import { type Regions, uploadRegions } from '../../src/autograd/regions.ts';
 import { backward } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { CONVOLUTIONS } from '../support/pytorch-convolutions.ts';
-import { OpFixtures, type RunOp } from '../support/pytorch-op-cases.ts';
+import { type OpFixture, OpFixtures, type RunOp } from '../support/pytorch-op-cases.ts';
 
 /** How each op of the fixtures is called here. */
 const OPS: Readonly<Record<string, RunOp>> = {
@@ -32,7 +41,23 @@ const OPS: Readonly<Record<string, RunOp>> = {
   mse_loss_constant: ([x], { target }) => mseToScalar(x, target),
   bce_with_logits_constant: ([x], { target }) => bceWithLogits(x, target),
   bce_with_logits: ([x, target]) => bceWithLogits(x, target),
+  token_similarity: ([a, b], { heads, factor }) => tokenSimilarity(a, b, { heads, factor }),
+  mix_tokens: ([weights, x], { heads }) => mixTokens(weights, x, heads),
+  softmax: ([x]) => softmax(x),
+  gelu: ([x]) => gelu(x),
+  layer_norm: ([x, scale, shift], { eps }) => layerNorm(x, scale, shift, eps),
+  region_mean: ([x], attributes) => regionMean(x, regionsOf(x, attributes)),
+  info_nce: ([x], attributes) => infoNce(x, regionsOf(x, attributes)),
+  unit_length: ([x], { eps }) => unitLength(x, eps),
+  certainty_weights: ([variance], { quantile }) => certaintyWeights(variance, quantile),
 };
+
+function regionsOf(
+  { gpu: device, shape }: Tensor,
+  { labels, regions, height, width }: OpFixture['attributes'],
+): Regions {
+  return uploadRegions(device, labels, [shape[0], height, width], regions);
+}
 
 /** Ops of the fixtures that have tests of their own. */
 const ELSEWHERE = ['warp', 'spectral_norm', 'lpips_layer'];

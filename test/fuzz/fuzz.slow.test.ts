@@ -10,6 +10,7 @@ import { ALL_CONVOLUTIONS } from './convolutions.ts';
 import { REDUCTIONS } from './reductions.ts';
 import { RESAMPLING } from './resampling.ts';
 import { STRUCTURE } from './structure.ts';
+import { TRANSFORMER } from './transformer.ts';
 
 const suite = createSuite('many random arguments');
 const gpu = await openNodeGpu();
@@ -26,7 +27,7 @@ const seed = setting('SONOLIFT_FUZZ_SEED', 1);
 const runs = setting('SONOLIFT_FUZZ_RUNS', 400);
 
 for (const one of ALL_CONVOLUTIONS) one.add(suite, gpu, { seed, runs, limit: 300, reuse: true });
-for (const one of [...STRUCTURE, ...REDUCTIONS, ...RESAMPLING]) {
+for (const one of [...STRUCTURE, ...REDUCTIONS, ...RESAMPLING, ...TRANSFORMER]) {
   one.add(suite, gpu, { seed, runs, limit: 40, reuse: true });
 }
 

@@ -5,6 +5,7 @@ import { QUICK_CONVOLUTIONS } from './convolutions.ts';
 import { REDUCTIONS } from './reductions.ts';
 import { RESAMPLING } from './resampling.ts';
 import { STRUCTURE } from './structure.ts';
+import { TRANSFORMER } from './transformer.ts';
 
 const suite = createSuite('random arguments');
 const gpu = await openNodeGpu();
@@ -13,7 +14,7 @@ suite.after(() => gpu.close());
 const SEED = 20261125;
 
 for (const one of QUICK_CONVOLUTIONS) one.add(suite, gpu, { seed: SEED, runs: 40, limit: 14 });
-for (const one of [...STRUCTURE, ...REDUCTIONS, ...RESAMPLING]) {
+for (const one of [...STRUCTURE, ...REDUCTIONS, ...RESAMPLING, ...TRANSFORMER]) {
   one.add(suite, gpu, { seed: SEED, runs: 25, limit: 5 });
 }
 

@@ -4,6 +4,8 @@ import { BATCH_NORM } from './batch-norm.ts';
 import { ADD_BIAS } from './bias.ts';
 import { CHANNEL_AFFINE } from './channel-affine.ts';
 import { CONCAT_OPS } from './concat.ts';
+import { CONSISTENCY_OPS } from './consistency.ts';
+import { CONTRAST_OPS } from './contrast.ts';
 import { CONVOLUTION_OPS } from './convolution.ts';
 import { DROPOUT } from './dropout.ts';
 import { FLOW_GRID } from './flow-grid.ts';
@@ -16,6 +18,7 @@ import { METRIC_OPS } from './metrics.ts';
 import { RESIZE_OPS } from './resize.ts';
 import type { AnyOpRow } from './row.ts';
 import { SPECTRAL_NORMALIZE } from './spectral-normalize.ts';
+import { TRANSFORMER_OPS } from './transformer.ts';
 
 /** Every differentiable op of the engine. Tests and `docs/ops.md` walk this list. */
 export const OPS: readonly AnyOpRow[] = [
@@ -25,6 +28,8 @@ export const OPS: readonly AnyOpRow[] = [
   BATCH_NORM,
   CHANNEL_AFFINE,
   ...CONCAT_OPS,
+  ...CONSISTENCY_OPS,
+  ...CONTRAST_OPS,
   ...CONVOLUTION_OPS,
   DROPOUT,
   FLOW_GRID,
@@ -37,6 +42,7 @@ export const OPS: readonly AnyOpRow[] = [
   ...METRIC_OPS,
   ...RESIZE_OPS,
   SPECTRAL_NORMALIZE,
+  ...TRANSFORMER_OPS,
   WEIGHTED_SUM,
   MEAN_OF_PARTS,
 ];

@@ -1,0 +1,14 @@
+/*
+ * e^x and log x that stay NaN where x is: SwiftShader's own clamp their arguments, which makes numbers of NaN.
+ */
+
+const keepNan = (name: string, builtin: string): string => `
+fn ${name}(x: f32) -> f32 {
+  return select(${builtin}(x), x, (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u);
+}`;
+
+/** Declares `fn exponential(x: f32) -> f32`. */
+export const EXPONENTIAL = keepNan('exponential', 'exp');
+
+/** Declares `fn logarithm(x: f32) -> f32`. */
+export const LOGARITHM = keepNan('logarithm', 'log');
