@@ -3,6 +3,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { sizeOf, zeros } from '../../src/autograd/tensor.ts';
+import { declareMspganGenerator } from '../../src/nn/mspgan-generator.ts';
 import { EVALUATION } from '../../src/nn/network.ts';
 import type { ParameterDeclaration } from '../../src/nn/parameter-set.ts';
 import { declarePatchGan, SpectralPatchGan } from '../../src/nn/patchgan.ts';
@@ -10,6 +11,7 @@ import { declareBasicPatchGan } from '../../src/nn/patchgan-basic.ts';
 import { PERCEPTUAL_NAMES, TRUNKS, trunkShapes } from '../../src/nn/perceptual/trunks.ts';
 import { declareRegistration } from '../../src/nn/registration.ts';
 import { declareResNet } from '../../src/nn/resnet.ts';
+import { declareProjections } from '../../src/nn/superpixel-contrast.ts';
 import { declareUNet } from '../../src/nn/unet.ts';
 import { openNodeGpu } from '../../src/node.ts';
 
@@ -81,6 +83,17 @@ suite('ResNet of nine blocks', () => {
     );
   assert.is(resnet(1), 11_365_633);
   assert.is(resnet(3), 11_378_179);
+});
+
+suite('generator and projections of the reconstructed MSPGAN', () => {
+  const sizes = { ngf: 64, blocks: 4, layers: 4, heads: 8, positions: 32 };
+  const ends = { inChannels: 1, outChannels: 1, initialiser: 'default' } as const;
+  assert.is(count(declareMspganGenerator({ ...sizes, ...ends }, random)), 14_131_457);
+  const channels = [64, 128, 256];
+  assert.is(
+    count(declareProjections({ channels, width: 256, initialiser: 'default' }, random)),
+    312_832,
+  );
 });
 
 suite('registration network', () => {
