@@ -3,6 +3,7 @@
  * from the methods, so that a page that only enhances does not load training.
  */
 import { RandomStream } from '../autograd/philox.ts';
+import { MspganGenerator } from '../nn/mspgan-generator.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
 import { ResNet, type ResNetOptions } from '../nn/resnet.ts';
 import { PADDING_MODES, UNet } from '../nn/unet.ts';
@@ -87,6 +88,24 @@ export function stableCycleGanPlan(architecture: ArchitectureReader): GeneratorP
   };
 }
 
+/** The generator of the reconstructed MSPGAN. */
+export function mspganPlan(architecture: ArchitectureReader): GeneratorPlan {
+  const options = {
+    inChannels: 1,
+    outChannels: 1,
+    ngf: architecture.whole('ngf', 4096),
+    blocks: architecture.whole('blocks', 64),
+    layers: architecture.whole('layers', 64),
+    heads: architecture.whole('heads', 64),
+    positions: architecture.whole('positions', 512),
+    initialiser: 'default',
+  } as const;
+  return {
+    sizeMultiple: MspganGenerator.SIZE_MULTIPLE,
+    make: (gpu) => new MspganGenerator(gpu, options, new RandomStream(0, 'overwritten')),
+  };
+}
+
 /** Every method's generator, by the method's name in checkpoints. */
 export const GENERATORS: ReadonlyMap<string, (architecture: ArchitectureReader) => GeneratorPlan> =
   new Map([
@@ -95,4 +114,5 @@ export const GENERATORS: ReadonlyMap<string, (architecture: ArchitectureReader) 
     ['cyclegan', resnetPlan],
     ['reggan', resnetPlan],
     ['stable-cyclegan', stableCycleGanPlan],
+    ['mspgan', mspganPlan],
   ]);

@@ -7,6 +7,8 @@ import type { ForwardContext, Network } from '../nn/network.ts';
 export interface Batch {
   readonly low: Tensor;
   readonly high: Tensor;
+  /** The low images' values, for what is made of them on the host (superpixels). */
+  readonly hostLow?: Float32Array;
 }
 
 /** What a training step needs besides its batch. */
@@ -14,6 +16,8 @@ export interface StepContext {
   /** Counts from 0 over the whole run; keys all random draws of the step. */
   readonly step: number;
   readonly learningRate: number;
+  /** Steps of the whole run, as far as it is planned. */
+  readonly plannedSteps?: number;
 }
 
 /** A network from images to images of the same size. */

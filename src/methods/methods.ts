@@ -1,5 +1,6 @@
 import { CYCLEGAN } from './cyclegan.ts';
 import type { AnyMethodKind } from './method-kind.ts';
+import { MSPGAN } from './mspgan.ts';
 import { PIX2PIX } from './pix2pix.ts';
 import { PROPOSED } from './proposed.ts';
 import { REGGAN } from './reggan.ts';
@@ -12,6 +13,7 @@ export const METHODS: readonly AnyMethodKind[] = [
   CYCLEGAN,
   REGGAN,
   STABLE_CYCLEGAN,
+  MSPGAN,
 ];
 
 export const METHOD_NAMES: readonly string[] = METHODS.map(({ name }) => name);

@@ -216,6 +216,14 @@ export function learningRateOf({ learningRate, schedule, epochs }: TrainConfigur
     : linearDecaySchedule(learningRate, epochs - schedule.decay, schedule.decay);
 }
 
+/** Steps of a whole run over this many pairs, unless it is stopped earlier. */
+export function plannedStepsOf(
+  { steps, epochs, batch }: TrainConfiguration,
+  pairs: number,
+): number {
+  return Math.min(steps ?? Number.POSITIVE_INFINITY, epochs * Math.ceil(pairs / batch));
+}
+
 /** A configuration as plain JSON, for a run folder and its report. */
 export function describeConfiguration(configuration: TrainConfiguration): {
   readonly [name: string]: unknown;

@@ -1,6 +1,6 @@
 import { CheckpointError } from '../errors.ts';
 import { type Architecture, expectArchitecture, type LoadedCheckpoint } from '../run/checkpoint.ts';
-import type { ScheduleOptions, TrainConfiguration } from './configuration.ts';
+import { plannedStepsOf, type ScheduleOptions, type TrainConfiguration } from './configuration.ts';
 
 /** Fields of architectures that are younger than checkpoints without them, which have these values. */
 const EARLIER_ARCHITECTURE: Readonly<Record<string, string>> = { upsample: 'transposed' };
@@ -29,6 +29,8 @@ export function runIdentity(
     ...{ learningRate, ...decayOf(schedule, epochs) },
     ...{ enlarge, pairing, ema },
     ...Object.fromEntries(shown),
+    // What rises over a share of the run goes on alike only in a run of that length.
+    ...(method.options.rampSteps === 0 && { plannedSteps: plannedStepsOf(configuration, pairs) }),
   };
 }
 

@@ -58,7 +58,8 @@ export function recordStep(
   gpu.scope(() => {
     const low = tensorFrom(gpu, images, [batch, 1, size, size]);
     const high = tensorFrom(gpu, images, [batch, 1, size, size]);
-    method.trainStep({ low, high }, { step: 0, learningRate: 0 });
+    const pair = { low, high, hostLow: images };
+    method.trainStep(pair, { step: 0, learningRate: 0, plannedSteps: 1 });
     method.enhance(low);
   });
 }

@@ -59,7 +59,21 @@ export const TRAIN_OPTIONS: OptionSpecs = {
     min: 2,
     max: 8,
   },
-  blocks: { description: 'residual blocks of a ResNet generator', ...whole, max: 64 },
+  blocks: {
+    description:
+      'residual blocks of a ResNet generator; of MSPGAN, on either side of its transformer',
+    ...whole,
+    max: 64,
+  },
+  layers: { description: 'layers of the transformer', ...whole, max: 64 },
+  heads: { description: 'attention heads of the transformer', ...whole, max: 64 },
+  superpixels: {
+    description:
+      'about how many superpixels an image is cut into; default 256, fewer below 256 pixels',
+    ...whole,
+    max: 4096,
+  },
+  'smc-width': { description: 'width of the MLPs that compare superpixels', ...whole, max: 4096 },
   mode: {
     description: 'RegGAN: with cycles (C) or without, with registration (R)',
     choices: REGGAN_MODES,
@@ -143,6 +157,17 @@ export const TRAIN_OPTIONS: OptionSpecs = {
   },
   'lambda-registration': { description: 'loss weight', ...real },
   'lambda-smooth': { description: 'loss weight', ...real },
+  'lambda-smc': { description: 'loss weight of the superpixel-wise contrast', ...real },
+  'lambda-tsc': { description: 'loss weight of teacher-student consistency', ...real },
+  'ramp-steps': {
+    description: 'steps over which that comes in; 0 for the first 40 % of the run',
+    ...whole,
+    min: 0,
+  },
+  'paired-l1': {
+    description: 'MSPGAN: hold fakes against their own high-quality images',
+    choices: on,
+  },
   'lambda-l1': { description: 'loss weight', ...real },
   'lambda-perceptual': { description: 'loss weight', ...real },
   ema: {

@@ -22,7 +22,7 @@ import {
   restorePools,
 } from '../run/method-state.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
-import { learningRateOf, type TrainConfiguration } from './configuration.ts';
+import { learningRateOf, plannedStepsOf, type TrainConfiguration } from './configuration.ts';
 import { runIdentity } from './identity.ts';
 import { LossLog } from './loss-log.ts';
 import { type LogRecord, RunLog } from './run-log.ts';
@@ -199,8 +199,9 @@ export class Trainer {
     this.gpu.scope(() => {
       const low = tensorFrom(this.gpu, batch.low, batch.shape);
       const high = tensorFrom(this.gpu, batch.high, batch.shape);
-      const context = { step: this.position.step, learningRate };
-      this.lossLog.append(this.method.trainStep({ low, high }, context));
+      const plannedSteps = plannedStepsOf(this.configuration, this.loader.pairCount);
+      const context = { step: this.position.step, learningRate, plannedSteps };
+      this.lossLog.append(this.method.trainStep({ low, high, hostLow: batch.low }, context));
     });
   }
 

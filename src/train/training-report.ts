@@ -22,6 +22,11 @@ const GROUPS: readonly { title: string; hint: string; pattern: RegExp }[] = [
     pattern: /^G_(cycle|identity)_/,
   },
   {
+    title: 'Generator: structure terms',
+    hint: 'How alike superpixels are to those of the source (smc), and how far from the teacher (tsc): should fall.',
+    pattern: /^G_(smc|tsc)_/,
+  },
+  {
     title: 'Adversarial terms',
     hint: 'A tug of war: neither side should reach zero.',
     pattern: /^(G_adversarial|D_real|D_fake)_/,

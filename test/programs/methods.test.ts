@@ -32,6 +32,9 @@ const OWN: Readonly<Record<string, readonly (string | number)[]>> = {
   'stable-cyclegan': ['--blocks', 1],
 };
 
+/** Methods that say so wherever people read their name. */
+const RECONSTRUCTED = ['stable-cyclegan', 'mspgan'];
+
 const parse = (...args: (string | number)[]) =>
   parseOptions(TRAIN_PROGRAM, ['--data', 'in', '--out', 'out', ...args.map(String)]).values;
 
@@ -43,7 +46,7 @@ for (const [method, own] of Object.entries(OWN)) {
       ...['--data', data, '--out', run, '--method', method, ...small],
     ]);
     assertOk(trained);
-    const label = method === 'stable-cyclegan' ? `${method} (reconstructed)` : method;
+    const label = RECONSTRUCTED.includes(method) ? `${method} (reconstructed)` : method;
     assert.match(trained.stdout, `\n${label}: parameters G_H `);
     assert.match(readFileSync(join(run, 'report.html'), 'utf8'), `Training run: ${label}`);
     const hasAverage = own.includes('--ema');
@@ -121,6 +124,17 @@ suite('an option of other methods or schedules is refused, not ignored', () => {
       ['--method', 'reggan', '--size', 64, '--registration-levels', 6],
       /^--registration-levels 6: expected a --size of at least 128, found 64$/,
     ],
+    [['--method', 'mspgan', '--levels', 4], /^--levels: .*--method mspgan$/],
+    [['--method', 'mspgan', '--size', 36], /^--size 36: .*multiple of 8 for --method mspgan$/],
+    [['--method', 'mspgan', '--pairing', 'unaligned'], /^--paired-l1 on: .*--pairing aligned$/],
+    [
+      ['--method', 'mspgan', '--paired-l1', 'off', '--lambda-l1', 10],
+      /^--lambda-l1: .*mspgan --paired-l1 off$/,
+    ],
+    [
+      ['--method', 'mspgan', '--protocol', 'native', '--paired-l1', 'on'],
+      /^--paired-l1 on: .*--pairing aligned$/,
+    ],
     [['--gan-mode', 'vanilla'], /^--gan-mode: .*--method proposed$/],
     [['--method', 'reggan', '--pool-size', 50], /^--pool-size: .*reggan --mode NC\+R$/],
     [['--method', 'reggan', '--lambda-cycle', 10], /^--lambda-cycle: .*reggan --mode NC\+R$/],
@@ -184,6 +198,22 @@ suite('protocols: one setting for all, or that of each method', () => {
 
   const registered = ['mode', 'lambda-registration', 'lambda-smooth', 'registration-levels'];
   assert.equal(own('reggan', ...registered), ['NC+R', 20, 10, 7]);
+
+  const structured = ['blocks', 'layers', 'heads', 'superpixels', 'lambda-smc', 'lambda-tsc'];
+  assert.equal(own('mspgan', ...structured, 'paired-l1', 'lambda-l1'), [
+    4,
+    4,
+    8,
+    256,
+    1,
+    10,
+    'on',
+    100,
+  ]);
+  assert.equal(drawn('--method', 'mspgan', '--protocol', 'native'), [286 / 256, 'unaligned']);
+  const unpaired = resolveOptions(parse('--method', 'mspgan', '--protocol', 'native'));
+  assert.equal([unpaired['paired-l1'], unpaired.lr, unpaired.beta1], ['off', 2e-4, 0.5]);
+  assert.is(resolveOptions(parse('--method', 'mspgan', '--size', 64)).superpixels, 16);
 
   const native = trainConfiguration(parse('--method', 'cyclegan', '--protocol', 'native'));
   const rate = learningRateOf(native);

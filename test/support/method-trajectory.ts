@@ -1,4 +1,4 @@
-/** Ten training steps of a method against PyTorch's in f64 (`methods.py`). */
+/** Ten training steps of a method against PyTorch's in f64 (`methods.py`, `mspgan.py`). */
 import * as assert from 'uvu/assert';
 import { tensorFrom } from '../../src/autograd/tensor.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
@@ -29,16 +29,37 @@ export interface MethodTrajectory {
   readonly pool_swaps?: Readonly<Record<string, number>>;
 }
 
-export const methodFixtures = readFixture<{
-  networks: NetworkEntry[];
-  trajectories: MethodTrajectory[];
-}>('methods.json');
-export const methodTensors = new FixtureTensors('methods.safetensors');
+/** Networks and trajectories of one script, `NAME.json`, and their tensors. */
+export class MethodFixtures {
+  readonly networks: readonly NetworkEntry[];
+  readonly tensors: FixtureTensors;
+  private readonly name: string;
+  private readonly trajectories: readonly MethodTrajectory[];
+
+  constructor(name: string) {
+    const { networks, trajectories } = readFixture<{
+      networks: NetworkEntry[];
+      trajectories: MethodTrajectory[];
+    }>(`${name}.json`);
+    this.name = name;
+    this.networks = networks;
+    this.trajectories = trajectories;
+    this.tensors = new FixtureTensors(`${name}.safetensors`);
+  }
+
+  trajectory(name: string): MethodTrajectory {
+    const found = this.trajectories.find((trajectory) => trajectory.name === name);
+    if (!found) throw new Error(`${this.name}.json has no trajectory ${name}`);
+    return found;
+  }
+}
+
+const methods = new MethodFixtures('methods');
+export const methodFixtures = { networks: methods.networks };
+export const methodTensors = methods.tensors;
 
 export function trajectoryOf(name: string): MethodTrajectory {
-  const found = methodFixtures.trajectories.find((trajectory) => trajectory.name === name);
-  if (!found) throw new Error(`methods.json has no trajectory ${name}`);
-  return found;
+  return methods.trajectory(name);
 }
 
 /** Learning rate of `reference_methods.py`. */
@@ -54,27 +75,29 @@ export async function follow(
   gpu: Gpu,
   method: Method,
   { batches, weights, zero_gradient, losses, float32_engines, final }: MethodTrajectory,
+  tensors = methodTensors,
 ): Promise<void> {
   const initial = await load(method, defaultRangeTensors(weights));
-  const [steps, batch, , height, width] = methodTensors.shape(`${batches}.low`);
+  const [steps, batch, , height, width] = tensors.shape(`${batches}.low`);
   assert.is(steps, 10);
   assert.is(losses.length, steps);
   const pixels = batch * height * width;
-  const images = (domain: 'low' | 'high', step: number) => {
-    const bytes = methodTensors.bytes(`${batches}.${domain}`);
+  const valuesOf = (domain: 'low' | 'high', step: number) => {
+    const bytes = tensors.bytes(`${batches}.${domain}`);
     const values = bytes.subarray(step * pixels, (step + 1) * pixels);
-    const shape = [batch, 1, height, width];
-    return tensorFrom(
-      gpu,
-      Float32Array.from(values, (byte) => byte / 127.5 - 1),
-      shape,
-    );
+    return Float32Array.from(values, (byte) => byte / 127.5 - 1);
   };
+  const images = (domain: 'low' | 'high', step: number) =>
+    tensorFrom(gpu, valuesOf(domain, step), [batch, 1, height, width]);
   let allowed = LOSSES.floor;
   for (const [step, expected] of losses.entries()) {
     const found = gpu.scope(() =>
       method.trainStep(
-        { low: images('low', step), high: images('high', step) },
+        {
+          low: images('low', step),
+          high: images('high', step),
+          hostLow: valuesOf('low', step),
+        },
         { step, learningRate: LEARNING_RATE },
       ),
     );
@@ -99,7 +122,7 @@ export async function follow(
     for (const [name, { data }] of await readState(network)) {
       const full = prefix + name;
       if (zero_gradient.includes(full)) continue;
-      const expected = methodTensors.floats(final[full]);
+      const expected = tensors.floats(final[full]);
       const before = initial.get(full);
       assert.ok(before, full);
       const stride = Math.max(1, Math.ceil(data.length / 64));

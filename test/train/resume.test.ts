@@ -182,7 +182,22 @@ const PIX2PIX: Options = {
 /** Spectral norm's power iteration, pools, two learning rates. */
 const STABLE: Options = { ...CYCLEGAN, method: 'stable-cyclegan' };
 
-for (const common of [CYCLEGAN, PIX2PIX, STABLE]) {
+/** A teacher that follows the generator, and noise on what it is asked. */
+const MSPGAN: Options = {
+  ...COMMON,
+  size: 32,
+  method: 'mspgan',
+  protocol: 'native',
+  blocks: 1,
+  layers: 1,
+  heads: 2,
+  'smc-width': 8,
+  'ramp-steps': 10,
+  batch: 2,
+  epochs: 6,
+};
+
+for (const common of [CYCLEGAN, PIX2PIX, STABLE, MSPGAN]) {
   const { method } = common;
   suite(`${method}: a run that is stopped and resumed goes on bit for bit`, async ({ folder }) => {
     const [straight, resumed] = ['straight', 'resumed'].map((name) =>
@@ -211,10 +226,32 @@ for (const common of [CYCLEGAN, PIX2PIX, STABLE]) {
       );
       assert.ok(average && raw && !Buffer.from(average).equals(raw), 'there is an average');
     }
+    if (method === 'mspgan') {
+      const [teacher, student] = ['T_H', 'G_H'].map((name) =>
+        expected.tensors.get(`${name}/${name}.position.weight`),
+      );
+      assert.ok(teacher && student && !Buffer.from(teacher).equals(student), 'there is a teacher');
+      const weights = expected.log.map(({ tsc_weight }) => Number(tsc_weight));
+      assert.ok(weights[stop] > weights[0] && weights[steps - 1] === 10, `${weights}`);
+    }
     await train(gpu, resumed, { steps }, true, common);
     assertIdentical(await remains(resumed), expected);
   });
 }
+
+suite('a term that rises over a share of the run goes on only in a run of that length', async ({
+  folder,
+}) => {
+  const run = join(folder, 'mspgan-share');
+  const share = { 'ramp-steps': 0 };
+  await train(gpu, run, { steps: 2, ...share }, false, MSPGAN);
+  const refused = await train(gpu, run, { steps: 3, ...share }, true, MSPGAN).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  assert.instance(refused, CheckpointError);
+  assert.match(String(refused), /plannedSteps 2, found 3/);
+});
 
 suite('a run is not resumed by another method, or without its pools', async ({ folder }) => {
   const run = join(folder, 'cyclegan-straight');

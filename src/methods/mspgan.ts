@@ -1,0 +1,316 @@
+import { multiply } from '../autograd/ops/arithmetic.ts';
+import { l1Loss, mseToScalar } from '../autograd/ops/losses.ts';
+import { weightedSum } from '../autograd/ops/weighted-sum.ts';
+import { RandomStream } from '../autograd/philox.ts';
+import { type Regions, uploadRegions } from '../autograd/regions.ts';
+import { backward } from '../autograd/tape.ts';
+import { formatShape, type Tensor, tensorFrom } from '../autograd/tensor.ts';
+import { resizeLabels } from '../data/slic.ts';
+import { type LabelSource, SlicLabels } from '../data/superpixels.ts';
+import { UsageError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Adam } from '../nn/adam.ts';
+import { averageInto, warmedDecay } from '../nn/exponential-average.ts';
+import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
+import { askTeacher, consistency, consistencyWeight } from '../nn/mean-teacher.ts';
+import { MspganGenerator } from '../nn/mspgan-generator.ts';
+import type { Network } from '../nn/network.ts';
+import { PatchGan } from '../nn/patchgan-basic.ts';
+import { ProjectionHeads, superpixelContrast } from '../nn/superpixel-contrast.ts';
+import { mspganPlan } from './generators.ts';
+import {
+  type Batch,
+  ENHANCER_PREFIX,
+  type Method,
+  type StepContext,
+  trainingPasses,
+} from './method.ts';
+import { methodKind, type OptionReader, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
+import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
+
+export interface MspganOptions {
+  readonly ngf: number;
+  readonly ndf: number;
+  /** Residual blocks before the transformer, and again behind it. */
+  readonly blocks: number;
+  readonly layers: number;
+  readonly heads: number;
+  /** Side of the map of learned positions, an eighth of the images'. */
+  readonly positions: number;
+  /** Width of the contrastive term's MLPs. */
+  readonly smcWidth: number;
+  readonly initialiser: InitialiserName;
+  /** About how many superpixels an image is cut into. */
+  readonly superpixels: number;
+  readonly lambdaSmc: number;
+  readonly lambdaTsc: number;
+  /** Steps over which the consistency term comes in; 0 for the first 40 % of the run. */
+  readonly rampSteps: number;
+  /** Whether the fake is also held against its own high-quality image. */
+  readonly pairedL1: boolean;
+  /** Weight of that, if so. */
+  readonly lambdaL1: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly seed: number;
+}
+
+const TEMPERATURE = 0.07;
+const COMPACTNESS = 10;
+const RAMP_SHARE = 0.4;
+const TEACHER_DECAY = 0.999;
+const TEACHER = { passes: 4, noise: 0.05, kept: 0.75 } as const;
+/** Halvings of the label map for the encoder's three scales. */
+const SCALES = [1, 2, 4] as const;
+
+/**
+ * MSPGAN, reconstructed: of the multilevel structure-preserved GAN (Xia et al. 2022) neither code nor settings
+ * are public, only that it preserves structure at three levels. One generator (low to high), one PatchGAN:
+ *
+ *     global   a vision transformer in the middle of G
+ *     local    SMC: superpixels of G(L) are told apart by those of L at the same place (`superpixelContrast`)
+ *     fine     TSC: G(L) is held to a teacher, the moving average of G, where that is sure (`askTeacher`)
+ *
+ * D first: ½ [MSE(D(H),1) + MSE(D(G(L)),0)]. Then G with the contrastive MLPs F, D frozen:
+ *
+ *     MSE(D(G(L)),1) + λ_smc SMC + w(t) TSC + [λ_l1 |G(L) - H| with pairedL1]
+ *
+ * then the teacher follows. Order and contrast after contrastive-unpaired-translation `models/cut_model.py`.
+ */
+export class MspganMethod implements Method {
+  readonly name = 'mspgan';
+  readonly lossNames: readonly string[];
+  readonly options: MspganOptions;
+  readonly networks: ReadonlyMap<string, Network>;
+  readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly pools: Method['pools'] = new Map();
+  private readonly gpu: Gpu;
+  private readonly labels: LabelSource;
+  private readonly generator: MspganGenerator;
+  private readonly teacher: MspganGenerator;
+  private readonly discriminator: PatchGan;
+  private readonly projections: ProjectionHeads;
+  private readonly generatorOptimiser: Adam;
+  private readonly discriminatorOptimiser: Adam;
+
+  /**
+   * @param labels what cuts images into superpixels; default SLIC
+   * @throws UsageError if an option is out of range
+   */
+  constructor(gpu: Gpu, options: MspganOptions, labels?: LabelSource) {
+    this.gpu = gpu;
+    this.options = options;
+    const { seed, ngf, superpixels, smcWidth, initialiser, pairedL1 } = options;
+    const stream = (name: string) => new RandomStream(seed, name);
+    const sides = { inChannels: 1, outChannels: 1 };
+    this.labels = labels ?? new SlicLabels({ segments: superpixels, compactness: COMPACTNESS });
+    this.generator = new MspganGenerator(gpu, { ...options, ...sides }, stream('G_H'));
+    // The same stream: the teacher begins as the generator.
+    this.teacher = new MspganGenerator(gpu, { ...options, ...sides }, stream('G_H'));
+    this.discriminator = new PatchGan(
+      gpu,
+      { ...options, inChannels: 1, norm: 'instance' },
+      stream('D_H'),
+    );
+    this.projections = new ProjectionHeads(
+      gpu,
+      { channels: SCALES.map((scale) => scale * ngf), width: smcWidth, initialiser },
+      stream('F'),
+    );
+    this.networks = new Map<string, Network>([
+      [ENHANCER_PREFIX, this.generator],
+      ['D_H.', this.discriminator],
+      ['F.', this.projections],
+      ['T_H.', this.teacher],
+    ]);
+    this.generatorOptimiser = adamOver(gpu, this.networks, [ENHANCER_PREFIX, 'F.'], options);
+    this.discriminatorOptimiser = adamOver(gpu, this.networks, ['D_H.'], options);
+    this.optimisers = new Map([
+      ['G', this.generatorOptimiser],
+      ['D', this.discriminatorOptimiser],
+    ]);
+    this.lossNames = [
+      ...['G', 'G_adversarial_H', 'G_smc_H', 'G_tsc_H'],
+      ...(pairedL1 ? ['G_l1_H'] : []),
+      ...['tsc_weight', 'D', 'D_real_H', 'D_fake_H'],
+    ];
+  }
+
+  get sizeMultiple(): number {
+    return this.generator.sizeMultiple;
+  }
+
+  /** @throws UsageError unless the batch has its low images on the host, and the run's length is known */
+  trainStep(batch: Batch, context: StepContext): Tensor[] {
+    const regions = this.superpixelsOf(batch);
+    const source = this.generator.encode(batch.low);
+    const fake = this.generator.decode(source);
+    const discriminatorLosses = this.discriminatorStep(batch, fake, context);
+    const generatorLosses = this.generatorStep(batch, source, fake, regions, context);
+    averageInto(this.teacher, this.generator, warmedDecay(TEACHER_DECAY, context.step));
+    return [...generatorLosses, ...discriminatorLosses];
+  }
+
+  enhance(low: Tensor): Tensor {
+    return enhanceWith(this.generator, low);
+  }
+
+  dispose(): void {
+    disposeParts(this);
+  }
+
+  /** Updates D_H; returns [D, real_H, fake_H]. */
+  private discriminatorStep(batch: Batch, fake: Tensor, context: StepContext): Tensor[] {
+    const pass = trainingPasses(this.options.seed, context.step)(0);
+    const terms = [
+      mseToScalar(this.discriminator.forward(batch.high, pass), 1),
+      mseToScalar(this.discriminator.forward(fake.detach(), pass), 0),
+    ];
+    const total = weightedSum(terms, [0.5, 0.5]);
+    backward(total, parametersOf(this.discriminator));
+    this.discriminatorOptimiser.step(context.learningRate);
+    return [total, ...terms];
+  }
+
+  /** Updates G_H and F; returns the total, its terms unweighted, and the weight of the consistency. */
+  private generatorStep(
+    batch: Batch,
+    source: readonly Tensor[],
+    fake: Tensor,
+    regions: readonly Regions[],
+    context: StepContext,
+  ): Tensor[] {
+    const { seed, lambdaSmc, lambdaTsc, lambdaL1, pairedL1 } = this.options;
+    const { step } = context;
+    const pass = trainingPasses(seed, step)(0);
+    const translated = this.generator.encode(fake);
+    const smc = superpixelContrast(this.projections, translated, source, regions, TEMPERATURE);
+    const opinion = askTeacher((x) => this.teacher.forward(x), batch.low, TEACHER, { seed, step });
+    const tsc = consistency(fake, opinion);
+    // On the device, since it differs from step to step and weights of sums are compiled into kernels.
+    const weight = tensorFrom(
+      this.gpu,
+      [consistencyWeight(lambdaTsc, step, this.rampOf(context))],
+      [],
+    );
+    const adversarial = mseToScalar(this.discriminator.forward(fake, pass), 1);
+    const paired = pairedL1 ? [l1Loss(fake, batch.high)] : [];
+    const total = weightedSum(
+      [adversarial, smc, multiply(tsc, weight), ...paired],
+      [1, lambdaSmc, 1, ...paired.map(() => lambdaL1)],
+    );
+    backward(total, parametersOf(this.generator, this.projections));
+    this.generatorOptimiser.step(context.learningRate);
+    return [total, adversarial, smc, tsc, ...paired, weight];
+  }
+
+  private rampOf({ plannedSteps }: StepContext): number {
+    const { rampSteps } = this.options;
+    if (rampSteps > 0) return rampSteps;
+    if (plannedSteps === undefined) {
+      throw new UsageError(
+        "mspgan: the consistency term rises over 40 % of a run: expected the run's length or rampSteps, found neither",
+      );
+    }
+    return RAMP_SHARE * plannedSteps;
+  }
+
+  /** The low images' superpixels at every scale of the encoder. */
+  private superpixelsOf({ low, hostLow }: Batch): Regions[] {
+    if (hostLow?.length !== low.size) {
+      throw new UsageError(
+        `mspgan: superpixels are made on the host: expected the values of the low images ${formatShape(low.shape)} there, found ${hostLow?.length ?? 'none'}`,
+      );
+    }
+    const [images, , height, width] = low.shape;
+    const pixels = height * width;
+    const maps = Array.from({ length: images }, (_, image) =>
+      this.labels.labels(hostLow.subarray(image * pixels, (image + 1) * pixels), width, height),
+    );
+    const capacity = this.labels.capacity(width, height);
+    return SCALES.map((scale) => {
+      const size = [height / scale, width / scale] as const;
+      const labels = new Uint16Array((images * pixels) / scale ** 2);
+      maps.forEach((map, image) => {
+        labels.set(resizeLabels(map, [height, width], size), image * size[0] * size[1]);
+      });
+      return uploadRegions(this.gpu, labels, [images, ...size], capacity);
+    });
+  }
+}
+
+/** 256 superpixels at 256 pixels; fewer, of as many pixels each, in smaller images. */
+function defaultSuperpixels(size: number): number {
+  return Math.min(256, Math.max(16, Math.round(size / 16) ** 2));
+}
+
+/** @throws UsageError if a paired loss is asked for without pairs */
+function readPairedL1(options: OptionReader): boolean {
+  const isPaired = options.choice('paired-l1', ['on', 'off']) === 'on';
+  if (isPaired && options.choice('pairing', ['aligned', 'unaligned']) === 'unaligned') {
+    throw new UsageError(
+      '--paired-l1 on: holds each fake against its own high-quality image, and needs --pairing aligned',
+    );
+  }
+  return isPaired;
+}
+
+export const MSPGAN = methodKind<MspganOptions>({
+  name: 'mspgan',
+  label: 'mspgan (reconstructed)',
+  defaults: (protocol, size) => ({
+    ...(protocol === 'paper' ? PAPER_TRAINING : PIX2PIX_TRAINING),
+    // The paper's figures for MSPGAN are those of a paired method; the publication's method is unpaired.
+    pairing: protocol === 'paper' ? 'aligned' : 'unaligned',
+    'paired-l1': protocol === 'paper' ? 'on' : 'off',
+    ngf: 64,
+    ndf: 64,
+    blocks: 4,
+    layers: 4,
+    heads: 8,
+    superpixels: defaultSuperpixels(size),
+    'smc-width': 256,
+    'lambda-smc': 1,
+    'lambda-tsc': 10,
+    'lambda-l1': 100,
+    'ramp-steps': 0,
+  }),
+  unused: (options) => ({
+    names: options.choice('paired-l1', ['on', 'off']) === 'on' ? [] : ['lambda-l1'],
+    because: '--method mspgan --paired-l1 off',
+  }),
+  read: (options) => ({
+    ngf: options.number('ngf'),
+    ndf: options.number('ndf'),
+    blocks: options.number('blocks'),
+    layers: options.number('layers'),
+    heads: options.number('heads'),
+    // A size that is no multiple is refused by name afterwards.
+    positions: Math.max(1, Math.floor(options.number('size') / MspganGenerator.SIZE_MULTIPLE)),
+    smcWidth: options.number('smc-width'),
+    initialiser: options.choice('init', INITIALISERS),
+    superpixels: options.number('superpixels'),
+    lambdaSmc: options.number('lambda-smc'),
+    lambdaTsc: options.number('lambda-tsc'),
+    rampSteps: options.number('ramp-steps'),
+    pairedL1: readPairedL1(options),
+    lambdaL1: options.number('lambda-l1'),
+    beta1: options.number('beta1'),
+    beta2: options.number('beta2'),
+    seed: options.number('seed'),
+  }),
+  sizeMultiple: () => MspganGenerator.SIZE_MULTIPLE,
+  architecture: ({ ngf, ndf, blocks, layers, heads, positions, smcWidth }) => ({
+    method: 'mspgan',
+    channels: 1,
+    ngf,
+    ndf,
+    blocks,
+    layers,
+    heads,
+    positions,
+    smcWidth,
+  }),
+  create: (gpu, options) => new MspganMethod(gpu, options),
+  generator: mspganPlan,
+});
