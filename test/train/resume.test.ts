@@ -214,7 +214,7 @@ for (const common of [CYCLEGAN, PIX2PIX, STABLE, MSPGAN]) {
     const half = await remains(resumed);
     assert.ok(half.state.batchIndex > 0, 'stopped within an epoch');
     for (const name of ['pools/H', 'pools/L']) {
-      if (method === 'pix2pix') continue;
+      if (method === 'pix2pix' || method === 'mspgan') continue;
       const [before, after] = [half, expected].map(({ tensors }) => tensors.get(name));
       assert.is(before?.length, 3 * 32 * 32 * 4, 'the pool is full');
       assert.not.equal(before, after, 'it changes after the stop');
