@@ -98,6 +98,7 @@ export function mspganPlan(architecture: ArchitectureReader): GeneratorPlan {
     layers: architecture.whole('layers', 64),
     heads: architecture.whole('heads', 64),
     positions: architecture.whole('positions', 512),
+    upsample: upsampleOf(architecture),
     initialiser: 'default',
   } as const;
   return {

@@ -17,6 +17,7 @@ import { MspganGenerator } from '../nn/mspgan-generator.ts';
 import type { Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { ProjectionHeads, superpixelContrast } from '../nn/superpixel-contrast.ts';
+import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { mspganPlan } from './generators.ts';
 import {
   type Batch,
@@ -37,6 +38,7 @@ export interface MspganOptions {
   readonly heads: number;
   /** Side of the map of learned positions, an eighth of the images'. */
   readonly positions: number;
+  readonly upsample: Upsample;
   /** Width of the contrastive term's MLPs. */
   readonly smcWidth: number;
   readonly initialiser: InitialiserName;
@@ -50,6 +52,8 @@ export interface MspganOptions {
   readonly pairedL1: boolean;
   /** Weight of that, if so. */
   readonly lambdaL1: number;
+  /** Weight of |G_H(H) - H|; 0, the reconstruction's, leaves the term out. */
+  readonly lambdaIdentity: number;
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
@@ -73,7 +77,7 @@ const SCALES = [1, 2, 4] as const;
  *
  * D first: ½ [MSE(D(H),1) + MSE(D(G(L)),0)]. Then G with the contrastive MLPs F, D frozen:
  *
- *     MSE(D(G(L)),1) + λ_smc SMC + w(t) TSC + [λ_l1 |G(L) - H| with pairedL1]
+ *     MSE(D(G(L)),1) + λ_smc SMC + w(t) TSC + [λ_l1 |G(L) - H| with pairedL1] + λ_identity |G(H) - H|
  *
  * then the teacher follows. Order and contrast after contrastive-unpaired-translation `models/cut_model.py`.
  */
@@ -100,7 +104,7 @@ export class MspganMethod implements Method {
   constructor(gpu: Gpu, options: MspganOptions, labels?: LabelSource) {
     this.gpu = gpu;
     this.options = options;
-    const { seed, ngf, superpixels, smcWidth, initialiser, pairedL1 } = options;
+    const { seed, ngf, superpixels, smcWidth, initialiser, pairedL1, lambdaIdentity } = options;
     const stream = (name: string) => new RandomStream(seed, name);
     const sides = { inChannels: 1, outChannels: 1 };
     this.labels = labels ?? new SlicLabels({ segments: superpixels, compactness: COMPACTNESS });
@@ -132,6 +136,7 @@ export class MspganMethod implements Method {
     this.lossNames = [
       ...['G', 'G_adversarial_H', 'G_smc_H', 'G_tsc_H'],
       ...(pairedL1 ? ['G_l1_H'] : []),
+      ...(lambdaIdentity > 0 ? ['G_identity_H'] : []),
       ...['tsc_weight', 'D', 'D_real_H', 'D_fake_H'],
     ];
   }
@@ -180,7 +185,7 @@ export class MspganMethod implements Method {
     regions: readonly Regions[],
     context: StepContext,
   ): Tensor[] {
-    const { seed, lambdaSmc, lambdaTsc, lambdaL1, pairedL1 } = this.options;
+    const { seed, lambdaSmc, lambdaTsc, lambdaL1, lambdaIdentity, pairedL1 } = this.options;
     const { step } = context;
     const pass = trainingPasses(seed, step)(0);
     const translated = this.generator.encode(fake);
@@ -195,13 +200,15 @@ export class MspganMethod implements Method {
     );
     const adversarial = mseToScalar(this.discriminator.forward(fake, pass), 1);
     const paired = pairedL1 ? [l1Loss(fake, batch.high)] : [];
+    const identity =
+      lambdaIdentity > 0 ? [l1Loss(this.generator.forward(batch.high), batch.high)] : [];
     const total = weightedSum(
-      [adversarial, smc, multiply(tsc, weight), ...paired],
-      [1, lambdaSmc, 1, ...paired.map(() => lambdaL1)],
+      [adversarial, smc, multiply(tsc, weight), ...paired, ...identity],
+      [1, lambdaSmc, 1, ...paired.map(() => lambdaL1), ...identity.map(() => lambdaIdentity)],
     );
     backward(total, parametersOf(this.generator, this.projections));
     this.generatorOptimiser.step(context.learningRate);
-    return [total, adversarial, smc, tsc, ...paired, weight];
+    return [total, adversarial, smc, tsc, ...paired, ...identity, weight];
   }
 
   private rampOf({ plannedSteps }: StepContext): number {
@@ -268,11 +275,13 @@ export const MSPGAN = methodKind<MspganOptions>({
     blocks: 4,
     layers: 4,
     heads: 8,
+    upsample: 'transposed',
     superpixels: defaultSuperpixels(size),
     'smc-width': 256,
     'lambda-smc': 1,
     'lambda-tsc': 10,
     'lambda-l1': 100,
+    'lambda-identity': 0,
     'ramp-steps': 0,
   }),
   unused: (options) => ({
@@ -287,6 +296,7 @@ export const MSPGAN = methodKind<MspganOptions>({
     heads: options.number('heads'),
     // A size that is no multiple is refused by name afterwards.
     positions: Math.max(1, Math.floor(options.number('size') / MspganGenerator.SIZE_MULTIPLE)),
+    upsample: options.choice('upsample', UPSAMPLES),
     smcWidth: options.number('smc-width'),
     initialiser: options.choice('init', INITIALISERS),
     superpixels: options.number('superpixels'),
@@ -295,12 +305,13 @@ export const MSPGAN = methodKind<MspganOptions>({
     rampSteps: options.number('ramp-steps'),
     pairedL1: readPairedL1(options),
     lambdaL1: options.number('lambda-l1'),
+    lambdaIdentity: options.number('lambda-identity'),
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),
   }),
   sizeMultiple: () => MspganGenerator.SIZE_MULTIPLE,
-  architecture: ({ ngf, ndf, blocks, layers, heads, positions, smcWidth }) => ({
+  architecture: ({ ngf, ndf, blocks, layers, heads, positions, upsample, smcWidth }) => ({
     method: 'mspgan',
     channels: 1,
     ngf,
@@ -309,6 +320,7 @@ export const MSPGAN = methodKind<MspganOptions>({
     layers,
     heads,
     positions,
+    upsample,
     smcWidth,
   }),
   create: (gpu, options) => new MspganMethod(gpu, options),

@@ -12,6 +12,7 @@ import { type InitialiserName, initialiser } from './initialisers.ts';
 import { declareConvolution, type Network } from './network.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
 import { declareTransformerLayer, transformerLayer } from './transformer.ts';
+import { declareUpsample, type Upsample, upsample } from './upsample.ts';
 
 export interface MspganGeneratorOptions {
   readonly inChannels: number;
@@ -26,6 +27,8 @@ export interface MspganGeneratorOptions {
   /** Side of the map of learned positions: an eighth of the training images' side. */
   readonly positions: number;
   readonly initialiser: InitialiserName;
+  /** How the decoder doubles the sides; default `transposed`. */
+  readonly upsample?: Upsample;
 }
 
 const RELU = { kind: 'relu' } as const;
@@ -42,7 +45,7 @@ const POSITION_DEVIATION = 0.02;
  *     tokens                conv 2×2 s2; + position; transformer layers
  *     maps                  tconv 2×2 s2, added to what went into `tokens`
  *     after1, …             residual blocks
- *     up1, up2, head        as ResNet, tanh
+ *     up1, up2, head        as ResNet, tanh; up1 and up2 with its choice of `upsample`
  *
  * For images of other sizes than those trained on, the positions are resized bilinearly. The publication (Xia et
  * al. 2022) gives neither sizes nor code; these are a reconstruction. There is no norm behind the last layer, nor
@@ -115,13 +118,11 @@ export class MspganGenerator implements Network {
       current = this.residual(`before${block}`, current);
     current = add(current, this.transform(current));
     for (let block = 1; block <= blocks; block++) current = this.residual(`after${block}`, current);
+    const { upsample: kind = 'transposed' } = this.options;
     for (const name of ['up1', 'up2']) {
-      const up = convTranspose2d(current, ...this.layer(name), {
-        stride: 2,
-        padding: 1,
-        outputPadding: 1,
-      });
-      current = instanceNorm(up, { activation: RELU });
+      const [weight, bias] = this.layer(name);
+      const border = { paddingMode: 'reflect', outputPadding: 1 } as const;
+      current = instanceNorm(upsample(kind, current, weight, bias, border), { activation: RELU });
     }
     return conv2d(current, ...this.layer('head'), {
       padding: 3,
@@ -173,6 +174,7 @@ export function declareMspganGenerator(
   random: RandomStream,
 ): ParameterDeclaration[] {
   const { inChannels, outChannels, ngf, blocks, layers, heads, positions } = options;
+  const { upsample: kind = 'transposed' } = options;
   const initialise = initialiser(options.initialiser, random);
   const width = 4 * ngf;
   /** Those in front of instance norm have a bias that does nothing. */
@@ -182,12 +184,8 @@ export function declareMspganGenerator(
       biasLength: to,
       cancelled,
     });
-  const transposed = (layer: string, from: number, to: number, side: number, cancelled = true) =>
-    declareConvolution(layer, [from, to, side, side], initialise, {
-      bias: true,
-      biasLength: to,
-      cancelled,
-    });
+  const doubling = (name: string, from: number, to: number) =>
+    declareUpsample(kind, { name, from, to, kernel: 3, bias: true, cancelled: true }, initialise);
   const residuals = (name: string) =>
     Array.from({ length: blocks }, (_, index) =>
       ['conv1', 'conv2'].flatMap((part) =>
@@ -216,10 +214,15 @@ export function declareMspganGenerator(
         initialise,
       ),
     ).flat(),
-    ...transposed('maps', width, width, 2, false),
+    ...declareConvolution('maps', [width, width, 2, 2], initialise, {
+      bias: true,
+      biasLength: width,
+      // Convolutions with reflected borders leave a shift of a whole map to the norm behind up1.
+      cancelled: kind === 'resize',
+    }),
     ...residuals('after'),
-    ...transposed('up1', width, 2 * ngf, 3),
-    ...transposed('up2', 2 * ngf, ngf, 3),
+    ...doubling('up1', width, 2 * ngf),
+    ...doubling('up2', 2 * ngf, ngf),
     ...convolution('head', ngf, outChannels, 7, false),
   ];
 }

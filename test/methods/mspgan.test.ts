@@ -22,7 +22,7 @@ const random = () => new RandomStream(0, 'overwritten');
 
 for (const entry of fixtures.networks) {
   suite(entry.name, () => {
-    const { channels, ngf, blocks, layers, heads, positions } = entry.attributes;
+    const { channels, ngf, blocks, layers, heads, positions, upsample } = entry.attributes;
     const network = new MspganGenerator(
       gpu,
       {
@@ -33,6 +33,7 @@ for (const entry of fixtures.networks) {
         layers: Number(layers),
         heads: Number(heads),
         positions: Number(positions),
+        upsample: upsample === 'resize' ? 'resize' : 'transposed',
         initialiser: 'default',
       },
       random(),
@@ -63,6 +64,7 @@ const SMALL: MspganOptions = {
   layers: 2,
   heads: 2,
   positions: 4,
+  upsample: 'transposed',
   smcWidth: 8,
   initialiser: 'default',
   superpixels: 16,
@@ -71,6 +73,7 @@ const SMALL: MspganOptions = {
   rampSteps: 6,
   pairedL1: false,
   lambdaL1: 100,
+  lambdaIdentity: 0,
   beta1: 0.5,
   beta2: 0.999,
   seed: 0,
@@ -80,7 +83,7 @@ for (const [name, pairedL1] of [
   ['mspgan', false],
   ['mspgan_paired', true],
 ] as const) {
-  suite(`ten steps${pairedL1 ? ' with the paired term' : ''}`, async () => {
+  suite(`ten steps${pairedL1 ? ' with the paired and the identity term' : ''}`, async () => {
     const trajectory = fixtures.trajectory(name);
     const { options } = trajectory;
     assert.is(options.paired_l1, pairedL1);
@@ -98,6 +101,7 @@ for (const [name, pairedL1] of [
         positions: Number(options.positions),
         smcWidth: Number(options.smc_width),
         rampSteps: Number(options.ramp_steps),
+        lambdaIdentity: Number(options.lambda_identity ?? 0),
       },
       givenLabels(),
     );
