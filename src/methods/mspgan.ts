@@ -111,6 +111,7 @@ export class MspganMethod implements Method {
     this.generator = new MspganGenerator(gpu, { ...options, ...sides }, stream('G_H'));
     // The same stream: the teacher begins as the generator.
     this.teacher = new MspganGenerator(gpu, { ...options, ...sides }, stream('G_H'));
+    this.teacher.parameters.freeze();
     this.discriminator = new PatchGan(
       gpu,
       { ...options, inChannels: 1, norm: 'instance' },
