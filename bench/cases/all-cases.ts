@@ -1,3 +1,4 @@
+import { attentionCases } from './attention.ts';
 import { convolutionCases } from './convolution.ts';
 import type { KernelCase } from './kernel-case.ts';
 import { lpipsCases } from './lpips.ts';
@@ -13,6 +14,7 @@ export function allCases(): KernelCase[] {
   return [
     ...convolutionCases(BATCHES),
     ...normalisationCases(BATCHES),
+    ...attentionCases(BATCHES),
     ...lpipsCases(BATCHES),
     ...memoryCases(BATCHES),
     ...resamplingCases(BATCHES),
