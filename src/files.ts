@@ -151,7 +151,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
  */
 export async function writeFolderAtomic(
   path: string,
-  files: Iterable<readonly [string, Uint8Array]>,
+  files: Iterable<readonly [string, Uint8Array]> | AsyncIterable<readonly [string, Uint8Array]>,
 ): Promise<void> {
   const target = resolve(path);
   const parent = dirname(target);
@@ -162,7 +162,7 @@ export async function writeFolderAtomic(
     await mkdir(parent, { recursive: true });
     await mkdir(temporary);
     const folders = new Set([temporary]);
-    for (const [name, bytes] of files) {
+    for await (const [name, bytes] of files) {
       const file = join(temporary, name);
       await mkdir(dirname(file), { recursive: true });
       folders.add(dirname(file));

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+/** What a checkpoint says of itself beside its tensors (`state.json`). Browser-safe. */
 import { CheckpointError } from '../errors.ts';
 
 /** Version of the checkpoint layout that this program writes and reads. */
@@ -41,9 +41,12 @@ export interface CheckpointState extends TrainingState {
   files: Record<string, FileRecord>;
 }
 
-/** SHA-256 in hexadecimal. */
-export function sha256(content: Uint8Array | string): string {
-  return createHash('sha256').update(content).digest('hex');
+/** SHA-256 in hexadecimal, by the Web Cryptography that Node and secure pages have. */
+export async function sha256(content: Uint8Array | string): Promise<string> {
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  // Its type leaves out memory shared between threads, which nothing here uses.
+  const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -75,9 +78,9 @@ function assertPlainJson(value: unknown, path: string): void {
  * The text of `state.json`: the state and, last, a checksum of its own JSON.
  * @throws CheckpointError naming the field if a value is not plain JSON (NaN, undefined, a class)
  */
-export function encodeState(state: CheckpointState): string {
+export async function encodeState(state: CheckpointState): Promise<string> {
   assertPlainJson(state, '');
-  const checksum = sha256(JSON.stringify(state));
+  const checksum = await sha256(JSON.stringify(state));
   return `${JSON.stringify({ ...state, checksum }, null, 2)}\n`;
 }
 
@@ -90,7 +93,7 @@ function isFileRecord(value: unknown): value is FileRecord {
  * @param path what to call the file in messages
  * @throws CheckpointError if it is damaged, of another format version, or lacks a field
  */
-export function decodeState(text: string, path: string): CheckpointState {
+export async function decodeState(text: string, path: string): Promise<CheckpointState> {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -104,7 +107,7 @@ export function decodeState(text: string, path: string): CheckpointState {
     );
   }
   const { checksum, ...state } = json;
-  const found = sha256(JSON.stringify(state));
+  const found = await sha256(JSON.stringify(state));
   if (checksum !== found) {
     throw new CheckpointError(
       `${path}: damaged: its checksum says ${String(checksum)}, its content gives ${found}`,

@@ -1,25 +1,24 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError, DataError } from '../errors.ts';
+import { CheckpointError } from '../errors.ts';
 import {
   isTemporaryName,
   REPLACED_SUFFIX,
   removeFolderAtomic,
   writeFolderAtomic,
 } from '../files.ts';
-import type { HostTensor } from '../nn/host-tensor.ts';
-import { parseSafetensors, serializeSafetensors } from '../nn/safetensors.ts';
-import { architectureMetadata } from './architecture-metadata.ts';
 import {
-  CHECKPOINT_FORMAT,
-  type CheckpointState,
-  decodeState,
-  encodeState,
-  type FileRecord,
-  sha256,
-  type TrainingState,
-} from './checkpoint-state.ts';
+  type CheckpointContent,
+  checkpointFiles,
+  type FileChoice,
+  readCheckpointFiles,
+  readCheckpointState,
+  stepFolderName,
+} from './checkpoint-files.ts';
+import type { TrainingState } from './checkpoint-state.ts';
+import type { TensorMap } from './method-state.ts';
 
+export { type FileChoice, stepFolderName } from './checkpoint-files.ts';
 export {
   type Architecture,
   CHECKPOINT_FORMAT,
@@ -28,26 +27,12 @@ export {
   type TrainingState,
 } from './checkpoint-state.ts';
 
-import type { TensorMap } from './method-state.ts';
-
-const STATE_FILE = 'state.json';
-const SUFFIX = '.safetensors';
 const STEP_FOLDER = /^step-(\d{6,})(\.replaced)?$/;
 
 /** A checkpoint in memory. */
-export interface LoadedCheckpoint {
-  /** The folder it was read from. */
-  folder: string;
-  state: CheckpointState;
-  /** Tensors by file name without `.safetensors`. */
-  files: Record<string, Map<string, HostTensor>>;
+export interface LoadedCheckpoint extends CheckpointContent {
   /** Why newer checkpoints of the run were passed over, one line each; tell the user. */
   skipped: string[];
-}
-
-/** `step-000123`: the folder name of a step. */
-export function stepFolderName(step: number): string {
-  return `step-${String(step).padStart(6, '0')}`;
 }
 
 interface StepFolder {
@@ -77,17 +62,6 @@ async function stepFolders(checkpoints: string): Promise<StepFolder[]> {
     folders.push({ step: Number(digits), path: join(checkpoints, name) });
   }
   return folders.sort((a, b) => b.step - a.step);
-}
-
-async function readState(folder: string): Promise<CheckpointState> {
-  const path = join(folder, STATE_FILE);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new CheckpointError(`${path}: cannot be read: not a complete checkpoint`, { cause });
-  }
-  return decodeState(text, path);
 }
 
 /** Removes what kills left behind and steps that are no longer to be kept. */
@@ -129,27 +103,9 @@ export async function saveCheckpoint(
   if (!Number.isSafeInteger(step) || step < 0 || step !== state.step) {
     throw new CheckpointError(`checkpoint of step ${step} with a state of step ${state.step}`);
   }
-  for (const name of Object.keys(files)) {
-    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name)) {
-      throw new CheckpointError(
-        `checkpoint file name ${JSON.stringify(name)}: use letters, digits, _ . -`,
-      );
-    }
-  }
-  function* contents(): Generator<[string, Uint8Array]> {
-    const records: Record<string, FileRecord> = {};
-    for (const [stem, tensors] of Object.entries(files)) {
-      const name = `${stem}${SUFFIX}`;
-      const bytes = serializeSafetensors(tensors, architectureMetadata(state.architecture));
-      records[name] = { bytes: bytes.length, sha256: sha256(bytes) };
-      yield [name, bytes];
-    }
-    const text = encodeState({ ...state, format: CHECKPOINT_FORMAT, files: records });
-    yield [STATE_FILE, new TextEncoder().encode(text)];
-  }
   const checkpoints = join(runDir, 'checkpoints');
   const folder = join(checkpoints, stepFolderName(step));
-  await writeFolderAtomic(folder, contents());
+  await writeFolderAtomic(folder, checkpointFiles(files, state));
   await prune(checkpoints, state, options.keep);
   return folder;
 }
@@ -157,7 +113,7 @@ export async function saveCheckpoint(
 /** Whether a folder's state.json reads well and all files it names are there in full length. */
 async function isComplete(folder: string): Promise<boolean> {
   try {
-    const { files } = await readState(folder);
+    const { files } = await readCheckpointState(folder, (name) => readFile(join(folder, name)));
     for (const [name, { bytes }] of Object.entries(files)) {
       if ((await stat(join(folder, name))).size !== bytes) return false;
     }
@@ -183,55 +139,8 @@ export async function holdsCheckpoints(runDir: string): Promise<boolean> {
   return (await stepFolders(join(runDir, 'checkpoints'))).length > 0;
 }
 
-/** Files to read, without `.safetensors`. */
-export interface FileChoice {
-  /** Only these, which must be there, for example the generator; all if absent. */
-  readonly only?: readonly string[];
-  /** Besides `only`, these if they are there. */
-  readonly ifThere?: readonly string[];
-}
-
-async function loadFolder(
-  folder: string,
-  { only, ifThere = [] }: FileChoice,
-): Promise<Omit<LoadedCheckpoint, 'skipped'>> {
-  const state = await readState(folder);
-  const files: Record<string, Map<string, HostTensor>> = {};
-  for (const stem of only ?? []) {
-    if (!Object.hasOwn(state.files, `${stem}${SUFFIX}`)) {
-      const found = Object.keys(state.files).join(', ');
-      throw new CheckpointError(`${folder}: expected a file ${stem}${SUFFIX}, found ${found}`);
-    }
-  }
-  for (const [name, record] of Object.entries(state.files)) {
-    const stem = name.slice(0, -SUFFIX.length);
-    if (only && !only.includes(stem) && !ifThere.includes(stem)) continue;
-    const path = join(folder, name);
-    let bytes: Uint8Array;
-    try {
-      bytes = await readFile(path);
-    } catch (cause) {
-      throw new CheckpointError(`${path}: cannot be read`, { cause });
-    }
-    if (bytes.length !== record.bytes) {
-      throw new CheckpointError(
-        `${path}: damaged: expected ${record.bytes} bytes, found ${bytes.length}`,
-      );
-    }
-    const found = sha256(bytes);
-    if (found !== record.sha256) {
-      throw new CheckpointError(
-        `${path}: damaged: expected SHA-256 ${record.sha256}, found ${found}`,
-      );
-    }
-    try {
-      files[stem] = parseSafetensors(bytes, path).tensors;
-    } catch (cause) {
-      if (cause instanceof DataError) throw new CheckpointError(cause.message, { cause });
-      throw cause;
-    }
-  }
-  return { folder, state, files };
+function loadFolder(folder: string, choice: FileChoice): Promise<CheckpointContent> {
+  return readCheckpointFiles(folder, (name) => readFile(join(folder, name)), choice);
 }
 
 /**

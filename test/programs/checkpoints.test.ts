@@ -69,12 +69,15 @@ async function assertBothRefuse(
 }
 
 /** Rewrites a checkpoint's architecture, with checksums that fit. */
-function changeArchitecture(step: string, change: Readonly<Record<string, unknown>>): void {
+async function changeArchitecture(
+  step: string,
+  change: Readonly<Record<string, unknown>>,
+): Promise<void> {
   const path = join(step, 'state.json');
-  const { ...state } = decodeState(readFileSync(path, 'utf8'), path);
+  const { ...state } = await decodeState(readFileSync(path, 'utf8'), path);
   delete (state as { checksum?: string }).checksum;
   const architecture = { ...state.architecture, ...change };
-  writeFileSync(path, encodeState({ ...state, architecture }));
+  writeFileSync(path, await encodeState({ ...state, architecture }));
 }
 
 function flipByte(path: string): void {
@@ -104,9 +107,9 @@ suite('a file missing, cut, or changed by one bit', async (context) => {
 
 suite('a model of an unknown method, or of sizes that its tensors do not have', async (context) => {
   const step = stepOf(context.spoilt, 5);
-  changeArchitecture(step, { method: 'other' });
+  await changeArchitecture(step, { method: 'other' });
   await assertBothRefuse(context, step, /^CheckpointError: .*method: expected .*found other/);
-  changeArchitecture(step, { method: 'proposed', ngf: 3 });
+  await changeArchitecture(step, { method: 'proposed', ngf: 3 });
   await assertBothRefuse(context, step, /^CheckpointError: .*G_H|^CheckpointError: .*shape/);
 });
 
