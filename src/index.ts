@@ -1,6 +1,8 @@
 /** Sonolift's browser-safe public API. Rooms for experts: `sonolift/nn`, `/train`, `/metrics`, `/kernels`. */
 
-export type { GrayImage } from './data/image.ts';
+export { decodeImage } from './data/decode-image.ts';
+export { encodePng, type GrayImage, MAX_IMAGE_PIXELS } from './data/image.ts';
+export { readImageHeader } from './data/image-header.ts';
 export {
   Generator,
   type GeneratorSource,

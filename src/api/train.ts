@@ -1,14 +1,33 @@
-/** `sonolift/train`: training on pairs in memory, methods, loaders and simulated pairs. */
+/** `sonolift/train`: training on pairs in memory, methods, loaders, checkpoints and simulated pairs. */
+export * from '../data/check-pairs.ts';
 export * from '../data/fit.ts';
 export * from '../data/loader.ts';
 export * from '../data/pairs.ts';
 export * from '../data/simulator/simulator.ts';
+export * from '../data/split.ts';
 export * from '../embed/pair-trainer.ts';
 export type { Batch as DeviceBatch, Method, StepContext } from '../methods/method.ts';
+export { METHOD_NAMES } from '../methods/methods.ts';
 export {
   PROPOSED_DEFAULTS,
   ProposedMethod,
   type ProposedOptions,
 } from '../methods/proposed.ts';
 export * from '../nn/schedules.ts';
+export {
+  type CheckpointContent,
+  checkpointFiles,
+  type ReadFile,
+  readCheckpointFiles,
+  STATE_FILE,
+  stepFolderName,
+} from '../run/checkpoint-files.ts';
 export { methodTensors, restoreNetworks, restoreOptimisers } from '../run/method-state.ts';
+export type { OptionValues } from '../run/option-values.ts';
+export type { TrainConfiguration } from '../train/configuration.ts';
+export {
+  configureTraining,
+  type RunStep,
+  TrainingRun,
+  type TrainingRunInput,
+} from '../train/training-run.ts';

@@ -15,12 +15,12 @@ import {
   booleanOption,
   numberOption,
   type OptionValue,
+  type OptionValues,
   optionalNumber,
   optionalString,
-  type ParsedOptions,
   stringOption,
   tuneOption,
-} from '../run/options.ts';
+} from '../run/option-values.ts';
 import { TRAIN_OPTIONS } from './options.ts';
 
 export { TRAIN_PROGRAM } from './options.ts';
@@ -68,7 +68,7 @@ export interface TrainConfiguration {
  * or schedules have, or that do nothing beside the others, stay undefined.
  * @throws UsageError if one of those is given
  */
-export function resolveOptions(values: ParsedOptions['values']): ParsedOptions['values'] {
+export function resolveOptions(values: OptionValues): OptionValues {
   const kind = methodOf(values);
   const defaults: Record<string, OptionValue> = {
     ...kind.defaults(protocolOf(values), numberOption(values, 'size')),
@@ -107,11 +107,11 @@ const SCHEDULE_OPTIONS = new Set(['lr-every', 'lr-gamma', 'lr-decay']);
 /** Options of every method that have no value unless one is given. */
 const ALWAYS_OPTIONAL = new Set(['data', 'out', 'steps', 'weights', 'config', 'tune', 'device']);
 
-function protocolOf(values: ParsedOptions['values']): Protocol {
+function protocolOf(values: OptionValues): Protocol {
   return stringOption(values, 'protocol') === 'native' ? 'native' : 'paper';
 }
 
-function methodOf(values: ParsedOptions['values']): AnyMethodKind {
+function methodOf(values: OptionValues): AnyMethodKind {
   const name = stringOption(values, 'method');
   const kind = findMethod(name);
   if (!kind) {
@@ -124,7 +124,7 @@ function methodOf(values: ParsedOptions['values']): AnyMethodKind {
  * Resolves parsed options.
  * @throws UsageError if options contradict each other
  */
-export function trainConfiguration(parsed: ParsedOptions['values']): TrainConfiguration {
+export function trainConfiguration(parsed: OptionValues): TrainConfiguration {
   const values = resolveOptions(parsed);
   const size = numberOption(values, 'size');
   const ema = numberOption(values, 'ema');
@@ -163,7 +163,7 @@ export function trainConfiguration(parsed: ParsedOptions['values']): TrainConfig
 }
 
 /** The method with its options from resolved values. */
-function configureMethod(values: ParsedOptions['values']): ConfiguredMethod {
+function configureMethod(values: OptionValues): ConfiguredMethod {
   const perceptual = stringOption(values, 'perceptual');
   if (perceptual !== 'none' && values['lambda-perceptual'] === undefined) {
     throw new UsageError(
@@ -176,7 +176,7 @@ function configureMethod(values: ParsedOptions['values']): ConfiguredMethod {
   return kind.configure(optionReader({ ...defaults, ...values }));
 }
 
-function optionReader(values: ParsedOptions['values']): OptionReader {
+function optionReader(values: OptionValues): OptionReader {
   const hasNoPerceptual = values.perceptual === 'none';
   return {
     number: (name) =>
@@ -193,7 +193,7 @@ function optionReader(values: ParsedOptions['values']): OptionReader {
 }
 
 /** @throws UsageError if the decay is longer than the training */
-function scheduleOptions(values: ParsedOptions['values']): ScheduleOptions {
+function scheduleOptions(values: OptionValues): ScheduleOptions {
   const name = stringOption(values, 'schedule');
   if (name === 'constant') return { name };
   if (name === 'step') {
@@ -243,7 +243,7 @@ export interface TrainPlaces {
   readonly tune: TuneChoice;
 }
 
-export function trainPlaces(values: ParsedOptions['values']): TrainPlaces {
+export function trainPlaces(values: OptionValues): TrainPlaces {
   return {
     data: stringOption(values, 'data'),
     out: stringOption(values, 'out'),

@@ -1,5 +1,6 @@
 import { CheckpointError } from '../errors.ts';
-import { type Architecture, expectArchitecture, type LoadedCheckpoint } from '../run/checkpoint.ts';
+import type { CheckpointContent } from '../run/checkpoint-files.ts';
+import { type Architecture, expectArchitecture } from '../run/checkpoint-state.ts';
 import { plannedStepsOf, type ScheduleOptions, type TrainConfiguration } from './configuration.ts';
 
 /** Fields of architectures that are younger than checkpoints without them, which have these values. */
@@ -52,7 +53,7 @@ function decayOf(schedule: ScheduleOptions, epochs: number): Record<string, numb
  * @throws CheckpointError naming the first option that differs
  */
 export function expectSameRun(
-  { folder, state }: LoadedCheckpoint,
+  { folder, state }: CheckpointContent,
   configuration: TrainConfiguration,
   pairs: number,
 ): void {

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { writePng } from '../data/image.node.ts';
 import { PairLoader } from '../data/loader.ts';
 import type { PairSource } from '../data/pairs.ts';
-import { DataError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { ENHANCER_PREFIX, type Method } from '../methods/method.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
@@ -21,6 +20,7 @@ import { describeConfiguration, type TrainConfiguration } from './configuration.
 import { expectSameRun } from './identity.ts';
 import { chooseKernels } from './kernels.ts';
 import { type TrainEvents, Trainer, type ValidationRecord } from './trainer.ts';
+import { trainingLoader } from './training-loader.ts';
 import { writeTrainingReport } from './training-report.ts';
 
 export interface TrainRunInput {
@@ -68,7 +68,7 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
     gpu,
     method,
     configuration,
-    loader: trainLoader(input.train, configuration),
+    loader: trainingLoader(input.train, configuration),
     validation: input.validation && scoringLoader(input.validation, configuration),
     runFolder,
     events: {
@@ -107,14 +107,6 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
     method.dispose();
     perceptual?.dispose();
   }
-}
-
-/** A loader that draws training batches as the configuration says. */
-function trainLoader(source: PairSource, configuration: TrainConfiguration): PairLoader {
-  const { batch, size, fit, shuffle, seed, flip, enlarge, pairing } = configuration;
-  if (source.pairs.length === 0) throw new DataError('the training split is empty');
-  const drawn = { shuffle, seed, flip, enlarge, pairing };
-  return new PairLoader(source, { batch, size, fit, crops: 'random', ...drawn });
 }
 
 /** A loader for scoring: centre crops in fixed order. */

@@ -14,18 +14,12 @@ import {
   type PairScores,
   type Scores,
 } from '../run/evaluate.ts';
-import {
-  methodTensors,
-  optimiserScalars,
-  restoreNetworks,
-  restoreOptimisers,
-  restorePools,
-} from '../run/method-state.ts';
+import { methodTensors } from '../run/method-state.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
 import { learningRateOf, plannedStepsOf, type TrainConfiguration } from './configuration.ts';
-import { runIdentity } from './identity.ts';
 import { LossLog } from './loss-log.ts';
 import { type LogRecord, RunLog } from './run-log.ts';
+import { type Position, restoreMethod, trainingState } from './run-state.ts';
 import { type Best, SELECTION_METRICS, selectModel } from './selection.ts';
 
 /** What the outside sees of a run while it goes on. */
@@ -58,14 +52,6 @@ export interface ValidationRecord {
 
 /** Validation pictures passed on to `onValidation`. */
 const SAMPLE_PAIRS = 4;
-
-/** Where a run stands. */
-interface Position {
-  step: number;
-  epoch: number;
-  /** Next batch within the epoch. */
-  batchIndex: number;
-}
 
 /** Trains one method on one device, writing the run folder as it goes. */
 export class Trainer {
@@ -123,10 +109,9 @@ export class Trainer {
    * Takes networks, optimisers and position from a checkpoint of the same run (`expectSameRun`).
    * @throws CheckpointError naming the first tensor or state that is missing or does not fit
    */
-  resume({ folder, state, files }: LoadedCheckpoint): void {
-    restoreNetworks(this.method, files, folder);
-    restoreOptimisers(this.method, files, state.optimizers, folder);
-    restorePools(this.method, files, folder);
+  resume(checkpoint: LoadedCheckpoint): void {
+    restoreMethod(this.method, checkpoint);
+    const { state } = checkpoint;
     this.position.step = state.step;
     this.position.epoch = state.epoch;
     this.position.batchIndex = state.batchIndex;
@@ -313,7 +298,7 @@ export class Trainer {
     await this.readLosses(log);
     log.sync();
     const pausedAt = performance.now();
-    const { step, epoch, batchIndex } = this.position;
+    const { step } = this.position;
     const tensors = await methodTensors(this.method);
     // Losses tell of a step's beginning; what its update made of the weights shows here.
     assertFiniteTensors(tensors, step);
@@ -321,20 +306,14 @@ export class Trainer {
       this.runFolder,
       step,
       tensors,
-      {
-        step,
-        epoch,
-        batchIndex,
-        architecture: this.configuration.method.architecture,
-        // Random numbers are functions of (seed, step): the step above is all their state.
-        rng: { seed: this.configuration.seed },
-        optimizers: optimiserScalars(this.method),
-        best: { ...this.best },
-        extra: {
-          ...runIdentity(this.configuration, this.loader.pairCount),
-          kernels: this.gpu.choices.toJSON(),
-        },
-      },
+      trainingState(
+        this.gpu,
+        this.method,
+        this.configuration,
+        this.position,
+        this.best,
+        this.loader.pairCount,
+      ),
       { keep: this.configuration.keep },
     );
     this.savedStep = step;

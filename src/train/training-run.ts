@@ -1,0 +1,200 @@
+/** A training run without files, a step at a time: for pages and workers. Browser-safe. */
+import { tensorFrom } from '../autograd/tensor.ts';
+import type { GrayImage } from '../data/image.ts';
+import type { PairLoader } from '../data/loader.ts';
+import type { PairSource } from '../data/pairs.ts';
+import { NumericalError, UsageError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Method } from '../methods/method.ts';
+import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
+import { randomFeatureWeights, uniformLayerWeights } from '../nn/perceptual/random-features.ts';
+import { serializeSafetensors } from '../nn/safetensors.ts';
+import type { Schedule } from '../nn/schedules.ts';
+import { architectureMetadata } from '../run/architecture-metadata.ts';
+import { type CheckpointContent, checkpointFiles } from '../run/checkpoint-files.ts';
+import { type EnhanceOptions, enhanceImage } from '../run/enhance-image.ts';
+import { ENHANCER_FILE, methodTensors } from '../run/method-state.ts';
+import { type OptionValues, optionValues } from '../run/option-values.ts';
+import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
+import { learningRateOf, type TrainConfiguration, trainConfiguration } from './configuration.ts';
+import { expectSameRun } from './identity.ts';
+import { TRAIN_OPTIONS } from './options.ts';
+import { type Position, restoreMethod, trainingState } from './run-state.ts';
+import type { Best } from './selection.ts';
+import { trainingLoader } from './training-loader.ts';
+
+/** What one step of a run reports. */
+export interface RunStep {
+  /** Steps done, this one included. */
+  readonly step: number;
+  readonly epoch: number;
+  readonly learningRate: number;
+  /** Every loss term by name. */
+  readonly losses: Readonly<Record<string, number>>;
+}
+
+export interface TrainingRunInput {
+  readonly gpu: Gpu;
+  readonly configuration: TrainConfiguration;
+  /** Training pairs only; those held out stay with the caller. */
+  readonly train: PairSource;
+  /** Goes on from a checkpoint of the same run. */
+  readonly checkpoint?: CheckpointContent | undefined;
+}
+
+/**
+ * A training configuration from options by their names on the command line of `src/train`; what is not
+ * given has the same default as there.
+ * @throws UsageError naming an option that is unknown, out of range or of another method
+ */
+export function configureTraining(options: OptionValues): TrainConfiguration {
+  return trainConfiguration(optionValues(TRAIN_OPTIONS, options));
+}
+
+/**
+ * Trains any method on pairs in memory exactly as `src/train` does on files: same losses from the same
+ * seed, and checkpoints of the same files, which either goes on from.
+ */
+export class TrainingRun {
+  readonly configuration: TrainConfiguration;
+  private readonly gpu: Gpu;
+  private readonly method: Method;
+  private readonly perceptual: PerceptualDistance | undefined;
+  private readonly loader: PairLoader;
+  private readonly schedule: Schedule;
+  private readonly position: Position = { step: 0, epoch: 0, batchIndex: 0 };
+  private best: Best = {};
+
+  /**
+   * @throws DataError if there is no pair; CheckpointError if the checkpoint is of another run;
+   *   UsageError for a perceptual loss whose weights only files have
+   */
+  constructor({ gpu, configuration, train, checkpoint }: TrainingRunInput) {
+    this.gpu = gpu;
+    this.configuration = configuration;
+    this.schedule = learningRateOf(configuration);
+    this.loader = trainingLoader(train, configuration);
+    if (checkpoint) expectSameRun(checkpoint, configuration, this.loader.pairCount);
+    this.perceptual = openDistance(gpu, configuration.perceptual);
+    this.method = configuration.method.create(gpu, this.perceptual);
+    if (!checkpoint) return;
+    try {
+      restoreMethod(this.method, checkpoint);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+    const { step, epoch, batchIndex, best } = checkpoint.state;
+    Object.assign(this.position, { step, epoch, batchIndex });
+    this.best = best;
+  }
+
+  /** Steps done so far. */
+  get step(): number {
+    return this.position.step;
+  }
+
+  /** Number of training pairs. */
+  get pairs(): number {
+    return this.loader.pairCount;
+  }
+
+  /** Whether all steps or epochs of the configuration are done. */
+  get isDone(): boolean {
+    const { epochs, steps } = this.configuration;
+    return this.position.epoch >= epochs || (steps !== undefined && this.step >= steps);
+  }
+
+  /** Parameters of every network by name (`G_H`, `D_H`, …). */
+  parameterCounts(): Record<string, number> {
+    return Object.fromEntries(
+      [...this.method.networks].map(([prefix, { parameters }]) => [
+        prefix.replace('.', ''),
+        parameters.count,
+      ]),
+    );
+  }
+
+  /**
+   * Trains on the next batch and reads its losses back.
+   * @throws NumericalError naming images or losses that are not finite; GpuError after a device loss
+   */
+  async trainStep(): Promise<RunStep> {
+    const { position, gpu } = this;
+    const { epoch } = position;
+    const batch = await this.loader.batch(epoch, position.batchIndex);
+    assertFiniteBatch(batch, position.step + 1);
+    const learningRate = this.schedule(epoch);
+    const terms = gpu.scope(() => {
+      const low = tensorFrom(gpu, batch.low, batch.shape);
+      const high = tensorFrom(gpu, batch.high, batch.shape);
+      return this.method.trainStep({ low, high }, { step: position.step, learningRate });
+    });
+    position.step++;
+    position.batchIndex++;
+    if (position.batchIndex === this.loader.batchesPerEpoch) {
+      position.epoch++;
+      position.batchIndex = 0;
+    }
+    try {
+      const losses: Record<string, number> = {};
+      for (const [index, name] of this.method.lossNames.entries()) {
+        losses[name] = (await terms[index].read())[0];
+      }
+      const bad = Object.keys(losses).filter((name) => !Number.isFinite(losses[name]));
+      if (bad.length) {
+        throw new NumericalError(`step ${position.step}: loss ${bad.join(', ')} is not finite`);
+      }
+      return { step: position.step, epoch, learningRate, losses };
+    } finally {
+      for (const term of new Set(terms)) term.dispose();
+    }
+  }
+
+  /** Lifts one image with the generator as it is now. */
+  async enhance(image: GrayImage, options: EnhanceOptions = {}): Promise<GrayImage> {
+    return enhanceImage(this.gpu, this.method, image, options);
+  }
+
+  /**
+   * The run as the files of a checkpoint folder, by name.
+   * @throws NumericalError naming weights that are not finite
+   */
+  async checkpoint(): Promise<Map<string, Uint8Array>> {
+    const tensors = await methodTensors(this.method);
+    assertFiniteTensors(tensors, this.step);
+    const { method, configuration, position, best, loader } = this;
+    const state = trainingState(method, configuration, position, best, loader.pairCount);
+    const files = new Map<string, Uint8Array>();
+    for await (const [name, bytes] of checkpointFiles(tensors, state)) files.set(name, bytes);
+    return files;
+  }
+
+  /** The generator as it is now, as the bytes of a `G_H.safetensors` that `loadGenerator` reads. */
+  async exportGenerator(): Promise<Uint8Array> {
+    const { [ENHANCER_FILE]: tensors } = await methodTensors(this.method);
+    return serializeSafetensors(
+      tensors,
+      architectureMetadata(this.configuration.method.architecture),
+    );
+  }
+
+  /** Gives the device's memory back. */
+  dispose(): void {
+    this.method.dispose();
+    this.perceptual?.dispose();
+  }
+}
+
+function openDistance(gpu: Gpu, name: string): PerceptualDistance | undefined {
+  if (name === 'none') return undefined;
+  if (name !== 'random-features') {
+    throw new UsageError(
+      `perceptual ${name}: its trained weights are read from files; use random-features or none here`,
+    );
+  }
+  return new PerceptualDistance(gpu, name, {
+    trunk: randomFeatureWeights(),
+    linear: uniformLayerWeights(),
+  });
+}
