@@ -22,8 +22,8 @@ import { openNodeGpu } from '../src/node.ts';
 import { optionalString, type ProgramSpec } from '../src/run/options.ts';
 import { runProgram } from '../src/run/program.ts';
 import { Clock } from './measure/clock.ts';
-import { submitterOf } from './measure/device.ts';
 import { repeat } from './measure/repeat.ts';
+import { submitterOf } from './measure/submitter.ts';
 import { reportLoad, watchLoad } from './output/context.ts';
 import { significant } from './output/table.ts';
 

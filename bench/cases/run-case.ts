@@ -2,10 +2,10 @@ import type { Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../../src/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Storage } from '../../src/gpu/storage.ts';
-import type { Clock } from '../measure/clock.ts';
-import { submitterOf } from '../measure/device.ts';
 import type { Peak } from '../measure/peak.ts';
 import { repeat, type Timing } from '../measure/repeat.ts';
+import type { Stopwatch } from '../measure/stopwatch.ts';
+import { submitterOf } from '../measure/submitter.ts';
 import type { Comparison, KernelCase, PreparedCase } from './kernel-case.ts';
 
 export interface CaseResult {
@@ -61,14 +61,14 @@ async function check(gpu: Gpu, prepared: PreparedCase, loaded: Loaded): Promise<
   return prepared.check(found);
 }
 
-function time(gpu: Gpu, clock: Clock, plan: Plan, loaded: Loaded): Promise<Timing> {
+function time(gpu: Gpu, clock: Stopwatch, plan: Plan, loaded: Loaded): Promise<Timing> {
   return repeat(submitterOf(gpu), clock, () => gpu.runPlan(plan, loaded.inputs, loaded.outputs));
 }
 
 /** Checks a case against the reference, then times it. @throws GpuError if its kernels do not run */
 export async function runCase(
   gpu: Gpu,
-  clock: Clock,
+  clock: Stopwatch,
   peak: Peak,
   each: KernelCase,
 ): Promise<CaseResult> {

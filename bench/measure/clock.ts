@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { workerNanosecondsBetween, workerTimes } from '../worker-time.ts';
+import type { Lapse, Stopwatch } from './stopwatch.ts';
 
 /**
  * What a time in a table means.
@@ -10,14 +11,8 @@ import { workerNanosecondsBetween, workerTimes } from '../worker-time.ts';
  */
 export type ClockKind = 'cpu' | 'wall';
 
-export interface Lapse {
-  /** Milliseconds by the clock in use. */
-  readonly milliseconds: number;
-  readonly wall: number;
-}
-
 /** Measures work on one device by the best clock there is for it. */
-export class Clock {
+export class Clock implements Stopwatch {
   readonly kind: ClockKind;
   readonly cores = availableParallelism();
 

@@ -1,7 +1,6 @@
 import { type Gpu, openAdapter } from '../../src/gpu/gpu.ts';
 import { openNodeAdapter } from '../../src/gpu/node-adapter.ts';
 import type { TuneChoice } from '../../src/gpu/tuning/tune-mode.ts';
-import type { Submitter } from './repeat.ts';
 
 /** What WebGPU guarantees everywhere (specification, section "Limits"). */
 const DEFAULT_LIMITS = {
@@ -31,15 +30,4 @@ export async function openDefaultGpu(options: {
     description,
     ...(options.tune && { tune: options.tune }),
   });
-}
-
-/**
- * A device as something that work can be timed on. The recorder is asked directly: `gpu.flush` would
- * count the work as something that the next `gpu.read` has to sleep for, long after it is done.
- */
-export function submitterOf(gpu: Gpu): Submitter {
-  return {
-    flush: () => gpu.recorder.flush(),
-    done: () => gpu.device.queue.onSubmittedWorkDone(),
-  };
 }

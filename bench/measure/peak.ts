@@ -2,9 +2,9 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from '../../kernels/kernel.ts';
 import { linearMain, linearWorkgroups } from '../../kernels/linear.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import type { Clock } from './clock.ts';
-import { submitterOf } from './device.ts';
 import { repeat } from './repeat.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import { submitterOf } from './submitter.ts';
 
 /*
  * What the adapter can do at best, measured: the shares in the tables are of these two.
@@ -85,7 +85,7 @@ export interface Peak {
 const COPIED = 64 * 2 ** 20;
 
 /** Measures what the adapter reaches at best. */
-export async function measurePeak(gpu: Gpu, clock: Clock): Promise<Peak> {
+export async function measurePeak(gpu: Gpu, clock: Stopwatch): Promise<Peak> {
   const time = async (kernel: Kernel, source: Float32Array, resultBytes: number) => {
     const [input, output] = [gpu.upload(source), gpu.allocate(resultBytes)];
     const timing = await repeat(submitterOf(gpu), clock, () => gpu.run(kernel, [input, output]));

@@ -1,5 +1,5 @@
-import type { Clock, Lapse } from './clock.ts';
 import { type Repeats, summariseRepeats } from './statistics.ts';
+import type { Lapse, Stopwatch } from './stopwatch.ts';
 
 /** Whatever runs recorded work: our device, or a peer's. */
 export interface Submitter {
@@ -42,7 +42,7 @@ const SLEEP = 0.8;
  */
 export async function repeat(
   device: Submitter,
-  clock: Clock,
+  clock: Stopwatch,
   record: () => void,
   { sample = 25, repeats = 9, budget = 1500 }: RepeatOptions = {},
 ): Promise<Timing> {

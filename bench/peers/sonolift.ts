@@ -12,8 +12,8 @@ import { type PerceptualFile, readPerceptual } from '../../src/run/perceptual.ts
 import { convolutionSizes } from '../cases/convolution.ts';
 import { noise } from '../cases/kernel-case.ts';
 import { Clock } from '../measure/clock.ts';
-import { submitterOf } from '../measure/device.ts';
 import { repeat } from '../measure/repeat.ts';
+import { submitterOf } from '../measure/submitter.ts';
 import { type StepShape, shapeText } from '../step/step-shape.ts';
 import { stepImages, TrainingStep } from '../step/training-step.ts';
 import {
