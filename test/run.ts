@@ -59,6 +59,10 @@ function programOf(packageName: string, bin: string): string {
 function allJobs(full: boolean): Job[] {
   const checks: Job[] = [
     { name: 'check: types (tsc --noEmit)', args: [programOf('typescript', 'tsc'), '--noEmit'] },
+    {
+      name: 'check: types of the demo page (tsc -p web)',
+      args: [programOf('typescript', 'tsc'), '-p', 'web', '--noEmit'],
+    },
     { name: 'check: style (biome check)', args: [programOf('@biomejs/biome', 'biome'), 'check'] },
   ].map((check) => ({ ...check, slow: false, read: (_output, ending) => outcomeOfCheck(ending) }));
   const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })

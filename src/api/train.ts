@@ -4,6 +4,7 @@ export * from '../data/fit.ts';
 export * from '../data/loader.ts';
 export * from '../data/pairs.ts';
 export * from '../data/simulator/simulator.ts';
+export { TISSUES, type Tissue } from '../data/simulator/tissues.ts';
 export * from '../data/split.ts';
 export * from '../embed/pair-trainer.ts';
 export type { Batch as DeviceBatch, Method, StepContext } from '../methods/method.ts';
@@ -22,9 +23,11 @@ export {
   STATE_FILE,
   stepFolderName,
 } from '../run/checkpoint-files.ts';
+export type { TrainingState } from '../run/checkpoint-state.ts';
 export { methodTensors, restoreNetworks, restoreOptimisers } from '../run/method-state.ts';
-export type { OptionValues } from '../run/option-values.ts';
+export type { OptionSpec, OptionValues } from '../run/option-values.ts';
 export type { TrainConfiguration } from '../train/configuration.ts';
+export { TRAIN_OPTIONS } from '../train/options.ts';
 export {
   configureTraining,
   type RunStep,

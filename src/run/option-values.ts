@@ -21,6 +21,15 @@ export interface OptionSpec {
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 export type OptionValue = string | number | boolean | undefined;
 
+export interface ProgramSpec {
+  /** As a user types it, e.g. `npx tsx src/train`. */
+  readonly command: string;
+  readonly summary: string;
+  readonly options: OptionSpecs;
+  /** Name of further arguments, if any are taken. */
+  readonly positionals?: string;
+}
+
 export type OptionValues = Readonly<Record<string, OptionValue>>;
 
 /** Every option with its default, undefined where it has none. */

@@ -4,23 +4,14 @@ import { UsageError } from '../errors.ts';
 import { readFailure } from '../files.ts';
 import {
   convertOption,
-  type OptionSpecs,
   type OptionValue,
   type OptionValues,
   optionDefaults,
   optionType,
+  type ProgramSpec,
 } from './option-values.ts';
 
 export * from './option-values.ts';
-
-export interface ProgramSpec {
-  /** As a user types it, e.g. `npx tsx src/train`. */
-  readonly command: string;
-  readonly summary: string;
-  readonly options: OptionSpecs;
-  /** Name of further arguments, if any are taken. */
-  readonly positionals?: string;
-}
 
 export interface ParsedOptions {
   readonly values: OptionValues;

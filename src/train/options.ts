@@ -8,8 +8,7 @@ import { INITIALISERS } from '../nn/initialisers.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
 import { DROPOUT_SITES, PADDING_MODES } from '../nn/unet.ts';
 import { UPSAMPLES } from '../nn/upsample.ts';
-import { type OptionSpecs, TUNE_OPTION } from '../run/option-values.ts';
-import type { ProgramSpec } from '../run/options.ts';
+import { type OptionSpecs, type ProgramSpec, TUNE_OPTION } from '../run/option-values.ts';
 
 /** Three halvings and two 4x4 convolutions of the discriminator leave one value of this. */
 const SMALLEST_SIZE = 24;
