@@ -1,5 +1,5 @@
 /** Uncompressed DICOM images as grey images. */
-import { type DataSet, parseDicom } from 'dicom-parser';
+import dicomParser, { type DataSet } from 'dicom-parser';
 import { DataError, type GrayImage, MAX_IMAGE_PIXELS } from 'sonolift';
 
 /** Transfer syntaxes without compression: implicit and explicit little endian, explicit big endian. */
@@ -40,7 +40,7 @@ export function isDicom(bytes: Uint8Array): boolean {
 export function decodeDicom(bytes: Uint8Array, name: string): GrayImage {
   let set: DataSet;
   try {
-    set = parseDicom(bytes);
+    set = dicomParser.parseDicom(bytes);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : JSON.stringify(cause);
     throw new DataError(`${name}: expected a readable DICOM file, found damage: ${reason}`, {

@@ -13,6 +13,21 @@ import type { NamedFile } from './data.ts';
 import { chooseOwnPairs, fillMethods, memoryLimit, readData, readOptions } from './form.ts';
 import { clearSamples, showSamples } from './samples-view.ts';
 
+/** One line a step, as `src/train` writes its `log.jsonl`. */
+function logLines(steps: readonly TimedStep[]): string {
+  const lines = steps.map(({ step, epoch, learningRate, milliseconds, losses }) =>
+    JSON.stringify({
+      step,
+      epoch,
+      lr: learningRate,
+      scale: 1,
+      seconds: milliseconds / 1000,
+      ...losses,
+    }),
+  );
+  return lines.map((line) => `${line}\n`).join('');
+}
+
 type State = 'idle' | 'busy' | 'running' | 'paused';
 
 /**
@@ -35,6 +50,7 @@ class TrainPanel {
   private hasRun = false;
   private isDone = false;
   private latest: TimedStep | undefined;
+  private log: TimedStep[] = [];
   private stepAtHiding = 0;
 
   constructor(onUse: (generator: Uint8Array) => void) {
@@ -96,6 +112,9 @@ class TrainPanel {
     button('generator-use').addEventListener('click', () =>
       this.exclusive(async () => this.onUse(await trainWorker().exportGenerator())),
     );
+    button('log-export').addEventListener('click', () => {
+      download('log.jsonl', logLines(this.log), 'application/jsonl');
+    });
     button('pairs-export').addEventListener('click', () =>
       this.exclusive(async () => {
         download('pairs.zip', await trainWorker().exportPairs(), 'application/zip');
@@ -135,6 +154,7 @@ class TrainPanel {
     this.hasRun = true;
     this.isDone = started.isDone;
     this.latest = undefined;
+    this.log = [];
     this.curves.clear();
     clearSamples();
     this.progress.max = steps;
@@ -145,7 +165,7 @@ class TrainPanel {
       .join(', ');
     const notices = started.notices.map((line) => `; ${line}`).join('');
     block('step-title').textContent = `Step ${started.step}`;
-    block('checkpoint-note').textContent =
+    block('run-note').textContent =
       `Runs on ${started.adapter}; ${train} pairs to train, ${val} to validate, ${test} to test; parameters ${sizes}${notices}`;
     this.checkpoint.forget();
   }
@@ -202,6 +222,7 @@ class TrainPanel {
 
   private show(step: TimedStep): void {
     this.latest = step;
+    this.log.push(step);
     this.curves.add(step);
     this.progress.value = step.step;
     const rate = step.learningRate.toPrecision(2);
@@ -222,7 +243,13 @@ class TrainPanel {
     pause.textContent = state === 'paused' ? 'Resume' : 'Pause';
     pause.disabled = state !== 'running' && (state !== 'paused' || this.isDone);
     button('train-step').disabled = state !== 'paused' || this.isDone;
-    for (const id of ['checkpoint-save', 'generator-export', 'generator-use', 'pairs-export']) {
+    for (const id of [
+      'checkpoint-save',
+      'generator-export',
+      'generator-use',
+      'log-export',
+      'pairs-export',
+    ]) {
       button(id).disabled = state !== 'paused';
     }
   }
