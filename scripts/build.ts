@@ -5,7 +5,15 @@
  *     npm run build
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +29,7 @@ const ENTRIES = {
   train: 'src/api/train.ts',
   metrics: 'src/api/metrics.ts',
   kernels: 'src/api/kernels.ts',
+  cli: 'src/cli.ts',
 } as const;
 
 /** Entries share chunks, so that a GpuError or Tensor of one is that of another. */
@@ -60,7 +69,23 @@ function buildTypes(): void {
   }
 }
 
+/** Puts the demo page's model into the package, where `npx sonolift enhance` looks for it. */
+function copyModel(): void {
+  const model = join(root, 'web', 'public', 'models', 'G_H.safetensors');
+  if (!existsSync(model)) {
+    console.warn(
+      `WARNING: ${model} is missing: this build has no bundled model (npm run demo:model)`,
+    );
+    return;
+  }
+  const target = join(root, 'dist', 'models');
+  mkdirSync(target, { recursive: true });
+  copyFileSync(model, join(target, 'G_H.safetensors'));
+  console.log('dist/models/G_H.safetensors');
+}
+
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 await build(OPTIONS);
 buildTypes();
+copyModel();
 for (const name of Object.keys(ENTRIES)) console.log(`dist/${name}.js`);

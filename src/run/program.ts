@@ -11,10 +11,11 @@ const LONGEST_MESSAGE = 2000;
 export async function runProgram(
   spec: ProgramSpec,
   main: (options: ParsedOptions) => Promise<void>,
+  args: readonly string[] = process.argv.slice(2),
 ): Promise<void> {
   outliveReaders();
   try {
-    const options = parseOptions(spec, process.argv.slice(2));
+    const options = parseOptions(spec, args);
     if (options.help) {
       process.stdout.write(formatHelp(spec));
       return;

@@ -11,10 +11,17 @@ const WEBGPU_FLAGS = [
 /**
  * Opens the headless Chromium of @sparticuz/chromium, or the one that SONOLIFT_CHROMIUM names.
  * @param webgpu false for a browser as it is where the graphics card is blocked
+ * @param flags further flags of Chromium's
  * @throws Error with the loader's complaint where it cannot run
  */
-export async function openChromium({ webgpu = true } = {}): Promise<Browser> {
+export async function openChromium({
+  webgpu = true,
+  flags = [],
+}: {
+  readonly webgpu?: boolean;
+  readonly flags?: readonly string[];
+} = {}): Promise<Browser> {
   const executablePath = process.env.SONOLIFT_CHROMIUM ?? (await chromium.executablePath());
-  const args = ['--no-sandbox', ...(webgpu ? WEBGPU_FLAGS : [])];
+  const args = ['--no-sandbox', ...(webgpu ? WEBGPU_FLAGS : []), ...flags];
   return playwright.launch({ executablePath, args, headless: true });
 }

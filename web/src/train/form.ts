@@ -53,7 +53,9 @@ export function parseMore(text: string): OptionValues {
     }
     if (value === undefined) throw new UsageError(`more options: ${words[i]} needs a value`);
     const isNumber = known.type === 'number' || typeof known.default === 'number';
-    options[name] = isNumber ? Number(value) : value;
+    const number = Number(value);
+    // What is no number is left for the option itself to refuse.
+    options[name] = isNumber && Number.isFinite(number) ? number : value;
   }
   return options;
 }
@@ -81,43 +83,44 @@ export function chooseOwnPairs(): void {
 /** The limit of device memory in MiB. */
 export const memoryLimit = (): number => numberOf('memory');
 
-/** Names of a checkpoint's state by those of the fields. */
-const STATE_FIELDS: Readonly<Record<string, string>> = {
-  size: 'size',
-  batch: 'batch',
-  seed: 'seed',
-  lr: 'learningRate',
+/** Options whose names in a checkpoint are not theirs in camel case. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  learningRate: 'lr',
+  paddingMode: 'padding',
 };
 
-/** Options of the architecture that have a field or can be given under "more options". */
-const SHAPES = ['ngf', 'ndf', 'levels', 'blocks', 'norm'] as const;
-
-/**
- * Sets the form to what a checkpoint says of its run. Options without a field stay as they are; where
- * they differ, starting says which.
- */
-export function fillFrom({ architecture, extra = {} }: TrainingState): void {
-  field('method').value = architecture.method;
-  for (const [name, source] of Object.entries(STATE_FIELDS)) {
-    if (extra[source] !== undefined) field(name).value = String(extra[source]);
-  }
-  const more = { ...parseMoreQuietly(field('more').value) };
-  for (const name of SHAPES) {
-    const value = architecture[name];
-    if (value === undefined) delete more[name];
-    else if (name === 'ngf' || name === 'ndf') field(name).value = String(value);
-    else more[name] = String(value);
-  }
-  if (typeof extra.perceptual === 'string') more.perceptual = extra.perceptual;
-  field('more').value = Object.entries(more)
-    .map(([name, value]) => `--${name} ${String(value)}`)
-    .join(' ');
+/** The option of a checkpoint's field; undefined where it is none (`pairs`, `channels`). */
+function optionOf(key: string): string | undefined {
+  const kebab = key.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
+  const name = OTHER_NAMES[key] ?? kebab;
+  return Object.hasOwn(TRAIN_OPTIONS, name) ? name : undefined;
 }
 
-function parseMoreQuietly(text: string): OptionValues {
-  try {
-    return parseMore(text);
-  } catch {
-    return {};
+/**
+ * The options that a checkpoint's state tells of, as on the command line: all that decide whether a run
+ * goes on as it would have.
+ */
+export function optionsOf({ architecture, extra = {} }: TrainingState): OptionValues {
+  const options: Record<string, string | number> = {};
+  // What falls how is told by the names of the fall alone.
+  if (extra.lrDecay !== undefined) options.schedule = 'linear';
+  if (extra.lrEvery !== undefined) options.schedule = 'step';
+  for (const [key, value] of Object.entries({ ...architecture, ...extra })) {
+    const name = optionOf(key);
+    if (name === undefined) continue;
+    if (typeof value === 'boolean') options[name] = value ? 'on' : 'off';
+    else if (TRAIN_OPTIONS[name].choices) options[name] = String(value);
+    else if (typeof value === 'number' || typeof value === 'string') options[name] = value;
   }
+  return options;
+}
+
+/** Sets the form to what a checkpoint says of its run. */
+export function fillFrom(state: TrainingState): void {
+  const more: string[] = [];
+  for (const [name, value] of Object.entries(optionsOf(state))) {
+    if (FIELDS.some((known) => known === name)) field(name).value = String(value);
+    else more.push(`--${name} ${String(value)}`);
+  }
+  field('more').value = more.join(' ');
 }

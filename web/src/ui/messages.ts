@@ -42,7 +42,11 @@ const ADVICE: Readonly<Record<string, string>> = {
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const reason = 'reason' in error ? String(error.reason) : '';
-  const text = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}`;
+  // Names of files and options keep their case.
+  const text = error.message.replace(
+    /^[a-z]+(?= )/,
+    (word) => word[0].toUpperCase() + word.slice(1),
+  );
   const sentence = /[.!?]$/.test(text) ? text : `${text}.`;
   return ADVICE[reason] ? `${sentence} ${ADVICE[reason]}` : sentence;
 }

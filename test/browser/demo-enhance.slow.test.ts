@@ -1,0 +1,231 @@
+/** The enhance tab of the demo page in real Chromium. */
+import jpeg from 'jpeg-js';
+import type { Page } from 'playwright-core';
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { decodeImage } from '../../src/data/decode-image.ts';
+import { encodePng, type GrayImage, quantise } from '../../src/data/image.ts';
+import { loadGenerator } from '../../src/embed/generator.ts';
+import { scoreImages } from '../../src/embed/score-images.ts';
+import { swiftShaderRunsHere } from '../../src/gpu/swiftshader.ts';
+import { serializeSafetensors } from '../../src/nn/safetensors.ts';
+import { openGpu } from '../../src/node.ts';
+import { decodeDicom } from '../../web/src/images/dicom.ts';
+import { dicomFile } from '../support/dicom-file.ts';
+import { largestDifference, randomImage, tinyGenerator } from '../support/tiny-generator.ts';
+import { bring, choose, downloaded } from './demo-files.ts';
+import { canvasPixels, type Demo, openDemo, waitForText, withDemo } from './demo-page.ts';
+
+const suite = createSuite('demo: enhance');
+
+/** Grey levels of 8 bits; one, where a value lies next to the middle of two. */
+const TOLERANCE = 1;
+
+const IMAGE = randomImage(40, 28, 1);
+const REFERENCE = randomImage(40, 28, 2);
+const DONE = /^Enhanced .* in \d+ ms on ./;
+
+/** What Node makes of an image, in 8 bits. */
+let expected: (image: GrayImage) => Promise<Uint8Array>;
+let model: Uint8Array;
+
+async function assertShown(page: Page, image: GrayImage, what: string): Promise<void> {
+  await page.check('input[value="enhanced"]');
+  const difference = largestDifference(
+    await canvasPixels(page, 'canvas-under'),
+    await expected(image),
+  );
+  console.log(`${what}: largest difference ${difference} of 255`);
+  assert.ok(difference <= TOLERANCE, `${what}: ${difference}`);
+}
+
+async function prepare(): Promise<Demo> {
+  const gpu = await openGpu();
+  const tiny = await tinyGenerator(gpu);
+  model = tiny.bytes;
+  const generator = await loadGenerator(gpu, model);
+  expected = async (image) => quantise(await generator.enhance(image));
+  return openDemo(model, {
+    flags: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+  });
+}
+
+if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
+  console.log('demo: skipped, the bundled Chromium is for Linux x64; set SONOLIFT_CHROMIUM');
+  suite.skip('the page enhances as Node does');
+} else {
+  const demo = await prepare();
+  suite.after(() => demo.close());
+
+  suite('PNG, JPEG and DICOM, dropped, pasted and chosen, are enhanced as in Node', async () => {
+    await withDemo(demo, {}, async (page) => {
+      await waitForText(
+        page,
+        'model-state',
+        /^Model: the bundled model \(proposed, ngf 2, levels 4/,
+      );
+      const png = encodePng(IMAGE);
+      await bring(page, 'drop', 'enhance-drop', { name: 'scan.png', bytes: png });
+      await waitForText(page, 'enhance-status', /^Enhanced scan \(40x28\) in/);
+      await assertShown(page, decodeImage(png, 'scan.png'), 'PNG, dropped');
+
+      const saved = await downloaded(page, 'enhance-download');
+      assert.is(saved.name, 'scan-enhanced.png');
+      const levels = quantise(decodeImage(saved.bytes, saved.name));
+      assert.ok(
+        largestDifference(levels, await expected(decodeImage(png, 'scan.png'))) <= TOLERANCE,
+      );
+
+      const rgba = new Uint8Array(4 * 32 * 16).map((_, i) => (i % 4 === 3 ? 255 : (7 * i) & 255));
+      const { data } = jpeg.encode({ width: 32, height: 16, data: rgba }, 90);
+      const photo = { name: 'photo.jpg', bytes: new Uint8Array(data) };
+      await bring(page, 'paste', 'panel-enhance', photo);
+      await waitForText(page, 'enhance-status', /^Enhanced photo \(32x16\)/);
+      await assertShown(page, decodeImage(photo.bytes, 'photo.jpg'), 'JPEG, pasted');
+
+      const values = Array.from({ length: 24 * 16 }, (_, i) => (i * 89) % 4096);
+      const dicom = dicomFile({ width: 24, height: 16, bits: 16, values });
+      await choose(page, 'enhance-file', { name: 'scan.dcm', bytes: dicom });
+      await waitForText(page, 'enhance-status', /^Enhanced scan \(24x16\)/);
+      await assertShown(page, decodeDicom(dicom, 'scan.dcm'), 'DICOM, chosen');
+    });
+  });
+
+  suite('views, scores, slider by keyboard', async () => {
+    await withDemo(demo, {}, async (page) => {
+      await waitForText(page, 'model-state', /^Model/);
+      await choose(page, 'enhance-file', { name: 'scan.png', bytes: encodePng(IMAGE) });
+      await waitForText(page, 'enhance-status', DONE);
+      assert.not.ok(await page.isVisible('#scores'));
+      await page.click('summary');
+      await choose(page, 'reference-file', { name: 'high.png', bytes: encodePng(REFERENCE) });
+      await page.waitForSelector('#scores td:nth-child(3):has-text("dB")');
+      const read = (image: GrayImage) => decodeImage(encodePng(image), 'image');
+      const { psnr } = scoreImages(read(IMAGE), read(REFERENCE));
+      const shown = await page.textContent('#scores tbody tr:first-child td');
+      assert.is(shown, `${psnr.toFixed(2)} dB`);
+
+      await page.focus('#slider');
+      await page.keyboard.press('Home');
+      const split = 'getComputedStyle(stage).getPropertyValue("--split")';
+      assert.is(await page.evaluate(split), '0%');
+      await page.check('input[value="reference"]');
+      assert.equal(await canvasPixels(page, 'canvas-under'), [...quantise(read(REFERENCE))]);
+      await page.check('input[value="difference"]');
+      assert.match(await waitForText(page, 'view-note', /minus reference/), /of 255 grey levels/);
+      assert.ok((await canvasPixels(page, 'canvas-under')).some((level) => level > 0));
+      assert.not.ok(await page.isVisible('#slider'));
+    });
+  });
+
+  suite('what cannot be used is named, and what was there stays', async () => {
+    await withDemo(demo, {}, async (page) => {
+      await waitForText(page, 'model-state', /^Model/);
+      const good = encodePng(IMAGE);
+      await choose(page, 'enhance-file', { name: 'good.png', bytes: good });
+      await waitForText(page, 'enhance-status', DONE);
+      const refused = async (name: string, bytes: Uint8Array, message: RegExp) => {
+        await choose(page, 'enhance-file', { name, bytes });
+        console.log(await waitForText(page, 'enhance-error', message));
+        await assertShown(page, decodeImage(good, 'good.png'), `after ${name}`);
+      };
+      await refused(
+        'text.png',
+        new TextEncoder().encode('not an image'),
+        /text.png: expected a PNG/,
+      );
+      const corrupt = good.slice();
+      corrupt.fill(0x55, 60, 90);
+      await refused(
+        'corrupt.png',
+        corrupt,
+        /corrupt.png: expected a readable PNG image, found damage/,
+      );
+      const huge = good.slice();
+      new DataView(huge.buffer).setUint32(16, 20_000);
+      new DataView(huge.buffer).setUint32(20, 20_000);
+      await refused('huge.png', huge, /huge.png: image size .* found 20000x20000/);
+      const values = [1, 2, 3, 4];
+      const syntax = '1.2.840.10008.1.2.4.90';
+      const packed = dicomFile({ width: 2, height: 2, values, transferSyntax: syntax });
+      await refused('packed.dcm', packed, /only uncompressed images are read/);
+
+      const other = serializeSafetensors(new Map(), { architecture: '{"method":"other"}' });
+      await choose(page, 'model-file', { name: 'other.safetensors', bytes: other });
+      await waitForText(page, 'enhance-error', /architecture.method: expected proposed or/);
+      await choose(page, 'model-file', { name: 'cut.safetensors', bytes: model.slice(0, 900) });
+      await waitForText(page, 'enhance-error', /safetensors/);
+      await page.click('#enhance-run');
+      await waitForText(page, 'enhance-status', DONE);
+      await assertShown(page, decodeImage(good, 'good.png'), 'after other models');
+    });
+  });
+
+  suite('memory that is refused and a GPU that crashes: told, and gone on from', async () => {
+    const expectedNoise = /GPU|gpu|WebGL|context|device/;
+    await withDemo(demo, { expected: expectedNoise }, async (page) => {
+      await waitForText(page, 'model-state', /^Model/);
+      await page.click('summary');
+      await page.fill('#enhance-memory', '1');
+      await page.press('#enhance-memory', 'Tab');
+      const image = randomImage(512, 384);
+      const bytes = encodePng(image);
+      await choose(page, 'enhance-file', { name: 'large.png', bytes });
+      console.log(
+        await waitForText(page, 'enhance-error', /[Mm]emory budget .* exceeded.* Take tiles/),
+      );
+      await page.fill('#enhance-memory', '0');
+      await page.press('#enhance-memory', 'Tab');
+      await choose(page, 'enhance-file', { name: 'scan.png', bytes: encodePng(IMAGE) });
+      await waitForText(page, 'enhance-status', /^Enhanced scan \(40x28\)/);
+
+      const session = await demo.browser.newBrowserCDPSession();
+      await session.send('Browser.crashGpuProcess');
+      // The loss may be noticed before the next call, which then opens a device anew, or by it.
+      const until = Date.now() + 60_000;
+      for (;;) {
+        await page.click('#enhance-run');
+        await page.waitForFunction('document.getElementById("enhance-run").disabled === false');
+        const error = await page.textContent('#enhance-error');
+        if (!error) break;
+        console.log(error);
+        assert.match(error, /Nothing you chose is gone|usable graphics adapter/);
+        assert.ok(Date.now() < until, error);
+        await page.waitForTimeout(500);
+      }
+      await assertShown(page, decodeImage(encodePng(IMAGE), 'scan.png'), 'after a crash');
+    });
+  });
+
+  suite('large images go in tiles and can be stopped', async () => {
+    await withDemo(demo, {}, async (page) => {
+      await waitForText(page, 'model-state', /^Model/);
+      await page.click('summary');
+      await page.selectOption('#tile', '256');
+      await choose(page, 'enhance-file', {
+        name: 'wide.png',
+        bytes: encodePng(randomImage(20_000, 20)),
+      });
+      await page.waitForSelector('#enhance-progress:not([hidden])');
+      await page.click('#enhance-cancel');
+      await waitForText(page, 'enhance-status', /^Stopped\.$/);
+      assert.ok(await page.isEnabled('#enhance-run'));
+    });
+  });
+
+  suite('a camera is enhanced live', async () => {
+    await withDemo(demo, {}, async (page) => {
+      await waitForText(page, 'model-state', /^Model/);
+      await page.selectOption('#live-side', '128');
+      await page.click('#webcam');
+      const rate = await waitForText(page, 'live-status', /frames per second/);
+      console.log(rate);
+      assert.match(rate, /^camera: 128x96, [\d.]+ frames per second$/);
+      assert.ok(new Set(await canvasPixels(page, 'live-canvas')).size > 8);
+      await page.click('#live-stop');
+      await waitForText(page, 'live-status', /^Stopped/);
+    });
+  });
+}
+
+suite.run();
