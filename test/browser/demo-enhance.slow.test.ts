@@ -185,7 +185,7 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       const until = Date.now() + 60_000;
       for (;;) {
         await page.click('#enhance-run');
-        await page.waitForFunction('document.getElementById("enhance-run").disabled === false');
+        await page.waitForSelector('#enhance-run:not([disabled])');
         const error = await page.textContent('#enhance-error');
         if (!error) break;
         console.log(error);

@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readImage } from '../../src/data/image.node.ts';
+import { encodePng } from '../../src/data/image.ts';
 import { loadGenerator } from '../../src/embed/generator.ts';
 import { swiftShaderRunsHere } from '../../src/gpu/swiftshader.ts';
 import { openGpu } from '../../src/node.ts';
@@ -21,6 +23,8 @@ const suite = createSuite('package');
 const folder = mkdtempSync(join(tmpdir(), 'sonolift-package-'));
 const project = join(folder, 'project');
 const TOLERANCE = 1e-5;
+/** The model that a checkout bundles; the demo page serves it from here. */
+const MODEL = join(ROOT, 'web', 'public', 'models', 'G_H.safetensors');
 
 interface Ran {
   readonly status: number | null;
@@ -75,6 +79,8 @@ suite('holds the build, its maps and types, and no sources or tests', () => {
     'dist/index.js.map',
     'dist/types/src/index.d.ts',
     'LICENSE',
+    'dist/cli.js',
+    ...(existsSync(MODEL) ? ['dist/models/G_H.safetensors'] : []),
   ]) {
     assert.ok(files.includes(`package/${name}`), name);
   }
@@ -177,6 +183,34 @@ if (install.status !== 0 && isOffline(install.output)) {
     ]) {
       runNode([tsc, ...common, ...modules, 'typed.ts'], project);
     }
+  });
+
+  suite('npx sonolift enhances with the bundled model, or says that there is none', async () => {
+    const program = join(project, 'node_modules', '.bin', 'sonolift');
+    writeFileSync(join(project, 'scan.png'), encodePng(randomImage(45, 32)));
+    const enhance = ['enhance', 'scan.png', '--out', 'enhanced'];
+    const bundled = join(project, 'node_modules', 'sonolift', 'dist', 'models');
+    const first = run(program, enhance, project);
+    if (existsSync(MODEL)) {
+      assert.is(first.status, 0, first.output);
+    } else {
+      console.log('package: no model is bundled yet; a tiny one stands in for it');
+      assert.is(first.status, 4, first.output);
+      assert.match(first.output, /no bundled model .* name one with --checkpoint/);
+      assert.not.ok(existsSync(join(project, 'enhanced')));
+    }
+    const gpu = await openGpu();
+    const { bytes } = await tinyGenerator(gpu);
+    const scan = readImage(join(project, 'scan.png'));
+    const expected = (await (await loadGenerator(gpu, bytes)).enhance(scan)).data;
+    gpu.close();
+    mkdirSync(bundled, { recursive: true });
+    writeFileSync(join(bundled, 'G_H.safetensors'), bytes);
+    const { status, output } = run(program, enhance, project);
+    assert.is(status, 0, output);
+    const found = readImage(join(project, 'enhanced', 'scan.png'));
+    assert.ok(largestDifference(found.data, expected) <= 0.5 / 255 + TOLERANCE);
+    assert.match(run(program, ['--version'], project).output, /^\d+\.\d+\.\d+\n$/);
   });
 
   suite('enhances in Node and in a page as the sources do', async () => {

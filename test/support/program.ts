@@ -15,6 +15,8 @@ export const PROGRAMS = {
   enhance: 'src/enhance/index.ts',
   simulate: 'src/data/simulate.ts',
   first: 'scripts/first-run.ts',
+  cli: 'src/cli.ts',
+  bundle: 'scripts/bundle-model.ts',
 } as const;
 export type ProgramName = keyof typeof PROGRAMS;
 
