@@ -13,7 +13,7 @@ import type { Schedule } from '../nn/schedules.ts';
 import { architectureMetadata } from '../run/architecture-metadata.ts';
 import { type CheckpointContent, checkpointFiles } from '../run/checkpoint-files.ts';
 import { type EnhanceOptions, enhanceImage } from '../run/enhance-image.ts';
-import { ENHANCER_FILE, methodTensors } from '../run/method-state.ts';
+import { AVERAGE_FILE, ENHANCER_FILE, methodTensors } from '../run/method-state.ts';
 import { type OptionValues, optionValues } from '../run/option-values.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
 import { learningRateOf, type TrainConfiguration, trainConfiguration } from './configuration.ts';
@@ -65,25 +65,37 @@ export class TrainingRun {
   private readonly position: Position = { step: 0, epoch: 0, batchIndex: 0 };
   private best: Best = {};
 
-  /**
-   * @throws DataError if there is no pair; CheckpointError if the checkpoint is of another run;
-   *   UsageError for a perceptual loss whose weights only files have
-   */
-  constructor({ gpu, configuration, train, checkpoint }: TrainingRunInput) {
+  private constructor({ gpu, configuration, train }: TrainingRunInput) {
     this.gpu = gpu;
     this.configuration = configuration;
     this.schedule = learningRateOf(configuration);
     this.loader = trainingLoader(train, configuration);
-    if (checkpoint) expectSameRun(checkpoint, configuration, this.loader.pairCount);
     this.perceptual = openDistance(gpu, configuration.perceptual);
     this.method = configuration.method.create(gpu, this.perceptual);
-    if (!checkpoint) return;
+  }
+
+  /**
+   * Makes the networks of a run, or takes them from a checkpoint.
+   * @throws DataError if there is no pair; CheckpointError if the checkpoint is of another run;
+   *   UsageError for a perceptual loss whose weights only files have; GpuError if memory is refused
+   */
+  static async open(input: TrainingRunInput): Promise<TrainingRun> {
+    const { gpu, configuration, checkpoint, train } = input;
+    if (checkpoint) expectSameRun(checkpoint, configuration, train.pairs.length);
+    const run = new TrainingRun(input);
     try {
-      restoreMethod(this.method, checkpoint);
+      // Making a method may record commands, which must be done before a checkpoint's tensors are written.
+      await gpu.flush();
+      if (checkpoint) run.restore(checkpoint);
     } catch (error) {
-      this.dispose();
+      run.dispose();
       throw error;
     }
+    return run;
+  }
+
+  private restore(checkpoint: CheckpointContent): void {
+    restoreMethod(this.method, checkpoint);
     const { step, epoch, batchIndex, best } = checkpoint.state;
     Object.assign(this.position, { step, epoch, batchIndex });
     this.best = best;
@@ -170,11 +182,14 @@ export class TrainingRun {
     return files;
   }
 
-  /** The generator as it is now, as the bytes of a `G_H.safetensors` that `loadGenerator` reads. */
+  /**
+   * The generator as it is now, or its exponential average if the run keeps one, as the bytes of a
+   * `G_H.safetensors` that `loadGenerator` reads.
+   */
   async exportGenerator(): Promise<Uint8Array> {
-    const { [ENHANCER_FILE]: tensors } = await methodTensors(this.method);
+    const files = await methodTensors(this.method);
     return serializeSafetensors(
-      tensors,
+      files[AVERAGE_FILE] ?? files[ENHANCER_FILE],
       architectureMetadata(this.configuration.method.architecture),
     );
   }

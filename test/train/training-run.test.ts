@@ -19,7 +19,7 @@ const STOP = 4;
 
 const TINY = { size: 32, ngf: 2, ndf: 2, batch: 2, epochs: 9, seed: 5, flip: 'on' };
 const RUNS: readonly OptionValues[] = [
-  { ...TINY, levels: 4, dropout: 0.5, perceptual: 'random-features', 'lr-every': 1 },
+  { ...TINY, levels: 4, dropout: 0.5, perceptual: 'random-features', 'lr-every': 1, ema: 0.9 },
   { ...TINY, method: 'cyclegan', protocol: 'native', blocks: 1, 'pool-size': 2 },
 ];
 
@@ -55,7 +55,7 @@ async function inMemory(options: OptionValues, steps: number, from?: Map<string,
       return bytes;
     }));
   const configuration = configureTraining(options);
-  const run = new TrainingRun({ gpu, configuration, train: PAIRS, checkpoint });
+  const run = await TrainingRun.open({ gpu, configuration, train: PAIRS, checkpoint });
   try {
     const losses: Record<string, number>[] = [];
     while (run.step < steps) losses.push({ ...(await run.trainStep()).losses });

@@ -103,7 +103,12 @@ async function openRun(): Promise<TrainingRun> {
   const gpu = await device.open();
   if (run) return run;
   const checkpoint = kept && (await readFiles('state kept', kept));
-  run = new TrainingRun({ gpu, configuration: configureTraining(options), train, checkpoint });
+  run = await TrainingRun.open({
+    gpu,
+    configuration: configureTraining(options),
+    train,
+    checkpoint,
+  });
   return run;
 }
 
@@ -150,7 +155,7 @@ const service = {
       const train = selectPairs(source, split.train);
       const samples = await samplePairs(selectPairs(source, held), configuration);
       const gpu = await device.open();
-      const next = new TrainingRun({ gpu, configuration, train, checkpoint: content });
+      const next = await TrainingRun.open({ gpu, configuration, train, checkpoint: content });
       run?.dispose();
       run = next;
       plan = { options, train, samples, source, kept: undefined, keptStep: -1, keptAt: 0 };
