@@ -14,7 +14,7 @@ const CONFIGURATION = fileURLToPath(new URL('../../web/vite.config.ts', import.m
 const MODEL = '/models/G_H.safetensors';
 
 /** Milliseconds to wait for anything; CPU drivers compile slowly, and other work may share the machine. */
-const LIMIT = Number(process.env.SONOLIFT_TEST_PATIENCE ?? 240) * 1000;
+export const LIMIT = Number(process.env.SONOLIFT_TEST_PATIENCE ?? 300) * 1000;
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
