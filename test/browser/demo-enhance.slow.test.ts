@@ -25,6 +25,26 @@ const IMAGE = randomImage(40, 28, 1);
 const REFERENCE = randomImage(40, 28, 2);
 const DONE = /^Enhanced .* in \d+ ms on ./;
 
+/** Records a second of moving squares in the page, as the bytes of a WebM file. */
+const RECORD_VIDEO = `new Promise((resolve, reject) => {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [96, 64];
+  const context = canvas.getContext('2d');
+  const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: 'video/webm' });
+  const parts = [];
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  recorder.onerror = () => reject(new Error('no recording'));
+  recorder.onstop = async () =>
+    resolve([...new Uint8Array(await new Blob(parts).arrayBuffer())]);
+  recorder.start();
+  let x = 0;
+  const timer = setInterval(() => {
+    context.fillStyle = x % 2 ? '#ddd' : '#444';
+    context.fillRect((x++ * 5) % 96, 8, 30, 40);
+  }, 40);
+  setTimeout(() => { clearInterval(timer); recorder.stop(); }, 1500);
+})`;
+
 /** What Node makes of an image, in 8 bits. */
 let expected: (image: GrayImage) => Promise<Uint8Array>;
 let model: Uint8Array;
@@ -210,6 +230,22 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       await page.click('#enhance-cancel');
       await waitForText(page, 'enhance-status', /^Stopped\.$/);
       assert.ok(await page.isEnabled('#enhance-run'));
+    });
+  });
+
+  suite('a video file is enhanced live, and one that is none is named', async () => {
+    await withDemo(demo, {}, async (page) => {
+      await waitForText(page, 'model-state', /^Model/);
+      const text = new TextEncoder().encode('no video');
+      await choose(page, 'video-file', { name: 'text.webm', bytes: text });
+      await waitForText(page, 'live-error', /^text.webm: this browser cannot decode it/);
+      const video = Uint8Array.from(await page.evaluate<number[]>(RECORD_VIDEO));
+      await choose(page, 'video-file', { name: 'scan.webm', bytes: video });
+      const rate = await waitForText(page, 'live-status', /frames per second/);
+      console.log(rate);
+      assert.match(rate, /^scan.webm: 96x64, [\d.]+ frames per second$/);
+      await page.click('#live-stop');
+      await waitForText(page, 'live-status', /^Stopped/);
     });
   });
 
