@@ -8,7 +8,7 @@ export { TISSUES, type Tissue } from '../data/simulator/tissues.ts';
 export * from '../data/split.ts';
 export * from '../embed/pair-trainer.ts';
 export type { Batch as DeviceBatch, Method, StepContext } from '../methods/method.ts';
-export { METHOD_NAMES } from '../methods/methods.ts';
+export { findMethod, METHOD_NAMES } from '../methods/methods.ts';
 export {
   PROPOSED_DEFAULTS,
   ProposedMethod,

@@ -1,6 +1,12 @@
 /** The form of the training tab as options of `src/train`, and back. */
 import { UsageError } from 'sonolift';
-import { METHOD_NAMES, type OptionValues, TRAIN_OPTIONS, type TrainingState } from 'sonolift/train';
+import {
+  findMethod,
+  METHOD_NAMES,
+  type OptionValues,
+  TRAIN_OPTIONS,
+  type TrainingState,
+} from 'sonolift/train';
 import { element } from '../ui/elements.ts';
 import type { DataChoice, NamedFile } from './data.ts';
 
@@ -102,12 +108,15 @@ function optionOf(key: string): string | undefined {
  */
 export function optionsOf({ architecture, extra = {} }: TrainingState): OptionValues {
   const options: Record<string, string | number> = {};
+  const known = findMethod(architecture.method)?.defaults('paper', Number(extra.size)) ?? {};
   // What falls how is told by the names of the fall alone.
   if (extra.lrDecay !== undefined) options.schedule = 'linear';
   if (extra.lrEvery !== undefined) options.schedule = 'step';
   for (const [key, value] of Object.entries({ ...architecture, ...extra })) {
     const name = optionOf(key);
     if (name === undefined) continue;
+    // Told of every run, but an option of few methods.
+    if (name === 'pairing' && !Object.hasOwn(known, name)) continue;
     if (typeof value === 'boolean') options[name] = value ? 'on' : 'off';
     else if (TRAIN_OPTIONS[name].choices) options[name] = String(value);
     else if (typeof value === 'number' || typeof value === 'string') options[name] = value;
