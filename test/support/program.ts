@@ -15,10 +15,12 @@ export const PROGRAMS = {
   enhance: 'src/enhance/index.ts',
   simulate: 'src/data/simulate.ts',
   first: 'scripts/first-run.ts',
-  cli: 'src/cli.ts',
-  bundle: 'scripts/bundle-model.ts',
 } as const;
-export type ProgramName = keyof typeof PROGRAMS;
+
+/** Programs with other rules for their options. */
+const OTHERS = { cli: 'src/cli.ts', bundle: 'scripts/bundle-model.ts' } as const;
+const PATHS = { ...PROGRAMS, ...OTHERS };
+export type ProgramName = keyof typeof PATHS;
 
 /** How a program ended and what it printed. */
 export interface Ended {
@@ -47,7 +49,7 @@ export function runProgram(
 ): Promise<Ended> {
   const preload = disk ? ['--import', new URL('full-disk.ts', import.meta.url).href] : [];
   const room = disk && { SONOLIFT_TEST_DISK: disk.folder, SONOLIFT_TEST_ROOM: String(disk.room) };
-  const node = [...process.execArgv, ...preload, join(ROOT, PROGRAMS[program])];
+  const node = [...process.execArgv, ...preload, join(ROOT, PATHS[program])];
   const child = spawn(process.execPath, [...node, ...args.map(String)], {
     cwd: ROOT,
     env: { ...process.env, NO_COLOR: '1', ...room, ...env },

@@ -89,16 +89,11 @@ export function chooseOwnPairs(): void {
 /** The limit of device memory in MiB. */
 export const memoryLimit = (): number => numberOf('memory');
 
-/** Options whose names in a checkpoint are not theirs in camel case. */
-const OTHER_NAMES: Readonly<Record<string, string>> = {
-  learningRate: 'lr',
-  paddingMode: 'padding',
-};
-
 /** The option of a checkpoint's field; undefined where it is none (`pairs`, `channels`). */
 function optionOf(key: string): string | undefined {
   const kebab = key.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
-  const name = OTHER_NAMES[key] ?? kebab;
+  // Two names are spelt shorter on the command line.
+  const name = kebab.replace(/^learning-rate/, 'lr').replace('padding-mode', 'padding');
   return Object.hasOwn(TRAIN_OPTIONS, name) ? name : undefined;
 }
 
@@ -108,20 +103,35 @@ function optionOf(key: string): string | undefined {
  */
 export function optionsOf({ architecture, extra = {} }: TrainingState): OptionValues {
   const options: Record<string, string | number> = {};
-  const known = findMethod(architecture.method)?.defaults('paper', Number(extra.size)) ?? {};
   // What falls how is told by the names of the fall alone.
   if (extra.lrDecay !== undefined) options.schedule = 'linear';
   if (extra.lrEvery !== undefined) options.schedule = 'step';
   for (const [key, value] of Object.entries({ ...architecture, ...extra })) {
     const name = optionOf(key);
     if (name === undefined) continue;
-    // Told of every run, but an option of few methods.
-    if (name === 'pairing' && !Object.hasOwn(known, name)) continue;
     if (typeof value === 'boolean') options[name] = value ? 'on' : 'off';
     else if (TRAIN_OPTIONS[name].choices) options[name] = String(value);
     else if (typeof value === 'number' || typeof value === 'string') options[name] = value;
   }
-  return options;
+  return withoutIdle(architecture.method, options);
+}
+
+/** Leaves out what the method does not take, or does not use beside its other options. */
+function withoutIdle(method: string, options: Readonly<Record<string, string | number>>) {
+  const kind = findMethod(method);
+  if (!kind) return options;
+  const { pairing: _, ...others } = options;
+  const hasPairing = Object.hasOwn(kind.defaults('paper', Number(options.size)), 'pairing');
+  const { names } = kind.unused({
+    number: (name) => Number(options[name]),
+    choice: (name, choices) => {
+      const found = choices.find((choice) => choice === options[name]);
+      if (found === undefined) throw new UsageError(`${name}: found ${options[name]}`);
+      return found;
+    },
+  });
+  const taken = Object.entries(hasPairing ? options : others);
+  return Object.fromEntries(taken.filter(([name]) => !names.includes(name)));
 }
 
 /** Sets the form to what a checkpoint says of its run. */
