@@ -53,7 +53,6 @@ export class LiveView {
   private async playFile(file: File): Promise<void> {
     this.stop();
     this.address = URL.createObjectURL(file);
-    this.video.srcObject = null;
     this.video.src = this.address;
     await this.play(file.name);
   }
@@ -152,7 +151,10 @@ export class LiveView {
     this.video.pause();
     const { srcObject } = this.video;
     if (srcObject instanceof MediaStream) for (const track of srcObject.getTracks()) track.stop();
+    // Before the address goes: a video without a stream would look for it once more.
+    this.video.removeAttribute('src');
     this.video.srcObject = null;
+    this.video.load();
     if (this.address) URL.revokeObjectURL(this.address);
     this.address = undefined;
     this.update();
