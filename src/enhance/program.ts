@@ -8,8 +8,8 @@ import { requireWritableFolder, writeError } from '../files.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Enhancer } from '../methods/method.ts';
 import { openNodeGpu } from '../node.ts';
-import type { Architecture } from '../run/checkpoint-state.ts';
 import { readBundledModel, readGeneratorFile } from '../run/bundled-model.ts';
+import type { Architecture } from '../run/checkpoint-state.ts';
 import { enhancedSize, enhanceImage } from '../run/enhance-image.ts';
 import { enhancerFrom, generatorPlan } from '../run/method-state.ts';
 import {

@@ -1,18 +1,11 @@
 import { UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { loadPerceptualWeights } from '../nn/load-weights.node.ts';
-import {
-  PerceptualDistance,
-  type PerceptualWeights,
-} from '../nn/perceptual/perceptual-distance.ts';
-import { randomFeatureWeights, uniformLayerWeights } from '../nn/perceptual/random-features.ts';
-import { type PerceptualName, perceptualName } from '../nn/perceptual/trunks.ts';
+import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
+import { perceptualName } from '../nn/perceptual/trunks.ts';
+import { type PerceptualFile, randomFeatures } from './perceptual-file.ts';
 
-/** Weights of a perceptual distance on the host. */
-export interface PerceptualFile {
-  readonly name: PerceptualName;
-  readonly weights: PerceptualWeights;
-}
+export type { PerceptualFile } from './perceptual-file.ts';
 
 /**
  * Reads the weights of the perceptual distance that an option names, without a device (none are
@@ -25,9 +18,7 @@ export async function readPerceptual(
 ): Promise<PerceptualFile | undefined> {
   if (option === 'none') return undefined;
   const name = perceptualName(option);
-  if (name === 'random-features') {
-    return { name, weights: { trunk: randomFeatureWeights(), linear: uniformLayerWeights() } };
-  }
+  if (name === 'random-features') return randomFeatures();
   if (!weightsFolder) {
     throw new UsageError(
       `--perceptual ${name} reads trained weights: name their folder with --weights DIR, or use --perceptual random-features, which needs none`,

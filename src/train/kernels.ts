@@ -4,8 +4,8 @@ import { CheckpointError, GpuError } from '../errors.ts';
 import type { ChosenVariants } from '../gpu/choices.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
-import type { LoadedCheckpoint } from '../run/checkpoint.ts';
-import type { PerceptualFile } from '../run/perceptual.ts';
+import type { CheckpointContent } from '../run/checkpoint-files.ts';
+import type { PerceptualFile } from '../run/perceptual-file.ts';
 import type { TrainConfiguration } from './configuration.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function chooseKernels(
   gpu: Gpu,
   configuration: TrainConfiguration,
   perceptual: PerceptualFile | undefined,
-  checkpoint: LoadedCheckpoint | undefined,
+  checkpoint: CheckpointContent | undefined,
   log: (line: string) => void,
 ): Promise<void> {
   const record = (blank: Gpu): void => recordStep(blank, configuration, perceptual);
@@ -36,7 +36,7 @@ export async function chooseKernels(
 }
 
 /** A run that recorded none had the defaults. */
-function recordedChoices({ folder, state }: LoadedCheckpoint): ChosenVariants {
+function recordedChoices({ folder, state }: CheckpointContent): ChosenVariants {
   const kernels: unknown = state.extra?.kernels ?? {};
   const isValid =
     typeof kernels === 'object' &&

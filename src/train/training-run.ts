@@ -7,7 +7,6 @@ import { NumericalError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
-import { randomFeatureWeights, uniformLayerWeights } from '../nn/perceptual/random-features.ts';
 import { serializeSafetensors } from '../nn/safetensors.ts';
 import type { Schedule } from '../nn/schedules.ts';
 import { architectureMetadata } from '../run/architecture-metadata.ts';
@@ -15,9 +14,11 @@ import { type CheckpointContent, checkpointFiles } from '../run/checkpoint-files
 import { type EnhanceOptions, enhanceImage } from '../run/enhance-image.ts';
 import { AVERAGE_FILE, ENHANCER_FILE, methodTensors } from '../run/method-state.ts';
 import { type OptionValues, optionValues } from '../run/option-values.ts';
+import { type PerceptualFile, randomFeatures } from '../run/perceptual-file.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
 import { learningRateOf, type TrainConfiguration, trainConfiguration } from './configuration.ts';
 import { expectSameRun } from './identity.ts';
+import { chooseKernels } from './kernels.ts';
 import { TRAIN_OPTIONS } from './options.ts';
 import { type Position, restoreMethod, trainingState } from './run-state.ts';
 import type { Best } from './selection.ts';
@@ -40,6 +41,8 @@ export interface TrainingRunInput {
   readonly train: PairSource;
   /** Goes on from a checkpoint of the same run. */
   readonly checkpoint?: CheckpointContent | undefined;
+  /** Told how kernels are chosen, on devices opened with `tune`. */
+  readonly log?: (line: string) => void;
 }
 
 /**
@@ -65,12 +68,16 @@ export class TrainingRun {
   private readonly position: Position = { step: 0, epoch: 0, batchIndex: 0 };
   private best: Best = {};
 
-  private constructor({ gpu, configuration, train }: TrainingRunInput) {
+  private constructor(
+    { gpu, configuration, train }: TrainingRunInput,
+    perceptual: PerceptualFile | undefined,
+  ) {
     this.gpu = gpu;
     this.configuration = configuration;
     this.schedule = learningRateOf(configuration);
     this.loader = trainingLoader(train, configuration);
-    this.perceptual = openDistance(gpu, configuration.perceptual);
+    this.perceptual =
+      perceptual && new PerceptualDistance(gpu, perceptual.name, perceptual.weights);
     this.method = configuration.method.create(gpu, this.perceptual);
   }
 
@@ -80,9 +87,11 @@ export class TrainingRun {
    *   UsageError for a perceptual loss whose weights only files have; GpuError if memory is refused
    */
   static async open(input: TrainingRunInput): Promise<TrainingRun> {
-    const { gpu, configuration, checkpoint, train } = input;
+    const { gpu, configuration, checkpoint, train, log = () => undefined } = input;
     if (checkpoint) expectSameRun(checkpoint, configuration, train.pairs.length);
-    const run = new TrainingRun(input);
+    const perceptual = perceptualOf(configuration.perceptual);
+    await chooseKernels(gpu, configuration, perceptual, checkpoint, log);
+    const run = new TrainingRun(input, perceptual);
     try {
       // Making a method may record commands, which must be done before a checkpoint's tensors are written.
       await gpu.flush();
@@ -175,8 +184,8 @@ export class TrainingRun {
   async checkpoint(): Promise<Map<string, Uint8Array>> {
     const tensors = await methodTensors(this.method);
     assertFiniteTensors(tensors, this.step);
-    const { method, configuration, position, best, loader } = this;
-    const state = trainingState(method, configuration, position, best, loader.pairCount);
+    const { gpu, method, configuration, position, best, loader } = this;
+    const state = trainingState(gpu, method, configuration, position, best, loader.pairCount);
     const files = new Map<string, Uint8Array>();
     for await (const [name, bytes] of checkpointFiles(tensors, state)) files.set(name, bytes);
     return files;
@@ -201,15 +210,10 @@ export class TrainingRun {
   }
 }
 
-function openDistance(gpu: Gpu, name: string): PerceptualDistance | undefined {
+function perceptualOf(name: string): PerceptualFile | undefined {
   if (name === 'none') return undefined;
-  if (name !== 'random-features') {
-    throw new UsageError(
-      `perceptual ${name}: its trained weights are read from files; use random-features or none here`,
-    );
-  }
-  return new PerceptualDistance(gpu, name, {
-    trunk: randomFeatureWeights(),
-    linear: uniformLayerWeights(),
-  });
+  if (name === 'random-features') return randomFeatures();
+  throw new UsageError(
+    `perceptual ${name}: its trained weights are read from files; use random-features or none here`,
+  );
 }
