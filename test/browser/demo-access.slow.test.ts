@@ -36,7 +36,12 @@ async function assertAccessible(page: Page, what: string): Promise<void> {
 }
 
 async function assertFits(page: Page, what: string): Promise<void> {
-  const width = await page.evaluate<number>('document.documentElement.scrollWidth');
+  let width = Number.POSITIVE_INFINITY;
+  // Plots follow a change of the window's width a little later.
+  for (let trial = 0; trial < 50 && width > PHONE; trial++) {
+    await page.waitForTimeout(trial ? 100 : 0);
+    width = await page.evaluate<number>('document.documentElement.scrollWidth');
+  }
   assert.ok(width <= PHONE, `${what}: ${width} pixels wide`);
 }
 

@@ -55,7 +55,9 @@ export async function checkpointOf(
     ([path]) => path.startsWith(newest) && !path.slice(newest.length).includes('/'),
   );
   const files = new Map(inside.map(([path, bytes]) => [path.slice(newest.length), bytes]));
-  return { name: newest.replace(/\/$/, '') || dropped[0].path, files };
+  const name =
+    newest.replace(/\/$/, '') || (dropped.length > 1 ? 'the chosen files' : dropped[0].path);
+  return { name, files };
 }
 
 function stepOf(folder: string): number {
