@@ -16,7 +16,12 @@ import { AVERAGE_FILE, ENHANCER_FILE, methodTensors } from '../run/method-state.
 import { type OptionValues, optionValues } from '../run/option-values.ts';
 import { type PerceptualFile, randomFeatures } from '../run/perceptual-file.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
-import { learningRateOf, type TrainConfiguration, trainConfiguration } from './configuration.ts';
+import {
+  learningRateOf,
+  plannedStepsOf,
+  type TrainConfiguration,
+  trainConfiguration,
+} from './configuration.ts';
 import { expectSameRun } from './identity.ts';
 import { chooseKernels } from './kernels.ts';
 import { TRAIN_OPTIONS } from './options.ts';
@@ -146,10 +151,12 @@ export class TrainingRun {
     const batch = await this.loader.batch(epoch, position.batchIndex);
     assertFiniteBatch(batch, position.step + 1);
     const learningRate = this.schedule(epoch);
+    const plannedSteps = plannedStepsOf(this.configuration, this.loader.pairCount);
     const terms = gpu.scope(() => {
       const low = tensorFrom(gpu, batch.low, batch.shape);
       const high = tensorFrom(gpu, batch.high, batch.shape);
-      return this.method.trainStep({ low, high }, { step: position.step, learningRate });
+      const context = { step: position.step, learningRate, plannedSteps };
+      return this.method.trainStep({ low, high, hostLow: batch.low }, context);
     });
     position.step++;
     position.batchIndex++;

@@ -21,6 +21,7 @@ const TINY = { size: 32, ngf: 2, ndf: 2, batch: 2, epochs: 9, seed: 5, flip: 'on
 const RUNS: readonly OptionValues[] = [
   { ...TINY, levels: 4, dropout: 0.5, perceptual: 'random-features', 'lr-every': 1, ema: 0.9 },
   { ...TINY, method: 'cyclegan', protocol: 'native', blocks: 1, 'pool-size': 2 },
+  { ...TINY, method: 'mspgan', blocks: 1, layers: 1, heads: 1, 'ramp-steps': 4 },
 ];
 
 const suite = createSuite<{ folder: string }>('run in memory');

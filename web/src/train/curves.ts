@@ -9,7 +9,7 @@ const GROUPS = [
   {
     title: 'What the generators should lower',
     hint: 'Distances to the true image, and of images there and back.',
-    pattern: /^G_(l1|perceptual|registration|smooth|cycle|identity)/,
+    pattern: /^G_(l1|perceptual|registration|smooth|cycle|identity|smc|tsc)/,
   },
   {
     title: 'The contest',

@@ -106,6 +106,8 @@ export function optionsOf({ architecture, extra = {} }: TrainingState): OptionVa
   // What falls how is told by the names of the fall alone.
   if (extra.lrDecay !== undefined) options.schedule = 'linear';
   if (extra.lrEvery !== undefined) options.schedule = 'step';
+  // Of runs whose losses rise over a share of them.
+  if (typeof extra.plannedSteps === 'number') options.steps = extra.plannedSteps;
   for (const [key, value] of Object.entries({ ...architecture, ...extra })) {
     const name = optionOf(key);
     if (name === undefined) continue;
