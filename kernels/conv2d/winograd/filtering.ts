@@ -78,6 +78,33 @@ export function defined(
   };
 }
 
+/** WGSL variables of these names, holding zeros. */
+export function zeros(names: readonly (readonly string[])[]): string[] {
+  return names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+}
+
+/**
+ * WGSL that adds to element (y, x) what one row or column, transformed along itself, contributes: its factor in
+ * column `line` of `MATRIX` times its result.
+ * @param along whether results follow x (a row was transformed) or y (a column)
+ */
+export function addContribution(
+  names: readonly (readonly string[])[],
+  results: readonly string[],
+  line: string,
+  along: 'x' | 'y',
+): string[] {
+  const factors = along === 'x' ? names.length : names[0].length;
+  const lines = indices(factors).map((f) => `let w${f} = MATRIX[${line}][${f}];`);
+  names.forEach((row, y) => {
+    row.forEach((name, x) => {
+      const [factor, result] = along === 'x' ? [y, x] : [x, y];
+      lines.push(`${name} += w${factor} * ${results[result]};`);
+    });
+  });
+  return lines;
+}
+
 /**
  * WGSL that stores values `pitch` apart from `first` on. In a loop whose bound the driver cannot see: in
  * straight code the stores would take it longer to compile than everything else.

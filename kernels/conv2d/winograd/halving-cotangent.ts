@@ -10,7 +10,15 @@ import {
   windowPixel,
   windowRow,
 } from '../window.ts';
-import { elementNames, indices, matrixColumns, storeAll, TILE } from './filtering.ts';
+import {
+  addContribution,
+  elementNames,
+  indices,
+  matrixColumns,
+  storeAll,
+  TILE,
+  zeros,
+} from './filtering.ts';
 import { TWO_TAPS } from './paired-points.ts';
 import { type Chunk, LANE_TILES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
 
@@ -98,7 +106,7 @@ ${body(window).join('\n')}
 function body(window: Window): string[] {
   const names = elementNames('v', patch, patch);
   const { first, end } = window;
-  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  const lines = zeros(names);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
   const row = `i32(${TILE}u * tileY + i + isLower * ${end - first - patch}u) + ${first}`;
   lines.push(...windowRow(window, 'image', row, 'sizes.height'));
@@ -119,13 +127,7 @@ function body(window: Window): string[] {
   });
   const { lines: made, results } = TWO_TAPS.input('b', pixels);
   lines.push(...made);
-  names.forEach((elements, y) => {
-    lines.push(`let w${y} = MATRIX[i][${y}];`);
-    elements.forEach((name, x) => {
-      lines.push(`${name} += w${y} * ${results[x]};`);
-    });
-  });
-  lines.push('}');
+  lines.push(...addContribution(names, results, 'i', 'x'), '}');
   lines.push(...storeAll('transformed', names.flat(), 'to', 'sizes.pitch'));
   return lines.map((line) => `  ${line}`);
 }

@@ -11,7 +11,15 @@ import {
   windowPixel,
   windowRow,
 } from '../window.ts';
-import { elementNames, indices, matrixColumns, storeAll, TILE } from './filtering.ts';
+import {
+  addContribution,
+  elementNames,
+  indices,
+  matrixColumns,
+  storeAll,
+  TILE,
+  zeros,
+} from './filtering.ts';
 import { TWO_TAPS } from './paired-points.ts';
 import { type Chunk, LANE_TILES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
 
@@ -92,7 +100,7 @@ ${body(window).join('\n')}
 /** WGSL of all elements of the transformed patch and their stores. */
 function body(window: Window): string[] {
   const names = elementNames('v', patch, patch);
-  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  const lines = zeros(names);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
   const blocks = indices(patch).map((x) => `d${x}`);
   for (const name of blocks) lines.push(`var ${name} = vec4f(0.0);`);
@@ -111,13 +119,7 @@ function body(window: Window): string[] {
   }
   const { lines: made, results } = TWO_TAPS.input('b', blocks);
   lines.push(...made);
-  names.forEach((elements, y) => {
-    lines.push(`let w${y} = MATRIX[i][${y}];`);
-    elements.forEach((name, x) => {
-      lines.push(`${name} += w${y} * ${results[x]};`);
-    });
-  });
-  lines.push('}');
+  lines.push(...addContribution(names, results, 'i', 'x'), '}');
   lines.push(...storeAll('transformed', names.flat(), 'to', 'sizes.pitch'));
   return lines.map((line) => `  ${line}`);
 }

@@ -1,14 +1,21 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernel.ts';
+import type { AdapterProfile, Kernel, Plan } from '../../kernel.ts';
 import { linearMain, linearWorkgroups } from '../../linear.ts';
 import type { Correlation } from '../correlation-spec.ts';
-import { elementNames, indices, matrixColumns, transposed } from './filtering.ts';
+import {
+  addContribution,
+  elementNames,
+  indices,
+  matrixColumns,
+  transposed,
+  zeros,
+} from './filtering.ts';
 import { phaseTiles } from './halving.ts';
 import { transformPhases } from './halving-image.ts';
 import { transformWinogradCotangent } from './input-transform.ts';
-import { multiplyWinogradTiles } from './outer-products.ts';
 import { TWO_TAPS } from './paired-points.ts';
-import { chunksOf, type WinogradTiles, winogradLengths } from './tiles.ts';
+import { gradientStages } from './stages.ts';
+import type { WinogradTiles } from './tiles.ts';
 import { GRADIENT_CHUNK_BYTES } from './weight-gradient.ts';
 
 /*
@@ -48,7 +55,7 @@ ${body().join('\n')}
 /** WGSL that defines `values`: the four rows of a channel's weights. */
 function body(): string[] {
   const names = elementNames('g', taps, taps);
-  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  const lines = zeros(names);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
   const elements = indices(patch).map((y) => {
     lines.push(`let u${y} = products[index + (${patch * y}u + i) * sizes.quads];`);
@@ -56,11 +63,7 @@ function body(): string[] {
   });
   const { lines: made, results } = TWO_TAPS.weightCotangent('column', elements);
   lines.push(...made);
-  for (const x of indices(taps)) {
-    lines.push(`let w${x} = MATRIX[i][${x}];`);
-    for (const y of indices(taps)) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
-  }
-  lines.push('}');
+  lines.push(...addContribution(names, results, 'i', 'y'), '}');
   const rows = names.flatMap(([left, right]) =>
     ['xy', 'zw'].map((phase) => `vec4f(${left}.${phase}, ${right}.${phase})`),
   );
@@ -80,26 +83,10 @@ export function halvingWeightGradient(
   chunkBytes = GRADIENT_CHUNK_BYTES,
 ): Plan {
   const tiles = phaseTiles(spec, profile, chunkBytes);
-  const lengths = winogradLengths(tiles);
-  const [input, cotangents, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
-  const steps: Plan['steps'][number][] = [];
-  for (const chunk of chunksOf(tiles)) {
-    steps.push(
-      {
-        kernel: transformPhases(spec, tiles, chunk),
-        operands: [{ input: 0 }, { input: 0 }, input],
-      },
-      {
-        kernel: transformWinogradCotangent(spec, TWO_TAPS, tiles, chunk),
-        operands: [{ input: 1 }, { input: 1 }, cotangents],
-      },
-      { kernel: multiplyWinogradTiles(tiles, chunk), operands: [cotangents, input, products] },
-    );
-  }
-  steps.push({
-    kernel: foldPhaseWeights(tiles, accumulate),
-    operands: [products, { output: 0 }],
+  return gradientStages({
+    tiles,
+    input: (chunk) => transformPhases(spec, tiles, chunk),
+    cotangent: (chunk) => transformWinogradCotangent(spec, TWO_TAPS, tiles, chunk),
+    fold: foldPhaseWeights(tiles, accumulate),
   });
-  const weights = 4 * tiles.channelQuads * spec.rows;
-  return { temporaries: [lengths.input, lengths.products, tiles.products * weights], steps };
 }

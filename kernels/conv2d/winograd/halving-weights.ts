@@ -1,7 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from '../../kernel.ts';
 import { linearMain, linearWorkgroups } from '../../linear.ts';
-import { elementNames, indices, matrixColumns, storeAll } from './filtering.ts';
+import { addContribution, elementNames, matrixColumns, storeAll, zeros } from './filtering.ts';
 import { TWO_TAPS } from './paired-points.ts';
 import { ROWS, type WinogradTiles } from './tiles.ts';
 
@@ -101,16 +101,12 @@ ${storeAll('transformed', elementNames('u', patch, patch).flat(), 'to', 'sizes.q
 /** WGSL of all elements of U. @param load defines `tap[y]` of column x */
 function body(load: readonly string[]): string[] {
   const names = elementNames('u', patch, patch);
-  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  const lines = zeros(names);
   lines.push('for (var x = 0u; x < sizes.taps; x++) {', 'var tap = array<vec4f, 2>();');
   lines.push('for (var y = 0u; y < sizes.taps; y++) {', ...load);
   lines.push('tap[y] = select(vec4f(0.0), tap[y], isReal);', '}');
   const { lines: made, results } = TWO_TAPS.weights('g', ['tap[0]', 'tap[1]']);
   lines.push(...made);
-  for (const x of indices(patch)) {
-    lines.push(`let w${x} = MATRIX[x][${x}];`);
-    for (const y of indices(patch)) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
-  }
-  lines.push('}');
+  lines.push(...addContribution(names, results, 'x', 'y'), '}');
   return lines.map((line) => `  ${line}`);
 }

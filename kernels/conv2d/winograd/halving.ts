@@ -1,4 +1,4 @@
-import type { AdapterProfile, Operand, Plan } from '../../kernel.ts';
+import type { AdapterProfile, Plan } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
 import { transformParities } from './halving-cotangent.ts';
 import { transformPhases } from './halving-image.ts';
@@ -6,8 +6,8 @@ import { weaveParities } from './halving-output.ts';
 import { transformParityWeights, transformPhaseWeights } from './halving-weights.ts';
 import { transformWinogradOutput } from './output-transform.ts';
 import { TWO_TAPS } from './paired-points.ts';
-import { multiplyWinograd } from './products.ts';
-import { chunksOf, tilesOf, type WinogradTiles, winogradLengths } from './tiles.ts';
+import { correlationStages } from './stages.ts';
+import { tilesOf, type WinogradTiles } from './tiles.ts';
 
 /*
  * Convolutions of 4×4 taps at stride 2 by minimal filtering F(4×4, 2×2): 2.56 times fewer products.
@@ -67,29 +67,13 @@ export function halvingForward(
   chunkBytes?: number,
 ): Plan {
   const tiles = phaseTiles(spec, profile, chunkBytes);
-  const lengths = winogradLengths(tiles);
-  const [weights, input, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
-  const steps: Plan['steps'][number][] = [
-    {
-      kernel: transformPhaseWeights(spec.rows, spec.channels, tiles),
-      operands: [{ input: 1 }, weights],
-      dependsOnlyOn: 1,
-    },
-  ];
-  for (const chunk of chunksOf(tiles)) {
-    steps.push(
-      {
-        kernel: transformPhases(spec, tiles, chunk),
-        operands: [{ input: 0 }, { input: 0 }, input],
-      },
-      { kernel: multiplyWinograd(tiles, chunk), operands: [weights, input, products] },
-      {
-        kernel: transformWinogradOutput(spec, TWO_TAPS, tiles, chunk),
-        operands: [products, { input: spec.bias ? 2 : 1 }, { output: 0 }],
-      },
-    );
-  }
-  return { temporaries: [lengths.weights, lengths.input, lengths.products], steps };
+  return correlationStages({
+    tiles,
+    weights: transformPhaseWeights(spec.rows, spec.channels, tiles),
+    input: (chunk) => transformPhases(spec, tiles, chunk),
+    output: (chunk) => transformWinogradOutput(spec, TWO_TAPS, tiles, chunk),
+    bias: spec.bias,
+  });
 }
 
 /**
@@ -103,27 +87,11 @@ export function halvingDataGradient(
   chunkBytes?: number,
 ): Plan {
   const tiles = parityTiles(spec, profile, chunkBytes);
-  const lengths = winogradLengths(tiles);
-  const [weights, input, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
-  const steps: Plan['steps'][number][] = [
-    {
-      kernel: transformParityWeights(spec.rows, phases, tiles),
-      operands: [{ input: 1 }, weights],
-      dependsOnlyOn: 1,
-    },
-  ];
-  for (const chunk of chunksOf(tiles)) {
-    steps.push(
-      {
-        kernel: transformParities(spec, tiles, chunk),
-        operands: [{ input: 0 }, { input: 0 }, input],
-      },
-      { kernel: multiplyWinograd(tiles, chunk), operands: [weights, input, products] },
-      {
-        kernel: weaveParities(spec, tiles, chunk),
-        operands: [products, { input: spec.bias ? 2 : 1 }, { output: 0 }],
-      },
-    );
-  }
-  return { temporaries: [lengths.weights, lengths.input, lengths.products], steps };
+  return correlationStages({
+    tiles,
+    weights: transformParityWeights(spec.rows, phases, tiles),
+    input: (chunk) => transformParities(spec, tiles, chunk),
+    output: (chunk) => weaveParities(spec, tiles, chunk),
+    bias: spec.bias,
+  });
 }

@@ -13,6 +13,7 @@ import {
   windowRow,
 } from '../window.ts';
 import {
+  addContribution,
   elementNames,
   type Filtering,
   indices,
@@ -20,6 +21,7 @@ import {
   storeAll,
   TILE,
   transposed,
+  zeros,
 } from './filtering.ts';
 import { requireFiltering } from './filterings.ts';
 import { type Chunk, LANE_TILES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
@@ -160,7 +162,7 @@ ${body(window, filtering, isInput).join('\n')}
 /** WGSL of all elements of the transformed patch, called `v{y}_{x}`, and their stores. */
 function body(window: Window, filtering: Filtering, isInput: boolean): string[] {
   const names = elementNames('v', filtering.patch, filtering.patch);
-  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  const lines = zeros(names);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
   const row = `i32(${TILE}u * tileY + i) + ${window.first}`;
   lines.push(...windowRow(window, 'image', row, 'sizes.height'));
@@ -177,13 +179,7 @@ function body(window: Window, filtering: Filtering, isInput: boolean): string[] 
   const transform = isInput ? filtering.input : filtering.cotangent;
   const { lines: made, results } = transform('b', pixels);
   lines.push(...made);
-  names.forEach((elements, y) => {
-    lines.push(`let w${y} = MATRIX[i][${y}];`);
-    elements.forEach((name, x) => {
-      lines.push(`${name} += w${y} * ${results[x]};`);
-    });
-  });
-  lines.push('}');
+  lines.push(...addContribution(names, results, 'i', 'x'), '}');
   lines.push(...storeAll('transformed', names.flat(), 'to', 'sizes.pitch'));
   return lines.map((line) => `  ${line}`);
 }

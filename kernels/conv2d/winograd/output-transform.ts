@@ -2,7 +2,15 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { floatBits, type Kernel, spreadWorkgroups } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
 import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from '../epilogue.ts';
-import { elementNames, type Filtering, indices, matrixColumns, TILE } from './filtering.ts';
+import {
+  addContribution,
+  elementNames,
+  type Filtering,
+  indices,
+  matrixColumns,
+  TILE,
+  zeros,
+} from './filtering.ts';
 import { type Chunk, LANE_TILES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
 
 /*
@@ -103,7 +111,7 @@ ${body(filtering).join('\n')}
 /** WGSL that defines `outputs`: row y of channel j of the four at 4j + y. */
 function body(filtering: Filtering): string[] {
   const names = elementNames('y', TILE, TILE);
-  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  const lines = zeros(names);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
   const elements = indices(filtering.patch).map((y) => {
     lines.push(`let m${y} = products[start + (${filtering.patch * y}u + i) * sizes.pitch];`);
@@ -111,11 +119,7 @@ function body(filtering: Filtering): string[] {
   });
   const { lines: made, results } = filtering.output('column', elements);
   lines.push(...made);
-  for (const x of indices(TILE)) {
-    lines.push(`let w${x} = MATRIX[i][${x}];`);
-    for (const y of indices(TILE)) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
-  }
-  lines.push('}');
+  lines.push(...addContribution(names, results, 'i', 'y'), '}');
   const vectors = indices(4).flatMap((j) =>
     names.map((row) => `vec4f(${row.map((name) => `${name}.${COMPONENTS[j]}`).join(', ')})`),
   );

@@ -1,10 +1,10 @@
-import type { AdapterProfile, Operand, Plan } from '../../kernel.ts';
+import type { AdapterProfile, Plan } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
 import { requireFiltering } from './filterings.ts';
 import { transformWinogradInput } from './input-transform.ts';
 import { transformWinogradOutput } from './output-transform.ts';
-import { multiplyWinograd } from './products.ts';
-import { chunksOf, winogradLengths, winogradTiles } from './tiles.ts';
+import { correlationStages } from './stages.ts';
+import { winogradTiles } from './tiles.ts';
 import { transformWinogradWeights } from './weight-transform.ts';
 
 /**
@@ -22,27 +22,11 @@ export function winogradPlan(
   const { rows, channels } = spec;
   const filtering = requireFiltering(spec.tapsX);
   const tiles = winogradTiles(spec, profile, chunkBytes);
-  const lengths = winogradLengths(tiles);
-  const [weights, input, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
-  const steps: Plan['steps'][number][] = [
-    {
-      kernel: transformWinogradWeights({ rows, channels, isAdjoint, filtering }, tiles),
-      operands: [{ input: 1 }, weights],
-      dependsOnlyOn: 1,
-    },
-  ];
-  for (const chunk of chunksOf(tiles)) {
-    steps.push(
-      {
-        kernel: transformWinogradInput(spec, tiles, chunk),
-        operands: [{ input: 0 }, { input: 0 }, input],
-      },
-      { kernel: multiplyWinograd(tiles, chunk), operands: [weights, input, products] },
-      {
-        kernel: transformWinogradOutput(spec, filtering, tiles, chunk),
-        operands: [products, { input: spec.bias ? 2 : 1 }, { output: 0 }],
-      },
-    );
-  }
-  return { temporaries: [lengths.weights, lengths.input, lengths.products], steps };
+  return correlationStages({
+    tiles,
+    weights: transformWinogradWeights({ rows, channels, isAdjoint, filtering }, tiles),
+    input: (chunk) => transformWinogradInput(spec, tiles, chunk),
+    output: (chunk) => transformWinogradOutput(spec, filtering, tiles, chunk),
+    bias: spec.bias,
+  });
 }

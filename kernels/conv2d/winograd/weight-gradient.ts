@@ -1,12 +1,20 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernel.ts';
+import type { AdapterProfile, Kernel, Plan } from '../../kernel.ts';
 import { linearMain, linearWorkgroups } from '../../linear.ts';
 import type { Correlation } from '../correlation-spec.ts';
-import { elementNames, type Filtering, indices, matrixColumns, transposed } from './filtering.ts';
+import {
+  addContribution,
+  elementNames,
+  type Filtering,
+  indices,
+  matrixColumns,
+  transposed,
+  zeros,
+} from './filtering.ts';
 import { requireFiltering } from './filterings.ts';
 import { transformWinogradCotangent, transformWinogradInput } from './input-transform.ts';
-import { multiplyWinogradTiles } from './outer-products.ts';
-import { chunksOf, type WinogradTiles, winogradLengths, winogradTiles } from './tiles.ts';
+import { gradientStages } from './stages.ts';
+import { type WinogradTiles, winogradTiles } from './tiles.ts';
 
 /*
  * Weight gradient by the adjoint of minimal filtering. Since <dy, y> = <(A dy Aᵀ) ⊙ V, U>, with U = G g Gᵀ,
@@ -50,7 +58,7 @@ ${body(filtering).join('\n')}
 function body(filtering: Filtering): string[] {
   const { taps, patch } = filtering;
   const names = elementNames('g', taps, taps);
-  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  const lines = zeros(names);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
   const elements = indices(patch).map((y) => {
     lines.push(`let u${y} = products[index + (${patch * y}u + i) * sizes.quads];`);
@@ -58,11 +66,7 @@ function body(filtering: Filtering): string[] {
   });
   const { lines: made, results } = filtering.weightCotangent('column', elements);
   lines.push(...made);
-  for (const x of indices(taps)) {
-    lines.push(`let w${x} = MATRIX[i][${x}];`);
-    for (const y of indices(taps)) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
-  }
-  lines.push('}');
+  lines.push(...addContribution(names, results, 'i', 'y'), '}');
   const weights = [...'xyzw'].flatMap((c) => names.flat().map((name) => `${name}.${c}`));
   const vectors = indices(taps * taps).map((v) => {
     return `vec4f(${weights.slice(4 * v, 4 * v + 4).join(', ')})`;
@@ -71,7 +75,7 @@ function body(filtering: Filtering): string[] {
   return lines.map((line) => `  ${line}`);
 }
 
-/** Adding a chunk to dU costs as much as reading its V and D, so chunks are larger than in `plan.ts`. */
+/** Adding a chunk to dU costs as much as reading its V and D, so chunks are larger than otherwise. */
 export const GRADIENT_CHUNK_BYTES = 24 * 2 ** 20;
 
 /**
@@ -87,31 +91,10 @@ export function winogradWeightGradient(
 ): Plan {
   const filtering = requireFiltering(spec.tapsX);
   const tiles = winogradTiles(spec, profile, chunkBytes);
-  const lengths = winogradLengths(tiles);
-  const [input, cotangents, products] = [0, 1, 2].map((temporary): Operand => ({ temporary }));
-  const steps: Plan['steps'][number][] = [];
-  for (const chunk of chunksOf(tiles)) {
-    steps.push(
-      {
-        kernel: transformWinogradInput(spec, tiles, chunk),
-        operands: [{ input: 0 }, { input: 0 }, input],
-      },
-      {
-        kernel: transformWinogradCotangent(spec, filtering, tiles, chunk),
-        operands: [{ input: 1 }, { input: 1 }, cotangents],
-      },
-      {
-        kernel: multiplyWinogradTiles(tiles, chunk),
-        operands: [cotangents, input, products],
-      },
-    );
-  }
-  steps.push({
-    kernel: foldWinogradWeights(tiles, filtering, accumulate),
-    operands: [products, { output: 0 }],
+  return gradientStages({
+    tiles,
+    input: (chunk) => transformWinogradInput(spec, tiles, chunk),
+    cotangent: (chunk) => transformWinogradCotangent(spec, filtering, tiles, chunk),
+    fold: foldWinogradWeights(tiles, filtering, accumulate),
   });
-  return {
-    temporaries: [lengths.input, lengths.products, tiles.products * spec.rows * spec.channels],
-    steps,
-  };
 }

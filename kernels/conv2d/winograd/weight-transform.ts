@@ -1,7 +1,15 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from '../../kernel.ts';
 import { linearMain, linearWorkgroups } from '../../linear.ts';
-import { elementNames, type Filtering, indices, matrixColumns, storeAll } from './filtering.ts';
+import {
+  addContribution,
+  elementNames,
+  type Filtering,
+  indices,
+  matrixColumns,
+  storeAll,
+  zeros,
+} from './filtering.ts';
 import { ROWS, type WinogradTiles } from './tiles.ts';
 
 /*
@@ -63,7 +71,7 @@ function body(filtering: Filtering): string[] {
   const { taps } = filtering;
   const patch = indices(filtering.patch);
   const names = elementNames('u', patch.length, patch.length);
-  const lines = names.flat().map((name) => `var ${name} = vec4f(0.0);`);
+  const lines = zeros(names);
   lines.push('for (var x = 0u; x < sizes.taps; x++) {');
   lines.push(`var tap = array<vec4f, ${taps}>();`);
   lines.push('for (var y = 0u; y < sizes.taps; y++) {');
@@ -74,11 +82,7 @@ function body(filtering: Filtering): string[] {
   const column = indices(taps).map((y) => `tap[${y}]`);
   const { lines: made, results } = filtering.weights('g', column);
   lines.push(...made);
-  for (const x of patch) {
-    lines.push(`let w${x} = MATRIX[x][${x}];`);
-    for (const y of patch) lines.push(`${names[y][x]} += w${x} * ${results[y]};`);
-  }
-  lines.push('}');
+  lines.push(...addContribution(names, results, 'x', 'y'), '}');
   lines.push(...storeAll('transformed', names.flat(), 'index', 'sizes.quads'));
   return lines.map((line) => `  ${line}`);
 }
