@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { PaddingMode } from '../../kernels/conv2d/geometry.ts';
+import { convExtent, type PaddingMode } from '../../kernels/conv2d/geometry.ts';
 import { convTranspose2d } from '../../src/autograd/ops/conv-transpose2d.ts';
 import { conv2d } from '../../src/autograd/ops/conv2d.ts';
 import {
@@ -109,6 +109,14 @@ const EDGES = [
   edge([1, 2], window(2, [3, 4], 1)),
   edge([1, 2], window(2, [4, 4], 1)),
   edge([1, 1], window(2, [4, 4], 1)),
+  // A margin that makes three times as many outputs as there are pixels: as many terms has a weight's gradient.
+  {
+    ...edge([10, 10], window(1, [7, 1], 6, 'reflect')),
+    batch: 3,
+    channels: 8,
+    outChannels: 33,
+    bias: false,
+  },
 ];
 
 /** One pixel of output, and none. */
@@ -141,6 +149,11 @@ function convolution(windows: fc.Arbitrary<Window>): AnyProperty {
       if (one.bias) inputs.push(randomArray(random, [one.outChannels]));
       const reaches = one.paddingMode === 'zeros' || padding < Math.min(height, width);
       const fits = kernelHeight <= height + 2 * padding && kernelWidth <= width + 2 * padding;
+      const outputs = Math.max(
+        0,
+        convExtent(height, kernelHeight, stride, padding) *
+          convExtent(width, kernelWidth, stride, padding),
+      );
       return {
         row: 'conv2d',
         inputs,
@@ -151,7 +164,8 @@ function convolution(windows: fc.Arbitrary<Window>): AnyProperty {
         reduction: {
           forward: taps,
           backward:
-            one.outChannels * kernelHeight * kernelWidth + (x.data.length * stride) / one.channels,
+            one.outChannels * kernelHeight * kernelWidth +
+            one.batch * Math.max(height * width * stride, outputs),
         },
         cancels: 'both',
       };

@@ -1,4 +1,5 @@
 import type { Activation } from '../../../kernels/activation.ts';
+import { convExtent } from '../../../kernels/conv2d/geometry.ts';
 import { CONVOLUTION_TOLERANCE, WINOGRAD_SLACK } from '../convolution-tolerance.ts';
 import { convTranspose2d } from '../ops/conv-transpose2d.ts';
 import { conv2d } from '../ops/conv2d.ts';
@@ -119,6 +120,10 @@ function sample(
   if (bias) inputs.push(randomArray(random, [outChannels]));
   const { stride, padding, paddingMode, activation } = attributes;
   const slack = isLarge ? WINOGRAD_SLACK : 1;
+  // Wide padding makes more outputs than the image has pixels.
+  const pixels =
+    Math.max(image[2] * stride, convExtent(image[2], kernelHeight, stride, padding)) *
+    Math.max(image[3] * stride, convExtent(image[3], kernelWidth, stride, padding));
   return {
     label: `${image.join('x')} by ${shape.join('x')}, stride ${stride}, padding ${padding} ${paddingMode}, ${activation.kind}`,
     inputs,
@@ -126,7 +131,7 @@ function sample(
     skipGradcheck: isLarge,
     reduction: {
       forward: slack * taps,
-      backward: slack * (image[0] * image[2] * image[3] * stride * stride + taps),
+      backward: slack * (image[0] * pixels + taps),
     },
   };
 }
