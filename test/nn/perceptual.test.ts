@@ -187,7 +187,11 @@ suite('pairs of batches together are as far apart as each alone, gradients too',
   ]) {
     const alone = await measure(sizes, false);
     for (const [index, values] of (await measure(sizes, true)).entries()) {
-      assert.equal(values, alone[index], `sizes ${sizes}, part ${index}`);
+      const expected = alone[index] ?? new Float32Array();
+      const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      // Other batch sizes may be done by other kernels.
+      const isClose = values?.every((value, i) => Math.abs(value - expected[i]) < 1e-5 * scale);
+      assert.ok(isClose, `sizes ${sizes}, part ${index}`);
     }
   }
   distance.dispose();
