@@ -13,7 +13,8 @@ import { workgroupSum } from './workgroup-sum.ts';
  *
  * v_(k) is found bit by bit: floats from 0 on are ordered like their bits, and the largest pattern with at most
  * k values below it is v_(k). 31 passes over the image, one workgroup an image; counts are floats (exact to
- * 2²⁴ pixels) and come out of the fixed tree of all sums. No sorting, no atomics.
+ * 2²⁴ pixels) and come out of the fixed tree of all sums. No sorting, no atomics. An image with a NaN, which has no
+ * quantile, gets NaN everywhere.
  */
 
 const LANES = 256;
@@ -35,12 +36,12 @@ export function certaintyKernel(
     key: `certainty.${sum.tag}`,
     bindings: ['read', 'write', 'read'],
     workgroups: spreadWorkgroups(images),
-    constants: [images, pixels, floatBits(rank), position > rank ? 1 : 0],
+    constants: [images, pixels, floatBits(rank), position > rank ? 1 : 0, floatBits(Number.NaN)],
     requires: sum.requires,
     code: () => wgsl`${sum.enable}
-struct Sizes { images: u32, pixels: u32, rank: f32, between: u32 }
+struct Sizes { images: u32, pixels: u32, rank: f32, between: u32, nan: u32 }
 @group(0) @binding(0) var<storage, read> variance: array<u32>;
-@group(0) @binding(1) var<storage, read_write> result: array<f32>;
+@group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
 ${sum.declarations}
 
@@ -72,8 +73,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let kept = countBelow(base, limit, lane);
   let share = select(1.0 / kept, 0.0, kept == 0.0);
   let pixels = sizes.pixels;
+  // Bits above those of infinity. Bits are moved, not a number: a driver may hold NaN to be impossible.
+  let isNumber = countBelow(base, 0x7f800001u, lane) == f32(pixels);
   for (var i = lane; i < pixels; i += ${sum.lanes}u) {
-    result[base + i] = select(0.0, share, variance[base + i] < limit);
+    let weight = bitcast<u32>(select(0.0, share, variance[base + i] < limit));
+    result[base + i] = select(sizes.nan, weight, isNumber);
   }
 }
 `,

@@ -5,7 +5,7 @@ import { emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../ten
 /**
  * Equal weights, 1 in sum, for the pixels of each image whose variance is below a quantile of that image's
  * (`torch.quantile`, interpolated), and 0 for the others; all 0 where no pixel is below it. It has no gradient:
- * it is a choice.
+ * it is a choice. NaN in an image makes all of its weights NaN.
  * @param variance `[N,…]`, at least 0
  * @param quantile in [0,1]
  * @throws ShapeError if there are no pixels, or more than 2²⁴ an image

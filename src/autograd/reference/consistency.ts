@@ -36,6 +36,10 @@ export function certaintyReference(variance: HostArray, quantile: number): HostA
   const pixels = variance.data.length / variance.shape[0];
   for (let start = 0; start < variance.data.length; start += pixels) {
     const values = variance.data.subarray(start, start + pixels);
+    if (values.some(Number.isNaN)) {
+      y.data.fill(Number.NaN, start, start + pixels);
+      continue;
+    }
     const sorted = values.slice().sort();
     const position = quantile * (pixels - 1);
     const rank = Math.floor(position);
