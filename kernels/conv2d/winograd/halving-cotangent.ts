@@ -1,26 +1,10 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
+import type { Kernel } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
-import {
-  type Window,
-  windowColumns,
-  windowKey,
-  windowLoads,
-  windowOf,
-  windowPixel,
-  windowRow,
-} from '../window.ts';
-import {
-  addContribution,
-  elementNames,
-  indices,
-  matrixColumns,
-  storeAll,
-  TILE,
-  zeros,
-} from './filtering.ts';
+import { type Window, windowLoads, windowOf, windowPixel, windowRow } from '../window.ts';
+import { addContribution, elementNames, indices, TILE, zeros } from './filtering.ts';
 import { TWO_TAPS } from './paired-points.ts';
-import { type Chunk, LANE_TILES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
+import { type TileTransform, tileTransform } from './tile-transform.ts';
+import type { Chunk, WinogradTiles } from './tiles.ts';
 
 /*
  * V = Bᵀ d B for the data gradient of a convolution of stride 2 (see `halving.ts`): d are the 5×5 values of dy
@@ -33,80 +17,37 @@ const { patch, inputMatrix } = TWO_TAPS;
 /** Bindings: dy, dy, V, sizes. @param spec of the data gradient */
 export function transformParities(spec: Correlation, tiles: WinogradTiles, chunk: Chunk): Kernel {
   const { height, width, channels, offsetsX } = spec;
-  const { lanes, tilesX, tilesY, blockTiles, channelQuads, inputPitch } = tiles;
-  const slice = spec.imageSlice ?? { first: 0, channels };
   const first = Math.min(...offsetsX);
+  const end = Math.max(...offsetsX) + patch;
   const window = windowOf({
-    stride: 1,
-    first,
-    end: Math.max(...offsetsX) + patch,
-    width,
-    quads: tilesX,
+    ...{ stride: 1, first, end, width },
+    quads: tiles.tilesX,
     mode: 'zeros',
-    rowsInside: first >= 0 && TILE * (tilesY - 1) + Math.max(...offsetsX) + patch <= height,
+    rowsInside: first >= 0 && TILE * (tiles.tilesY - 1) + end <= height,
   });
-  const products = patch ** 2;
-  const parities = tiles.inputProducts / products;
-  return {
-    key: `winogradparities.${windowKey(window)}.${lanes}`,
-    bindings: ['read', 'read', 'write', 'read'],
-    workgroups: spreadWorkgroups(chunk.blocks * parities * channelQuads * LANE_TILES),
-    constants: [
-      chunk.first,
-      chunk.blocks,
-      parities,
-      channelQuads,
-      inputPitch,
-      tiles.tiles,
-      tilesX,
-      tilesY,
-      height,
-      width,
-      slice.channels * height * width,
-      slice.first * height * width,
-      patch,
-      products,
-    ],
-    code: () => wgsl`
-struct Sizes {
-  firstBlock: u32, blocks: u32, parities: u32, channelQuads: u32, pitch: u32, tiles: u32, tilesX: u32, tilesY: u32,
-  height: i32, width: i32, imagePitch: u32, imageStart: u32, patchSize: u32, stores: u32,
-}
-@group(0) @binding(0) var<storage, read> imageVectors: array<vec4f>;
-@group(0) @binding(1) var<storage, read> imagePixels: array<f32>;
-@group(0) @binding(2) var<storage, read_write> transformed: array<vec4f>;
-@group(0) @binding(3) var<storage, read> sizes: Sizes;
-${matrixColumns(inputMatrix)}
-
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let index = group.y * groups.x + group.x;
-  if (index >= sizes.blocks * sizes.parities * sizes.channelQuads * ${LANE_TILES}u) { return; }
-  let place = (index % ${LANE_TILES}u) * ${lanes}u + lane;
-  let quad = (index / ${LANE_TILES}u) % sizes.channelQuads;
-  let parity = (index / (${LANE_TILES}u * sizes.channelQuads)) % sizes.parities;
-  let block = index / (${LANE_TILES}u * sizes.channelQuads * sizes.parities);
-  // Tiles beyond the end repeat the last one, whose outputs are not stored.
-  let tile = min((sizes.firstBlock + block) * ${blockTiles}u + place, sizes.tiles - 1u);
-${TILE_PLACE}
-  ${windowColumns(window, 'image', 'tileX', 'sizes.width').join('\n  ')}
-  let planePitch = u32(sizes.height) * u32(sizes.width);
-  let plane = item * sizes.imagePitch + sizes.imageStart + 4u * quad * planePitch;
-  let to = (block * sizes.parities + parity) * sizes.stores * sizes.pitch + quad * ${blockTiles}u + place;
-  let isLower = parity / 2u;
-  let isRight = parity % 2u == 1u;
-${body(window).join('\n')}
-}
-`,
-  };
-}
-
-/** WGSL of all elements of the transformed patch and their stores. */
-function body(window: Window): string[] {
   const names = elementNames('v', patch, patch);
+  const transform: TileTransform = {
+    name: 'winogradparities',
+    window,
+    matrix: inputMatrix,
+    ...{ height, width },
+    slice: spec.imageSlice ?? { first: 0, channels },
+    quads: tiles.channelQuads,
+    planes: 4,
+    parities: tiles.inputProducts / patch ** 2,
+    pitch: tiles.inputPitch,
+    rows: patch,
+    elements: names.flat(),
+    body: body(names, window),
+  };
+  return tileTransform(transform, tiles, chunk);
+}
+
+/** WGSL of all elements of the transformed patch. */
+function body(names: readonly (readonly string[])[], window: Window): string[] {
   const { first, end } = window;
   const lines = zeros(names);
+  lines.push('let isLower = parity / 2u;', 'let isRight = parity % 2u == 1u;');
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
   const row = `i32(${TILE}u * tileY + i + isLower * ${end - first - patch}u) + ${first}`;
   lines.push(...windowRow(window, 'image', row, 'sizes.height'));
@@ -128,6 +69,5 @@ function body(window: Window): string[] {
   const { lines: made, results } = TWO_TAPS.input('b', pixels);
   lines.push(...made);
   lines.push(...addContribution(names, results, 'i', 'x'), '}');
-  lines.push(...storeAll('transformed', names.flat(), 'to', 'sizes.pitch'));
-  return lines.map((line) => `  ${line}`);
+  return lines;
 }

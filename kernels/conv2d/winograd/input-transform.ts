@@ -1,30 +1,19 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
+import type { Kernel } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
 import type { ChannelSlice, PaddingMode } from '../geometry.ts';
-import {
-  type Window,
-  windowColumns,
-  windowFunctions,
-  windowKey,
-  windowLoads,
-  windowOf,
-  windowPixel,
-  windowRow,
-} from '../window.ts';
+import { type Window, windowLoads, windowOf, windowPixel, windowRow } from '../window.ts';
 import {
   addContribution,
   elementNames,
   type Filtering,
   indices,
-  matrixColumns,
-  storeAll,
   TILE,
   transposed,
   zeros,
 } from './filtering.ts';
 import { requireFiltering } from './filterings.ts';
-import { type Chunk, LANE_TILES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
+import { type TileTransform, tileTransform } from './tile-transform.ts';
+import type { Chunk, WinogradTiles } from './tiles.ts';
 
 /*
  * V = Bᵀ d B for every tile and channel, in the order of `tiles.ts`; d are the pixels that a tile
@@ -94,74 +83,38 @@ function transformTiles(
   chunk: Chunk,
 ): Kernel {
   const { height, width, mode, first, size, slice, channelQuads, pitch } = image;
-  const { lanes, tilesX, tilesY, blockTiles } = tiles;
   const window = windowOf({
     stride: 1,
     first,
     end: first + size,
     width,
-    quads: tilesX,
+    quads: tiles.tilesX,
     mode,
-    rowsInside: first >= 0 && TILE * (tilesY - 1) + first + size <= height,
+    rowsInside: first >= 0 && TILE * (tiles.tilesY - 1) + first + size <= height,
   });
   const isInput = size !== TILE;
-  const products = filtering.patch ** 2;
-  return {
-    key: `winogradtiles${filtering.taps}.${windowKey(window)}.${lanes}`,
-    bindings: ['read', 'read', 'write', 'read'],
-    workgroups: spreadWorkgroups(chunk.blocks * channelQuads * LANE_TILES),
-    constants: [
-      chunk.first,
-      chunk.blocks,
-      channelQuads,
-      pitch,
-      tiles.tiles,
-      tilesX,
-      tilesY,
-      height,
-      width,
-      slice.channels * height * width,
-      slice.first * height * width,
-      size,
-      products,
-    ],
-    code: () => wgsl`
-struct Sizes {
-  firstBlock: u32, blocks: u32, channelQuads: u32, pitch: u32, tiles: u32, tilesX: u32, tilesY: u32,
-  height: i32, width: i32, imagePitch: u32, imageStart: u32, patchSize: u32, stores: u32,
-}
-@group(0) @binding(0) var<storage, read> imageVectors: array<vec4f>;
-@group(0) @binding(1) var<storage, read> imagePixels: array<f32>;
-@group(0) @binding(2) var<storage, read_write> transformed: array<vec4f>;
-@group(0) @binding(3) var<storage, read> sizes: Sizes;
-${matrixColumns(isInput ? filtering.inputMatrix : transposed(filtering.outputMatrix))}
-${windowFunctions(window.mode)}
-
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let index = group.y * groups.x + group.x;
-  if (index >= sizes.blocks * sizes.channelQuads * ${LANE_TILES}u) { return; }
-  let place = (index % ${LANE_TILES}u) * ${lanes}u + lane;
-  let quad = (index / ${LANE_TILES}u) % sizes.channelQuads;
-  let block = index / (${LANE_TILES}u * sizes.channelQuads);
-  // Tiles beyond the end repeat the last one, whose outputs are not stored; but their cotangents are zeros.
-  let mine = (sizes.firstBlock + block) * ${blockTiles}u + place;
-  let tile = min(mine, sizes.tiles - 1u);
-${TILE_PLACE}
-  ${windowColumns(window, 'image', 'tileX', 'sizes.width').join('\n  ')}
-  let planePitch = u32(sizes.height) * u32(sizes.width);
-  let plane = item * sizes.imagePitch + sizes.imageStart + 4u * quad * planePitch;
-  let to = block * sizes.stores * sizes.pitch + quad * ${blockTiles}u + place;
-${body(window, filtering, isInput).join('\n')}
-}
-`,
-  };
-}
-
-/** WGSL of all elements of the transformed patch, called `v{y}_{x}`, and their stores. */
-function body(window: Window, filtering: Filtering, isInput: boolean): string[] {
   const names = elementNames('v', filtering.patch, filtering.patch);
+  const transform: TileTransform = {
+    name: `winogradtiles${filtering.taps}`,
+    window,
+    matrix: isInput ? filtering.inputMatrix : transposed(filtering.outputMatrix),
+    ...{ height, width, slice, pitch },
+    quads: channelQuads,
+    planes: 4,
+    rows: size,
+    elements: names.flat(),
+    body: body(names, window, filtering, isInput),
+  };
+  return tileTransform(transform, tiles, chunk);
+}
+
+/** WGSL of all elements of the transformed patch. */
+function body(
+  names: readonly (readonly string[])[],
+  window: Window,
+  filtering: Filtering,
+  isInput: boolean,
+): string[] {
   const lines = zeros(names);
   lines.push('for (var i = 0u; i < sizes.patchSize; i++) {');
   const row = `i32(${TILE}u * tileY + i) + ${window.first}`;
@@ -180,6 +133,5 @@ function body(window: Window, filtering: Filtering, isInput: boolean): string[] 
   const { lines: made, results } = transform('b', pixels);
   lines.push(...made);
   lines.push(...addContribution(names, results, 'i', 'x'), '}');
-  lines.push(...storeAll('transformed', names.flat(), 'to', 'sizes.pitch'));
-  return lines.map((line) => `  ${line}`);
+  return lines;
 }
