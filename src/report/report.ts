@@ -1,12 +1,9 @@
 import { curvesSection } from './curves.ts';
-import { escapeHtml, inlineText } from './html.ts';
+import { renderDocument } from './document.ts';
+import { escapeHtml } from './html.ts';
 import { picturesSection } from './pictures.ts';
 import { headline, headlineCards, scoresSection } from './scores.ts';
 import type { ConfigurationValue, ReportAssets, ReportContent } from './types.ts';
-
-/** Nothing may be fetched: what the page shows is inside it. */
-const POLICY =
-  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /**
  * Chromium under LANG=C calls its language `en-US@posix`, which no Intl function takes; the plot library
@@ -73,44 +70,19 @@ export function renderReport(content: ReportContent, assets: ReportAssets): stri
   const { scores } = content;
   const outcome =
     scores.length === 0 ? '' : `<p class="headline">${escapeHtml(headline(scores))}</p>`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="Sonolift">
-<title>${escapeHtml(content.title)} · Sonolift</title>
-<style>
-${inlineText('style', assets.plotStyle)}
-${inlineText('style', assets.pageStyle)}
-</style>
-</head>
-<body>
-<header>
-<div class="top"><span class="brand">Sonolift</span><button type="button" id="theme" hidden>Theme: auto</button></div>
-<h1>${escapeHtml(content.title)}</h1>
-<p class="subtitle">${escapeHtml(content.subtitle)}</p>
-${outcome}
-${headlineCards(scores)}
-</header>
-<main>
-${picturesSection(content.pictures)}
-${scoresSection(scores, content.scoredOn)}
-${curvesSection(content.curves)}
-${notesSection(content.notes)}
-${configurationSection(content)}
-</main>
-<footer>Research software, not for diagnosis. This page is one file and loads nothing from elsewhere.</footer>
-<script>${LANGUAGE_GUARD}</script>
-<script>
-${inlineText('script', assets.plotScript)}
-</script>
-<script>
-${inlineText('script', assets.pageScript)}
-</script>
-</body>
-</html>
-`;
+  const sections = [
+    picturesSection(content.pictures),
+    scoresSection(scores, content.scoredOn),
+    curvesSection(content.curves),
+    notesSection(content.notes),
+    configurationSection(content),
+  ];
+  return renderDocument({
+    title: content.title,
+    subtitle: content.subtitle,
+    header: `${outcome}\n${headlineCards(scores)}`,
+    main: sections.join('\n'),
+    styles: [assets.plotStyle, assets.pageStyle],
+    scripts: [LANGUAGE_GUARD, assets.plotScript, assets.pageScript],
+  });
 }

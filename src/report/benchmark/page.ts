@@ -2,8 +2,9 @@ import { encodePng, type GrayImage } from '../../data/image.ts';
 import { ShapeError } from '../../errors.ts';
 import type { MetricDescription } from '../../metrics/metrics.ts';
 import type { RankedRow } from '../../metrics/ranking.ts';
+import { renderDocument } from '../document.ts';
 import { formatNumber } from '../format.ts';
-import { dataUri, escapeHtml, inlineText, scriptJson } from '../html.ts';
+import { dataUri, escapeHtml, scriptJson } from '../html.ts';
 import { flattenConfiguration } from '../report.ts';
 import { htmlTable, type TextTable } from '../text-table.ts';
 import type { ConfigurationValue } from '../types.ts';
@@ -37,10 +38,6 @@ export interface BenchmarkAssets {
   readonly script: string;
   readonly style: string;
 }
-
-/** Nothing may be fetched: what the page shows is inside it. */
-const POLICY =
-  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /** Plain text: which system has the best mean of each metric. */
 export function benchmarkHeadline(
@@ -124,38 +121,19 @@ export function renderBenchmarkPage(page: BenchmarkPage, assets: BenchmarkAssets
   const section = (table: TextTable): string =>
     `<section><h2>${escapeHtml(table.name)}</h2>${htmlTable(table)}</section>`;
   const notes = page.notes.map((note) => `<li>${escapeHtml(note)}</li>`);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="Sonolift">
-<title>${escapeHtml(page.title)} · Sonolift</title>
-<style>
-${inlineText('style', assets.style)}
-</style>
-</head>
-<body>
-<header>
-<div class="top"><span class="brand">Sonolift</span><button type="button" id="theme" hidden>Theme: auto</button></div>
-<h1>${escapeHtml(page.title)}</h1>
-<p class="subtitle">${escapeHtml(page.subtitle)}</p>
-<p class="headline">${escapeHtml(page.headline)}</p>
-</header>
-<main>
-${first ? section(first) : ''}
-${viewerSection(page)}
-${others.map(section).join('\n')}
-<section id="notes"><h2>Notes</h2><ul class="notes">${notes.join('')}</ul></section>
-${settingsSection(page)}
-</main>
-<footer>Research software, not for diagnosis. This page is one file and loads nothing from elsewhere.</footer>
-<script>
-${inlineText('script', assets.script)}
-</script>
-</body>
-</html>
-`;
+  const sections = [
+    first ? section(first) : '',
+    viewerSection(page),
+    ...others.map(section),
+    `<section id="notes"><h2>Notes</h2><ul class="notes">${notes.join('')}</ul></section>`,
+    settingsSection(page),
+  ];
+  return renderDocument({
+    title: page.title,
+    subtitle: page.subtitle,
+    header: `<p class="headline">${escapeHtml(page.headline)}</p>`,
+    main: sections.join('\n'),
+    styles: [assets.style],
+    scripts: [assets.script],
+  });
 }
