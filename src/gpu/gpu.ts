@@ -1,4 +1,4 @@
-import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernels/kernel.ts';
+import type { AdapterProfile, Kernel, Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 import { KernelChoices } from './choices.ts';
 import { ConstantCache } from './constants.ts';
@@ -167,11 +167,6 @@ export class Gpu {
   runPlan(plan: Plan, inputs: readonly Storage[], outputs: readonly Storage[]): void {
     const temporaries = plan.temporaries.map((length) => new Storage(length * 4));
     const kept = new Set<Storage>();
-    const find = (operand: Operand): Storage => {
-      if ('input' in operand) return inputs[operand.input];
-      if ('output' in operand) return outputs[operand.output];
-      return temporaries[operand.temporary];
-    };
     for (const { kernel, operands, dependsOnlyOn } of plan.steps) {
       const source = dependsOnlyOn === undefined ? undefined : inputs[dependsOnlyOn];
       const result = operands[kernel.bindings.indexOf('write')];
@@ -184,7 +179,12 @@ export class Gpu {
         if (known) continue;
         source.derived.set(key, temporaries[result.temporary]);
       }
-      this.run(kernel, operands.map(find));
+      const storages = operands.map((operand) => {
+        if ('input' in operand) return inputs[operand.input];
+        if ('output' in operand) return outputs[operand.output];
+        return temporaries[operand.temporary];
+      });
+      this.run(kernel, storages);
     }
     for (const storage of temporaries) if (!kept.has(storage)) this.recorder.release(storage);
   }

@@ -1,18 +1,20 @@
 import type { BindingAccess, Kernel } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 
-interface Entry {
+/** A kernel that is compiled or being compiled. */
+export interface PipelineEntry {
+  readonly key: string;
   readonly ready: Promise<void>;
   pipeline: GPUComputePipeline | undefined;
 }
 
 /**
  * Compiles kernels, each key once, asynchronously so that a driver's worker threads share the work.
- * `request` starts a compilation; `settle` waits for all that are under way; `get` is then immediate.
+ * `request` starts a compilation; `settle` waits for all that are under way; the entry then has its pipeline.
  */
 export class PipelineCache {
   private readonly device: GPUDevice;
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries = new Map<string, PipelineEntry>();
   private readonly layouts = new Map<
     string,
     { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }
@@ -30,12 +32,15 @@ export class PipelineCache {
     return this.entries.size;
   }
 
-  request(kernel: Kernel): void {
-    if (this.entries.has(kernel.key)) return;
-    const entry: Entry = { ready: this.compile(kernel), pipeline: undefined };
-    this.entries.set(kernel.key, entry);
+  request(kernel: Kernel): PipelineEntry {
+    const { key } = kernel;
+    const known = this.entries.get(key);
+    if (known) return known;
+    const entry: PipelineEntry = { key, ready: this.compile(kernel), pipeline: undefined };
+    this.entries.set(key, entry);
     // A failed compilation stays on record until `settle` reports it.
-    this.pending.push(entry.ready.catch((error) => this.fail(kernel.key, error)));
+    this.pending.push(entry.ready.catch((error) => this.fail(key, error)));
+    return entry;
   }
 
   /** @throws GpuError `validation` with the compiler's messages if a kernel does not compile. */
@@ -54,13 +59,6 @@ export class PipelineCache {
 
   get isSettled(): boolean {
     return this.pending.length === 0 && !this.settling && this.failure === undefined;
-  }
-
-  get(key: string): GPUComputePipeline {
-    const pipeline = this.entries.get(key)?.pipeline;
-    if (!pipeline)
-      throw new GpuError('validation', `kernel ${key} was not compiled before its use`);
-    return pipeline;
   }
 
   bindGroupLayout(bindings: readonly BindingAccess[]): GPUBindGroupLayout {

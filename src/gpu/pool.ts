@@ -1,4 +1,5 @@
 import { GpuError } from '../errors.ts';
+import type { BufferRange } from './storage.ts';
 
 /** Buffer usage of everything that kernels touch. */
 export const STORAGE_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
@@ -19,6 +20,16 @@ export interface MemoryReport {
   readonly liveBuffers: number;
 }
 
+/**
+ * A buffer of the pool, as the range that a storage in it occupies. It exists once for each buffer, so that
+ * equal ranges are the same object, and remembers what asking the device would cost a native call for.
+ */
+export interface PooledRange extends BufferRange {
+  readonly size: number;
+  /** Grows in order of creation. */
+  readonly serial: number;
+}
+
 /** Rounds up to a size class: 4 classes per power of two, at least 256 bytes. */
 export function sizeClass(byteLength: number): number {
   if (byteLength <= 256) return 256;
@@ -36,10 +47,9 @@ export function sizeClass(byteLength: number): number {
 export class BufferPool {
   private readonly device: GPUDevice;
   /** By size; each list in order of creation. */
-  private readonly free = new Map<number, GPUBuffer[]>();
+  private readonly free = new Map<number, PooledRange[]>();
   /** Every buffer that exists, free or in use. */
-  private readonly buffers = new Set<GPUBuffer>();
-  private readonly serials = new WeakMap<GPUBuffer, number>();
+  private readonly buffers = new Set<PooledRange>();
   private nextSerial = 1;
   private readonly budgetBytes: number;
   private readonly maxBufferBytes: number;
@@ -61,7 +71,7 @@ export class BufferPool {
    * A buffer of at least `byteLength` bytes with undefined content.
    * @throws GpuError `out-of-memory` beyond the budget or the device's largest binding.
    */
-  acquire(byteLength: number): GPUBuffer {
+  acquire(byteLength: number): PooledRange {
     const wanted = Math.min(sizeClass(byteLength), Math.max(byteLength, this.maxBufferBytes));
     if (byteLength > this.maxBufferBytes) {
       throw new GpuError(
@@ -84,30 +94,30 @@ export class BufferPool {
       );
     }
     const buffer = this.device.createBuffer({ size: wanted, usage: STORAGE_USAGE });
-    this.buffers.add(buffer);
-    this.serials.set(buffer, this.nextSerial++);
+    const range = { buffer, offset: 0, size: wanted, serial: this.nextSerial++ };
+    this.buffers.add(range);
     this.liveBytes += wanted;
     this.liveBuffers++;
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes + this.pooledBytes);
-    return buffer;
+    return range;
   }
 
   /** Takes a buffer back; commands recorded before this call may still use it. */
-  release(buffer: GPUBuffer): void {
-    const list = this.free.get(buffer.size);
-    if (list) this.insert(list, buffer);
-    else this.free.set(buffer.size, [buffer]);
-    this.liveBytes -= buffer.size;
-    this.pooledBytes += buffer.size;
+  release(range: PooledRange): void {
+    const list = this.free.get(range.size);
+    if (list) insert(list, range);
+    else this.free.set(range.size, [range]);
+    this.liveBytes -= range.size;
+    this.pooledBytes += range.size;
     this.liveBuffers--;
   }
 
   /** Destroys all free buffers. */
   trim(): void {
     for (const list of this.free.values()) {
-      for (const buffer of list) {
-        buffer.destroy();
-        this.buffers.delete(buffer);
+      for (const range of list) {
+        range.buffer.destroy();
+        this.buffers.delete(range);
       }
     }
     this.free.clear();
@@ -116,7 +126,7 @@ export class BufferPool {
 
   /** Destroys all buffers, those in use too: nothing of this pool can be used any more. */
   destroy(): void {
-    for (const buffer of this.buffers) buffer.destroy();
+    for (const { buffer } of this.buffers) buffer.destroy();
     this.buffers.clear();
     this.free.clear();
     this.liveBytes = 0;
@@ -134,10 +144,10 @@ export class BufferPool {
     };
   }
 
-  private takeFree(wanted: number): GPUBuffer | undefined {
+  private takeFree(wanted: number): PooledRange | undefined {
     const exact = this.free.get(wanted);
     if (exact?.length) return exact.shift();
-    let best: GPUBuffer[] | undefined;
+    let best: PooledRange[] | undefined;
     let bestSize = Number.POSITIVE_INFINITY;
     for (const [size, list] of this.free) {
       if (list.length && size >= wanted && wanted >= size * REUSE_FRACTION && size < bestSize) {
@@ -147,15 +157,12 @@ export class BufferPool {
     }
     return best?.shift();
   }
+}
 
-  private insert(list: GPUBuffer[], buffer: GPUBuffer): void {
-    const serial = this.serialOf(buffer);
-    let at = list.length;
-    while (at > 0 && this.serialOf(list[at - 1]) > serial) at--;
-    list.splice(at, 0, buffer);
-  }
-
-  private serialOf(buffer: GPUBuffer): number {
-    return this.serials.get(buffer) ?? 0;
-  }
+/** Keeps a list of free buffers in order of creation. */
+function insert(list: PooledRange[], range: PooledRange): void {
+  let at = list.length;
+  while (at > 0 && list[at - 1].serial > range.serial) at--;
+  if (at === list.length) list.push(range);
+  else list.splice(at, 0, range);
 }

@@ -1,6 +1,6 @@
 import type { BindingAccess, Kernel } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
-import type { PipelineCache } from './pipelines.ts';
+import type { PipelineCache, PipelineEntry } from './pipelines.ts';
 import type { BufferPool } from './pool.ts';
 import type { BufferRange, Storage } from './storage.ts';
 import type { DispatchTimer } from './timestamps.ts';
@@ -9,6 +9,7 @@ type Command =
   | {
       readonly kind: 'dispatch';
       readonly kernel: Kernel;
+      readonly entry: PipelineEntry;
       readonly storages: readonly Storage[];
     }
   | {
@@ -86,8 +87,7 @@ export class Recorder {
       }
       storages[i].written = true;
     }
-    this.pipelines.request(kernel);
-    this.push({ kind: 'dispatch', kernel, storages });
+    this.push({ kind: 'dispatch', kernel, entry: this.pipelines.request(kernel), storages });
   }
 
   copy(source: Storage, target: Storage, bytes: number, sourceOffset = 0, targetOffset = 0): void {
@@ -122,7 +122,8 @@ export class Recorder {
             timestampWrites: this.timer.next(command.kernel.key),
           });
         } else pass ??= encoder.beginComputePass();
-        const pipeline = this.pipelines.get(command.kernel.key);
+        const { pipeline } = command.entry;
+        if (!pipeline) throw notCompiled(command.kernel);
         if (pipeline !== current) pass.setPipeline(pipeline);
         current = pipeline;
         pass.setBindGroup(0, this.bindGroup(index, command.kernel, command.storages));
@@ -153,7 +154,9 @@ export class Recorder {
 
   /** Gives a storage memory now. */
   materialise(storage: Storage): BufferRange {
-    storage.range ??= { buffer: this.pool.acquire(storage.byteLength), offset: 0 };
+    if (storage.range) return storage.range;
+    storage.lent = this.pool.acquire(storage.byteLength);
+    storage.range = storage.lent;
     return storage.range;
   }
 
@@ -183,7 +186,8 @@ export class Recorder {
   }
 
   private reclaim(storage: Storage): void {
-    if (storage.range && storage.pooled) this.pool.release(storage.range.buffer);
+    if (storage.lent) this.pool.release(storage.lent);
+    storage.lent = undefined;
     storage.range = undefined;
   }
 
@@ -278,8 +282,16 @@ function isSame(before: LatestGroup, kernel: Kernel, storages: readonly Storage[
   for (let i = 0; i < storages.length; i++) {
     const { range, byteLength } = storages[i];
     const known = ranges[i];
-    if (range?.buffer !== known.buffer || range.offset !== known.offset) return false;
+    if (!range || !isSameRange(range, known)) return false;
     if (byteLength !== lengths[i] || bindings[i] !== kernel.bindings[i]) return false;
   }
   return true;
+}
+
+function isSameRange(a: BufferRange, b: BufferRange): boolean {
+  return a === b || (a.buffer === b.buffer && a.offset === b.offset);
+}
+
+function notCompiled({ key }: Kernel): GpuError {
+  return new GpuError('validation', `kernel ${key} was not compiled before its use`);
 }

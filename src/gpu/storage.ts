@@ -4,6 +4,8 @@
  * buffer can serve others within the same submit.
  */
 
+import type { PooledRange } from './pool.ts';
+
 /** A buffer together with the byte range that a storage occupies in it. */
 export interface BufferRange {
   readonly buffer: GPUBuffer;
@@ -18,6 +20,8 @@ export class Storage {
   readonly byteLength: number;
   /** Set while the storage has memory. */
   range: BufferRange | undefined;
+  /** The pool's buffer that it has at present, if its memory is pooled. */
+  lent: PooledRange | undefined;
   /** Whether memory goes back to the pool on release (not so for parts of an arena). */
   readonly pooled: boolean;
   /** The owner will record no further command with it. */

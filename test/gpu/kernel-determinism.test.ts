@@ -84,6 +84,7 @@ suite('no code that the ops generate holds an atomic, and equal keys mean equal 
     // A key that leaves out a part of its specification would run another kernel's code.
     assert.is(codes.get(kernel.key) ?? code, code, `two codes of key ${kernel.key}`);
     codes.set(kernel.key, code);
+    return { key: kernel.key, ready: Promise.resolve(), pipeline: undefined };
   };
   try {
     for (const row of OPS) {

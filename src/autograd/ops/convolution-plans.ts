@@ -11,38 +11,15 @@ import { shapeClass } from '../../../kernels/conv2d/shape-class.ts';
 import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
 import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
 import type { Plan } from '../../../kernels/kernel.ts';
-import type { KernelChoices } from '../../gpu/choices.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import type { GradientSlot } from '../parameter.ts';
+import { rememberedPlan } from '../remembered-plan.ts';
 import type { Gate } from '../tape.ts';
 import { emptyTensor, runKernel, runPlan, type Shape, sizeOf, Tensor } from '../tensor.ts';
 
 /*
- * The three plans that a convolution and a transposed convolution share, with their plans remembered:
- * a training step asks for the same few dozen every time. They hold for the choices of kernels under
- * which they were made.
+ * The three plans that a convolution and a transposed convolution share.
  */
-
-interface RememberedPlans {
-  readonly choices: KernelChoices;
-  readonly byKey: Map<string, Plan>;
-}
-
-const plans = new WeakMap<Gpu, RememberedPlans>();
-
-function remembered(gpu: Gpu, key: string, make: () => Plan): Plan {
-  let known = plans.get(gpu);
-  if (known?.choices !== gpu.choices) {
-    known = { choices: gpu.choices, byKey: new Map() };
-    plans.set(gpu, known);
-  }
-  let plan = known.byKey.get(key);
-  if (!plan) {
-    plan = make();
-    known.byKey.set(key, plan);
-  }
-  return plan;
-}
 
 /** Who wants to know what a device is asked for. */
 const surveyors = new WeakMap<Gpu, (request: ConvolutionRequest) => void>();
@@ -63,7 +40,7 @@ function planFor(gpu: Gpu, request: ConvolutionRequest): Plan {
   const { pass, geometry, epilogue, slice, accumulate, isFrozen } = request;
   const key = `${pass}${accumulate ? '+' : ''}${isFrozen ? 'f' : ''}${slice ? `[${slice.first}/${slice.channels}]` : ''}${epilogue.bias ? 'b' : ''}${activationKey(epilogue.activation)}${geometryKey(geometry)}`;
   surveyors.get(gpu)?.(request);
-  return remembered(gpu, key, () => {
+  return rememberedPlan(gpu, key, () => {
     const variants = convolutionVariants(request, gpu.profile);
     const chosen = gpu.choices.get(shapeClass(request));
     return (variants.find(({ name }) => name === chosen) ?? variants[0]).plan();
@@ -157,7 +134,7 @@ export function runInputGradient(
   }
   const { activation, output } = gate;
   const key = `gated ${activationKey(activation)}${geometryKey(geometry)}`;
-  const gated = remembered(gpu, key, () => gatedPlan(plan, geometry, activation));
+  const gated = rememberedPlan(gpu, key, () => gatedPlan(plan, geometry, activation));
   runPlan(gated, [...inputs, output], [dx]);
   gate.applied = true;
   return dx;
@@ -207,7 +184,7 @@ export function runBiasGradient(dy: Tensor, target?: GradientSlot): Tensor {
   const accumulate = target?.filled ?? false;
   const pixels = sizeOf(extents);
   const key = `bias${accumulate ? '+' : ''}${batch}x${channels}x${pixels}`;
-  const plan = remembered(dy.gpu, key, () => biasGradient(batch, channels, pixels, accumulate));
+  const plan = rememberedPlan(dy.gpu, key, () => biasGradient(batch, channels, pixels, accumulate));
   runPlan(plan, [dy], [db]);
   return db;
 }

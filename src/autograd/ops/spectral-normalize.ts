@@ -10,6 +10,7 @@ import {
 import { ShapeError } from '../../errors.ts';
 import { overlaps, type StorageSpan, spanOf } from '../../gpu/storage.ts';
 import type { GradientSlot, Parameter } from '../parameter.ts';
+import { rememberedPlan } from '../remembered-plan.ts';
 import { attachAll } from '../tape.ts';
 import { emptyTensor, formatShape, type Tensor } from '../tensor.ts';
 
@@ -149,7 +150,9 @@ function normaliseGroup(group: Group, options: SpectralNormOptions): readonly Te
     emptyTensor(gpu, [layers.length]),
   ];
   gpu.runPlan(
-    spectralNormForward(layers, { update, epsilon }, gpu.profile),
+    rememberedPlan(gpu, `spectral ${update} ${epsilon} ${layersKey(layers)}`, () =>
+      spectralNormForward(layers, { update, epsilon }, gpu.profile),
+    ),
     [weight.storage, u.storage, v.storage],
     [
       ...[...kept, ...outputs].map(({ storage }) => storage),
@@ -171,6 +174,10 @@ function normaliseGroup(group: Group, options: SpectralNormOptions): readonly Te
       };
     });
   });
+}
+
+function layersKey(layers: readonly SpectralNormLayer[]): string {
+  return JSON.stringify(layers);
 }
 
 interface Asked {
@@ -203,7 +210,9 @@ function gradientsOf(
   }));
   const { gpu } = kept[0];
   gpu.runPlan(
-    spectralNormBackward(layers, gpu.profile),
+    rememberedPlan(gpu, `spectral gradient ${layersKey(layers)}`, () =>
+      spectralNormBackward(layers, gpu.profile),
+    ),
     [weights.storage, ...[...kept, ...asked.map((one) => one.cotangent)].map((t) => t.storage)],
     [span.storage],
   );
