@@ -23,7 +23,6 @@ import { optionalString, type ProgramSpec } from '../src/run/options.ts';
 import { runProgram } from '../src/run/program.ts';
 import { Clock } from './measure/clock.ts';
 import { repeat } from './measure/repeat.ts';
-import { submitterOf } from './measure/submitter.ts';
 import { reportLoad, watchLoad } from './output/context.ts';
 import { significant } from './output/table.ts';
 
@@ -108,7 +107,7 @@ async function duel(gpu: Gpu, clock: Clock, each: Contest): Promise<[number, num
   for (let round = 0; round < 3; round++) {
     for (const [which, plan] of [each.direct, each.winograd].entries()) {
       const { time } = await repeat(
-        submitterOf(gpu),
+        gpu,
         clock,
         () => gpu.runPlan(plan, [first, second], [output]),
         { repeats: 5, budget: 3000 },

@@ -1,6 +1,7 @@
 /** Node entry: everything of the browser-safe API, opening devices through Dawn; image files. */
 import { type Gpu, type GpuOptions, openAdapter } from './gpu/gpu.ts';
 import { dawnVersion, openNodeAdapter } from './gpu/node-adapter.ts';
+import { restWhile } from './gpu/rest.node.ts';
 import { diskTuningStore } from './gpu/tuning/disk-store.node.ts';
 import { type OpenGpuOptions, openGpu as openWebGpu } from './gpu/web-gpu.ts';
 
@@ -22,7 +23,11 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
     device: options.device ?? process.env.SONOLIFT_DEVICE ?? 'auto',
     log: options.log,
   });
-  const known = { tuningStore: diskTuningStore(), runtime: `Dawn ${dawnVersion()}` };
+  const known = {
+    tuningStore: diskTuningStore(),
+    runtime: `Dawn ${dawnVersion()}`,
+    rest: restWhile,
+  };
   return openAdapter(adapter, { ...known, ...options, keepAlive: instance, description });
 }
 
@@ -32,5 +37,5 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const { device, adapter, powerPreference: _, ...rest } = options;
-  return device || adapter ? openWebGpu(options) : openNodeGpu(rest);
+  return device || adapter ? openWebGpu({ rest: restWhile, ...options }) : openNodeGpu(rest);
 }

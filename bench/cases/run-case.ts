@@ -5,7 +5,6 @@ import type { Storage } from '../../src/gpu/storage.ts';
 import type { Peak } from '../measure/peak.ts';
 import { repeat, type Timing } from '../measure/repeat.ts';
 import type { Stopwatch } from '../measure/stopwatch.ts';
-import { submitterOf } from '../measure/submitter.ts';
 import type { Comparison, KernelCase, PreparedCase } from './kernel-case.ts';
 
 export interface CaseResult {
@@ -62,7 +61,7 @@ async function check(gpu: Gpu, prepared: PreparedCase, loaded: Loaded): Promise<
 }
 
 function time(gpu: Gpu, clock: Stopwatch, plan: Plan, loaded: Loaded): Promise<Timing> {
-  return repeat(submitterOf(gpu), clock, () => gpu.runPlan(plan, loaded.inputs, loaded.outputs));
+  return repeat(gpu, clock, () => gpu.runPlan(plan, loaded.inputs, loaded.outputs));
 }
 
 /** Checks a case against the reference, then times it. @throws GpuError if its kernels do not run */

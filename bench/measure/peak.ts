@@ -4,7 +4,6 @@ import { linearMain, linearWorkgroups } from '../../kernels/linear.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { repeat } from './repeat.ts';
 import type { Stopwatch } from './stopwatch.ts';
-import { submitterOf } from './submitter.ts';
 
 /*
  * What the adapter can do at best, measured: the shares in the tables are of these two.
@@ -88,7 +87,7 @@ const COPIED = 64 * 2 ** 20;
 export async function measurePeak(gpu: Gpu, clock: Stopwatch): Promise<Peak> {
   const time = async (kernel: Kernel, source: Float32Array, resultBytes: number) => {
     const [input, output] = [gpu.upload(source), gpu.allocate(resultBytes)];
-    const timing = await repeat(submitterOf(gpu), clock, () => gpu.run(kernel, [input, output]));
+    const timing = await repeat(gpu, clock, () => gpu.run(kernel, [input, output]));
     gpu.dispose(input);
     gpu.dispose(output);
     return timing.time.least;

@@ -6,7 +6,7 @@ export interface Submitter {
   /** Submits what was recorded. */
   flush(): Promise<void>;
   /** Waits until all that was submitted is done. */
-  done(): Promise<unknown>;
+  finish(): Promise<unknown>;
 }
 
 export interface RepeatOptions {
@@ -30,14 +30,8 @@ export interface Timing {
 /** Work of at most so many units is recorded for one submission. */
 const MOST_PER_SAMPLE = 500;
 
-/** Part of the expected time that the main thread sleeps rather than polls. */
-const SLEEP = 0.8;
-
 /**
  * Times a unit of work: one untimed run, one that says how many units make a sample, then samples.
- *
- * While a promise of the device is pending Dawn polls, which on a CPU adapter takes a core from the
- * driver. So the main thread sleeps for most of the time that the work is known to take.
  * @param record records the unit once
  */
 export async function repeat(
@@ -46,17 +40,13 @@ export async function repeat(
   record: () => void,
   { sample = 25, repeats = 9, budget = 1500 }: RepeatOptions = {},
 ): Promise<Timing> {
-  let expected = 0;
   const work = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) record();
     await device.flush();
-    const rest = expected * count * SLEEP;
-    if (rest > 2) await new Promise((resolve) => setTimeout(resolve, rest));
-    await device.done();
+    await device.finish();
   };
   await work(1);
   const first = await clock.measure(() => work(1));
-  expected = first.milliseconds;
   // Work that the clock hardly sees must not be repeated for minutes.
   const unit = Math.max(first.milliseconds, first.wall / 10);
   const perSample = Math.min(MOST_PER_SAMPLE, Math.max(1, Math.ceil(sample / unit)));
@@ -65,7 +55,6 @@ export async function repeat(
   while (lapses.length < repeats) {
     const lapse = await clock.measure(() => work(perSample));
     lapses.push(lapse);
-    expected = Math.min(expected, lapse.milliseconds / perSample);
     if (lapses.length >= 3 && performance.now() - start > budget) break;
   }
   return {

@@ -94,7 +94,7 @@ async function convolutions(clock: Clock, job: Job, shape: PeerShape): Promise<v
         flush: async () => {
           for (; recorded > 0; recorded--) await session.run(feeds);
         },
-        done: async () => {},
+        finish: async () => {},
       },
       clock,
       () => recorded++,

@@ -13,7 +13,6 @@ import { convolutionSizes } from '../cases/convolution.ts';
 import { noise } from '../cases/kernel-case.ts';
 import { Clock } from '../measure/clock.ts';
 import { repeat } from '../measure/repeat.ts';
-import { submitterOf } from '../measure/submitter.ts';
 import { type StepShape, shapeText } from '../step/step-shape.ts';
 import { stepImages, TrainingStep } from '../step/training-step.ts';
 import {
@@ -51,9 +50,7 @@ async function convolutions(gpu: Gpu, clock: Clock, folder: string, shape: PeerS
       resultName(shape.name, pass),
       new Float32Array(await gpu.read(output, size)),
     );
-    const { time, wall } = await repeat(submitterOf(gpu), clock, () =>
-      gpu.runPlan(plan, storages, [output]),
-    );
+    const { time, wall } = await repeat(gpu, clock, () => gpu.runPlan(plan, storages, [output]));
     report({
       kind: 'convolution',
       shape: shape.name,
@@ -121,7 +118,7 @@ async function trainingStep(gpu: Gpu, clock: Clock, job: Job, shape: StepShape) 
       flush: async () => {
         for (const _ of seconds.splice(0)) await step.take();
       },
-      done: () => gpu.finish(),
+      finish: () => gpu.finish(),
     },
     clock,
     () => seconds.push(0),

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { openNodeAdapter } from '../../src/gpu/node-adapter.ts';
+import { restWhile } from '../../src/gpu/rest.node.ts';
 import type { Submitter } from '../measure/repeat.ts';
 import { PEERS_FOLDER } from './install.ts';
 import type { Tf } from './tfjs-types.ts';
@@ -53,7 +54,7 @@ export async function openTf(device: string | undefined): Promise<OpenTf> {
         backend.endComputePassEncoder();
         backend.submitQueue();
       },
-      done: () => backend.device.queue.onSubmittedWorkDone(),
+      finish: () => restWhile(backend.device.queue.onSubmittedWorkDone()),
     },
   };
 }

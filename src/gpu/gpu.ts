@@ -2,7 +2,6 @@ import type { AdapterProfile, Kernel, Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 import { KernelChoices } from './choices.ts';
 import { ConstantCache } from './constants.ts';
-import { Patience } from './patience.ts';
 import { PipelineCache } from './pipelines.ts';
 import { BufferPool, type MemoryReport } from './pool.ts';
 import { Recorder } from './recorder.ts';
@@ -32,6 +31,11 @@ export interface GpuOptions {
   readonly runtime?: string;
   /** What tells adapter and driver from others. */
   readonly identity?: string;
+  /**
+   * What the thread does while a promise of the device is pending; it resolves when that is settled.
+   * Default nothing: browsers wait without help.
+   */
+  readonly rest?: (pending: Promise<unknown>) => Promise<void>;
   /** Whether nothing is computed or held on the device (`blank-gpu.ts`). */
   readonly isBlank?: boolean;
   /** Whether `close` destroys the device (default); not where the page goes on using its own. */
@@ -81,7 +85,7 @@ export class Gpu {
   private readonly scopes: Set<Storage>[] = [];
   /** Referenced as long as the device lives: Dawn dies without its instance. */
   readonly keepAlive: unknown;
-  private readonly patience: Patience | undefined;
+  private readonly rest: GpuOptions['rest'];
   private failure: GpuError | undefined;
   private closed = false;
   private readonly ownsDevice: boolean;
@@ -104,7 +108,7 @@ export class Gpu {
     this.pipelines = new PipelineCache(device);
     this.constants = new ConstantCache(device);
     this.recorder = new Recorder(device, this.pool, this.pipelines);
-    this.patience = profile.kind === 'cpu' ? new Patience() : undefined;
+    this.rest = options.rest;
     this.ownsDevice = options.ownsDevice ?? true;
     device.addEventListener('uncapturederror', this.noteError);
     device.lost.then(({ reason, message }) => {
@@ -239,9 +243,7 @@ export class Gpu {
   /** Submits what was recorded. @throws GpuError if the device reported a failure so far. */
   async flush(): Promise<void> {
     this.assertHealthy();
-    const before = this.recorder.dispatches;
     await this.recorder.flush();
-    this.patience?.submitted(this.recorder.dispatches - before);
     this.assertHealthy();
   }
 
@@ -256,16 +258,14 @@ export class Gpu {
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(storage.range.buffer, storage.range.offset, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
-    await this.patience?.sleep();
     try {
-      await staging.mapAsync(1);
+      await this.settled(staging.mapAsync(1));
     } catch (error) {
       this.assertHealthy();
       throw new GpuError('lost', 'the GPU device went away while a result was read', {
         cause: error,
       });
     }
-    this.patience?.done();
     const copy = staging.getMappedRange().slice(0, length * 4);
     staging.unmap();
     staging.destroy();
@@ -276,10 +276,14 @@ export class Gpu {
   /** Submits what was recorded and waits until the device has done it. */
   async finish(): Promise<void> {
     await this.flush();
-    await this.patience?.sleep();
-    await this.device.queue.onSubmittedWorkDone();
-    this.patience?.done();
+    await this.settled(this.device.queue.onSubmittedWorkDone());
     this.assertHealthy();
+  }
+
+  /** What a promise of the device resolves to; meanwhile the thread does what `GpuOptions.rest` says. */
+  async settled<T>(pending: Promise<T>): Promise<T> {
+    await this.rest?.(pending);
+    return pending;
   }
 
   /** Submits what was recorded with every dispatch timed. Needs `timestamp-query`. */
@@ -290,7 +294,7 @@ export class Gpu {
     const timer = new DispatchTimer(this.device);
     this.recorder.timer = timer;
     try {
-      await this.flush();
+      await this.finish();
     } finally {
       this.recorder.timer = undefined;
     }

@@ -52,7 +52,7 @@ suite('work that the clock does not see is not repeated for ever', async () => {
       recorded = 0;
       await new Promise((resolve) => setTimeout(resolve, 60));
     },
-    done: async () => {},
+    finish: async () => {},
   };
   const clock = new Clock('gpu');
   const blind = {

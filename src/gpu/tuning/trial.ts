@@ -91,18 +91,10 @@ export class Trial {
     }
   }
 
-  /**
-   * Runs a compiled plan `count` times and waits.
-   * @param expected milliseconds to sleep first: Dawn polls while it waits, and on a CPU adapter takes a
-   *   core from the driver
-   */
-  async run(plan: Plan, count: number, expected: number): Promise<void> {
-    const { gpu } = this;
-    for (let i = 0; i < count; i++) gpu.runPlan(plan, this.inputs, [this.output]);
-    // Not `gpu.flush`: later reads would sleep for work that is long done.
-    await gpu.recorder.flush();
-    if (expected > 4) await new Promise((resolve) => setTimeout(resolve, expected));
-    await gpu.device.queue.onSubmittedWorkDone();
+  /** Runs a compiled plan `count` times and waits. */
+  async run(plan: Plan, count: number): Promise<void> {
+    for (let i = 0; i < count; i++) this.gpu.runPlan(plan, this.inputs, [this.output]);
+    await this.gpu.finish();
   }
 
   dispose(): void {

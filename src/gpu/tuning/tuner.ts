@@ -35,9 +35,6 @@ const MOST_RUNS = 40;
 /** A variant that is so many times slower after a round takes part in no other. */
 const HOPELESS = 1.5;
 
-/** Part of the expected time that the main thread sleeps. */
-const SLEEP = 0.8;
-
 /** Before anything is known: operations a millisecond, and milliseconds to compile a variant. */
 const GUESSES = {
   cpu: { rate: 2.5e6, compile: 500 },
@@ -211,8 +208,7 @@ export class Tuner {
     const sample = async (entrant: Entrant, count: number): Promise<void> => {
       if (this.now() > this.deadline) throw new OutOfTime();
       const { plan, least } = entrant;
-      const rest = least < Number.POSITIVE_INFINITY ? least * count * SLEEP : 0;
-      const milliseconds = await this.stopwatch(() => trial.run(plan, count, rest));
+      const milliseconds = await this.stopwatch(() => trial.run(plan, count));
       entrant.least = Math.min(least, milliseconds / count);
     };
     const least = () => Math.min(...entrants.map((entrant) => entrant.least));
