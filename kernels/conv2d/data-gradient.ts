@@ -6,6 +6,7 @@ import { correlationPlan } from './forward.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
 import { smallDataGradient } from './small-maps.ts';
+import { tapPlanesPlan } from './tap-planes.ts';
 
 /*
  * Data gradient, and forward pass of the transposed convolution:
@@ -50,7 +51,10 @@ export function conv2dDataGradient(
   const { kernelHeight, kernelWidth, stride } = geometry;
   const phases = spec.offsetsY.map((_, a) => (originOf(geometry) + a) % stride);
   const order = { kernelHeight, kernelWidth, adjoint: { stride, phases } };
-  const plan = correlationPlan(spec, order, profile, variant);
+  const plan =
+    variant === 'tap-planes'
+      ? tapPlanesPlan(spec, geometry, 'data-gradient', profile)
+      : correlationPlan(spec, order, profile, variant);
   return reflects(geometry) ? foldedPlan(plan, geometry, accumulate) : plan;
 }
 

@@ -1,11 +1,12 @@
-import type { AdapterProfile, Operand, Plan } from '../kernel.ts';
-import { correlate } from './correlation.ts';
-import { type Correlation, packedLength } from './correlation-spec.ts';
+import type { AdapterProfile, Plan } from '../kernel.ts';
+import type { Correlation } from './correlation-spec.ts';
+import { directPlan } from './direct.ts';
 import type { Epilogue } from './epilogue.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
 import { smallForward } from './small-maps.ts';
-import { directWeights, packWeights, type WeightOrder } from './weights.ts';
+import { tapPlanesPlan } from './tap-planes.ts';
+import type { WeightOrder } from './weights.ts';
 import { halvingDataGradient, halvingForward } from './winograd/halving.ts';
 import { filteringKind, squareKernel } from './winograd/kind.ts';
 import { winogradPlan } from './winograd/plan.ts';
@@ -26,6 +27,7 @@ export function conv2dForward(
   const spec = forwardCorrelation(geometry, epilogue, slice);
   const chosen = variant ?? registerVariants('forward', spec, geometry, profile)[0];
   if (chosen === 'small-maps') return smallForward(geometry, epilogue, profile);
+  if (chosen === 'tap-planes') return tapPlanesPlan(spec, geometry, 'forward', profile);
   const { kernelHeight, kernelWidth } = geometry;
   return correlationPlan(spec, { kernelHeight, kernelWidth }, profile, chosen);
 }
@@ -72,31 +74,4 @@ export function correlationPlan(
     default:
       return winogradPlan(spec, order.adjoint !== undefined, profile);
   }
-}
-
-/** As `correlationPlan`, sum by sum: the weights are packed first if need be. */
-export function directPlan(spec: Correlation, order: WeightOrder, profile: AdapterProfile): Plan {
-  const direct = directWeights(spec, order);
-  const kernel = correlate(spec, direct, profile);
-  const bias: Operand = { input: spec.bias ? 2 : 1 };
-  const operands = (weights: Operand): Operand[] => [
-    { input: 0 },
-    { input: 0 },
-    weights,
-    bias,
-    { output: 0 },
-  ];
-  if (direct) return { temporaries: [], steps: [{ kernel, operands: operands({ input: 1 }) }] };
-  const packed = { temporary: 0 };
-  return {
-    temporaries: [packedLength(spec)],
-    steps: [
-      {
-        kernel: packWeights(spec, order),
-        operands: [{ input: 1 }, packed],
-        dependsOnlyOn: 1,
-      },
-      { kernel, operands: operands(packed) },
-    ],
-  };
 }

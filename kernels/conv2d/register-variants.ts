@@ -2,6 +2,7 @@ import type { AdapterProfile } from '../kernel.ts';
 import type { Correlation } from './correlation-spec.ts';
 import type { ConvGeometry } from './geometry.ts';
 import { allowsSmallMaps, hasSmallMaps } from './small-maps.ts';
+import { allowsTapPlanes, prefersTapPlanes } from './tap-planes.ts';
 import { squareKernel } from './winograd/kind.ts';
 import {
   allowsWinograd,
@@ -11,9 +12,9 @@ import {
 
 /*
  * Ways to do a convolution without workgroup memory: tiles in registers (`correlation.ts`,
- * `weight-gradient.ts`), Winograd's minimal filtering, or lanes along the weight matrix.
+ * `weight-gradient.ts`), Winograd's minimal filtering, lanes along the weight matrix, or taps as rows.
  */
-export type RegisterVariant = 'direct' | 'winograd' | 'small-maps';
+export type RegisterVariant = 'direct' | 'winograd' | 'small-maps' | 'tap-planes';
 
 export type ConvolutionPass = 'forward' | 'data-gradient' | 'weight-gradient';
 
@@ -49,6 +50,10 @@ export function registerVariants(
   if (!isPart && !isFolded && allowsSmallMaps(geometry, profile)) {
     const kind = pass === 'forward' ? 'forward' : 'gradients';
     prefer('small-maps', hasSmallMaps(geometry, kind, profile));
+  }
+  const takesPart = pass === 'data-gradient' || !isPart;
+  if (pass !== 'weight-gradient' && takesPart && allowsTapPlanes(pass, geometry, profile)) {
+    prefer('tap-planes', prefersTapPlanes(spec, geometry));
   }
   return variants;
 }

@@ -326,6 +326,8 @@ export function conv2dWeightGradient(
         : winogradWeightGradient(spec, accumulate, profile);
     case 'direct':
       return directWeightGradient(geometry, accumulate, profile);
+    case 'tap-planes':
+      throw new RangeError('taps are rows of forward passes and data gradients only');
   }
 }
 

@@ -83,6 +83,12 @@ suite('the first variant is what was always taken, and names say what is', () =>
     ['direct', 'winograd'],
   );
 
+  assert.equal(names(geometry(4, 512, 31, 1, 4), cpu)[0], 'tap-planes');
+  assert.equal(names(geometry(4, 1, 64, 16, 4, 2), cpu, 'data-gradient')[0], 'tap-planes');
+  assert.equal(names(geometry(1, 1, 8, 16, 4, 2), cpu, 'data-gradient'), ['direct', 'tap-planes']);
+  assert.not(names(geometry(4, 512, 31, 1, 4, 2), cpu).includes('tap-planes'), 'stride 2');
+  assert.not(names(geometry(4, 8, 31, 512, 4), cpu, 'data-gradient').includes('tap-planes'));
+
   const gpu: AdapterProfile = { kind: 'gpu', subgroupSize: 0, f16: false };
   const tiles = names(geometry(4, 64, 16, 128), gpu);
   assert.is(tiles[0], 'tiles');
@@ -104,7 +110,14 @@ suite('shapes that are alike are one class, others are not', () => {
 });
 
 suite('every variant agrees with the default', async () => {
-  const geometries = [geometry(2, 16, 8, 16), geometry(1, 12, 4, 24, 4, 2)];
+  const geometries = [
+    geometry(2, 16, 8, 16),
+    geometry(1, 12, 4, 24, 4, 2),
+    geometry(2, 20, 11, 1, 3),
+    { ...geometry(1, 16, 9, 1, 4), paddingMode: 'reflect' as const },
+    geometry(2, 3, 13, 8, 3, 2),
+    { ...geometry(1, 1, 17, 12, 5, 3), padding: 2 },
+  ];
   await assertVariantsAgree(opened, geometries);
 });
 

@@ -2,7 +2,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Activation, NONE } from '../../kernels/activation.ts';
 import type { Correlation } from '../../kernels/conv2d/correlation-spec.ts';
-import { directPlan } from '../../kernels/conv2d/forward.ts';
+import { directPlan } from '../../kernels/conv2d/direct.ts';
 import type { ChannelSlice, PaddingMode } from '../../kernels/conv2d/geometry.ts';
 import { directWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
 import { winogradPlan } from '../../kernels/conv2d/winograd/plan.ts';

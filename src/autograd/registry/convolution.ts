@@ -19,7 +19,7 @@ export type ConvolutionCase = {
   readonly image: readonly [number, number, number, number];
   readonly kernel: readonly [number, number, number];
   readonly bias?: boolean;
-  /** Large enough for Winograd's minimal filtering, and too large for finite differences. */
+  /** Large enough for kernels that take work in bulk, and too large for finite differences. */
   readonly isLarge?: boolean;
 } & Partial<ConvolutionAttributes>;
 
@@ -80,6 +80,24 @@ const CONV: readonly ConvolutionCase[] = [
     isLarge: true,
   },
   { image: [1, 32, 38, 34], kernel: [64, 3, 3], bias: true, activation: LEAKY, isLarge: true },
+  // Onto one channel, or two, with enough others for taps to be taken as rows.
+  {
+    image: [1, 64, 21, 20],
+    kernel: [1, 4, 4],
+    padding: 1,
+    paddingMode: 'reflect',
+    bias: true,
+    isLarge: true,
+  },
+  { image: [2, 52, 17, 15], kernel: [1, 4, 4], padding: 1, activation: TANH, isLarge: true },
+  {
+    image: [1, 2, 40, 44],
+    kernel: [64, 4, 4],
+    stride: 2,
+    padding: 1,
+    paddingMode: 'reflect',
+    isLarge: true,
+  },
 ];
 
 const TRANSPOSED: readonly ConvolutionCase[] = [
@@ -95,6 +113,15 @@ const TRANSPOSED: readonly ConvolutionCase[] = [
   { image: [1, 4, 5, 6], kernel: [2, 3, 3], padding: 1 },
   { image: [1, 9, 3, 4], kernel: [4, 1, 1], bias: true },
   { image: [1, 2, 3, 4], kernel: [3, 2, 5], stride: 3, padding: 1, outputPadding: 2 },
+  {
+    image: [1, 64, 20, 21],
+    kernel: [1, 4, 4],
+    stride: 2,
+    padding: 1,
+    bias: true,
+    activation: TANH,
+    isLarge: true,
+  },
 ];
 
 function sample(
