@@ -134,7 +134,8 @@ export const TRAIN_OPTIONS: OptionSpecs = {
   },
   'gan-mode': { description: 'cross-entropy or squared error', choices: GAN_MODES },
   'pool-size': {
-    description: 'earlier fakes kept for each discriminator; 0 for none (not in RegGAN NC+R)',
+    description:
+      'earlier fakes kept for each discriminator, at most one a training pair; 0 for none (not in RegGAN NC+R)',
     ...whole,
     min: 0,
     max: 10_000,
