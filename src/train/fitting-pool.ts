@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts';
 import type { OptionValues } from '../run/option-values.ts';
-import { type TrainConfiguration, trainConfiguration } from './configuration.ts';
+import { resolveOptions, type TrainConfiguration, trainConfiguration } from './configuration.ts';
 
 /**
  * A configuration whose image pools hold no more fakes than there are training images: a larger pool would
@@ -16,7 +16,7 @@ export function withFittingPool(
   pairs: number,
   log: (line: string) => void,
 ): TrainConfiguration {
-  const { poolSize } = configuration.method.options;
+  const poolSize = resolveOptions(values)['pool-size'];
   if (typeof poolSize !== 'number' || poolSize <= pairs) return configuration;
   if (values['pool-size'] !== undefined) {
     throw new UsageError(

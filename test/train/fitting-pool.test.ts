@@ -32,11 +32,11 @@ suite('what was asked for is refused', () => {
       error instanceof UsageError &&
       /^--pool-size: expected at most the 9 training pairs, found 10/.test(error.message),
   );
-  assert.is(poolOf(9, '--method', 'reggan', '--pool-size', '9').pool, 9);
+  assert.is(poolOf(9, '--method', 'reggan', '--mode', 'C', '--pool-size', '9').pool, 9);
 });
 
 suite('methods without pools do not mind', () => {
-  for (const method of ['proposed', 'pix2pix'])
+  for (const method of ['proposed', 'pix2pix', 'reggan'])
     assert.equal(poolOf(1, '--method', method).said, []);
 });
 
