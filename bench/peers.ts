@@ -33,7 +33,7 @@ import { writeSection } from './output/section.ts';
 import { installPeers } from './peers/install.ts';
 import type { Job, PeerShape } from './peers/job.ts';
 import { type PeerProgram, runPeer } from './peers/run-peer.ts';
-import { STEP_SHAPES } from './step/step-shape.ts';
+import { PAPER_SHAPE, STEP_SHAPES } from './step/step-shape.ts';
 
 const PEERS = ['tfjs', 'onnxruntime', 'pytorch'] as const;
 
@@ -52,6 +52,7 @@ const PROGRAM: ProgramSpec = {
       integer: true,
       min: 32,
     },
+    paper: { description: "only the paper's step: 256 px, ngf 64, batch 4", default: false },
     weights: { description: 'folder with SqueezeNet LPIPS weights', what: 'DIR' },
     python: { description: 'Python that has torch', default: 'python3' },
     threads: { description: "PyTorch's threads", default: 2, integer: true, min: 1 },
@@ -126,12 +127,15 @@ await runProgram(PROGRAM, async ({ values }) => {
     const [device, weights] = [optionalString(values, 'device'), optionalString(values, 'weights')];
     const filter = optionalString(values, 'shapes') ?? '';
     const largest = numberOption(values, 'largest-step');
+    const isPaper = booleanOption(values, 'paper');
     const job: Job = {
       folder,
-      shapes: SHAPES.filter(({ name }) => name.includes(filter)),
+      shapes: isPaper ? [] : SHAPES.filter(({ name }) => name.includes(filter)),
       steps: booleanOption(values, 'no-steps')
         ? []
-        : STEP_SHAPES.filter(({ size }) => size <= largest),
+        : isPaper
+          ? [PAPER_SHAPE]
+          : STEP_SHAPES.filter(({ size }) => size <= largest),
       threads: numberOption(values, 'threads'),
       ...(device && { device }),
       ...(weights && { weights }),
@@ -159,15 +163,16 @@ await runProgram(PROGRAM, async ({ values }) => {
     const perceptual = weights
       ? 'with SqueezeNet LPIPS'
       : "with SqueezeNet's trunk of random weights";
-    const parts = [
-      `${contextLines(context)}\n${loadLine}`,
-      peerNotes(runs).join('\n'),
-      'Convolutions, GFLOP/s of the direct algorithm; in brackets, how many times faster ours is:',
-      peerConvolutionTable(job, runs),
-    ];
+    const parts = [`${contextLines(context)}\n${loadLine}`, peerNotes(runs).join('\n')];
+    if (job.shapes.length) {
+      parts.push(
+        'Convolutions, GFLOP/s of the direct algorithm; in brackets, how many times faster ours is:',
+        peerConvolutionTable(job, runs),
+      );
+    }
     if (job.steps.length) {
       parts.push(
-        `Training step of the proposed method ${perceptual}, no dropout, fakes made twice as the authors do:`,
+        `Training step of the proposed method ${perceptual}, no dropout, fakes made twice as the authors do; GiB is the most memory resident in the process so far:`,
         peerStepTable(job, runs),
       );
     }
@@ -175,7 +180,13 @@ await runProgram(PROGRAM, async ({ values }) => {
     const json = optionalString(values, 'json');
     if (json) await writeFileAtomic(json, `${JSON.stringify({ context, job, runs }, null, 2)}\n`);
     const markdown = optionalString(values, 'markdown');
-    if (markdown) await writeSection(markdown, 'Peers', parts.join('\n\n'));
+    if (markdown) {
+      await writeSection(
+        markdown,
+        isPaper ? "Peers, the paper's step" : 'Peers',
+        parts.join('\n\n'),
+      );
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -49,7 +49,10 @@ export function peerConvolutionTable(job: Job, runs: readonly PeerRun[]): string
   );
 }
 
-/** Seconds a step, and in brackets how many times faster ours is. */
+/**
+ * Seconds a step, and in brackets how many times faster ours is; the most memory that the process had resident
+ * until then.
+ */
 export function peerStepTable(job: Job, runs: readonly PeerRun[]): string {
   const find = (run: PeerRun, shape: string) => {
     for (const result of run.results) {
@@ -67,12 +70,16 @@ export function peerStepTable(job: Job, runs: readonly PeerRun[]): string {
         return [
           beside(found?.seconds, ours?.seconds, found ? significant(found.seconds) : ''),
           found ? significant(found.wallSeconds) : '–',
+          found ? (found.peakBytes / 2 ** 30).toFixed(2) : '–',
         ];
       }),
     ];
   });
   return markdownTable(
-    [left('step'), ...runs.flatMap(({ name }) => [right(`${name} s`), right('wall s')])],
+    [
+      left('step'),
+      ...runs.flatMap(({ name }) => [right(`${name} s`), right('wall s'), right('GiB')]),
+    ],
     rows,
   );
 }

@@ -44,6 +44,8 @@ export type PeerResult =
       readonly seconds: number;
       readonly wallSeconds: number;
       readonly spread: number;
+      /** Most memory that the process had resident so far; on a CPU driver the device's is part of it. */
+      readonly peakBytes: number;
       /** Largest relative difference from our losses of the first steps. */
       readonly error: number;
     }
@@ -68,6 +70,11 @@ export function writeArray(folder: string, name: string, data: Float32Array): vo
 export function readArray(folder: string, name: string): Float32Array {
   const bytes = readFileSync(join(folder, `${name}.f32`));
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+/** Most bytes of memory that this process had resident so far. */
+export function peakResident(): number {
+  return process.resourceUsage().maxRSS * 1024;
 }
 
 /** Name of the file with our result of one pass. */

@@ -5,6 +5,7 @@ Reads job.json and what our own process left there, prints one JSON object a lin
 
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -115,6 +116,7 @@ def training_step(folder, shape):
         seconds=times["milliseconds"] / 1000,
         wallSeconds=times["wallMilliseconds"] / 1000,
         spread=times["spread"],
+        peakBytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         error=error,
     )
 

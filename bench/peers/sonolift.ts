@@ -20,6 +20,7 @@ import {
   type Job,
   PASSES,
   type PeerShape,
+  peakResident,
   readJob,
   report,
   resultName,
@@ -130,6 +131,7 @@ async function trainingStep(gpu: Gpu, clock: Clock, job: Job, shape: StepShape) 
     seconds: time.median / 1000,
     wallSeconds: wall / 1000,
     spread: time.spread,
+    peakBytes: peakResident(),
     error: 0,
   });
   step.dispose();
@@ -145,8 +147,7 @@ report({ kind: 'about', adapter: gpu.description, version });
 const clock = new Clock(gpu.profile.kind);
 for (const shape of job.shapes) await convolutions(gpu, clock, folder, shape);
 gpu.close();
-// A device of its own for each: one that has seen single large dispatches expects as much of each of
-// a step's thousands, and would sleep for minutes before reading a loss.
+// A device of its own for each, so that none keeps memory of those before.
 for (const shape of job.steps) {
   const fresh = await openNodeGpu(job.device ? { device: job.device } : {});
   await trainingStep(fresh, clock, job, shape);

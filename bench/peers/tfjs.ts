@@ -12,6 +12,7 @@ import {
   LOSS_TOLERANCE,
   PASSES,
   type PeerShape,
+  peakResident,
   readArray,
   readJob,
   relativeError,
@@ -114,6 +115,7 @@ async function trainingStep(open: OpenTf, clock: Clock, job: Job, shape: StepSha
     seconds: time.median / 1000,
     wallSeconds: wall / 1000,
     spread: time.spread,
+    peakBytes: peakResident(),
     error,
   });
   step.dispose();
