@@ -1,17 +1,19 @@
-import type { BindingAccess, Kernel } from '../../kernels/kernel.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 import type { PipelineCache, PipelineEntry } from './pipelines.ts';
 import type { BufferPool } from './pool.ts';
 import type { BufferRange, Storage } from './storage.ts';
 import type { DispatchTimer } from './timestamps.ts';
 
+interface Dispatch {
+  readonly kind: 'dispatch';
+  readonly kernel: Kernel;
+  readonly entry: PipelineEntry;
+  readonly storages: readonly Storage[];
+}
+
 type Command =
-  | {
-      readonly kind: 'dispatch';
-      readonly kernel: Kernel;
-      readonly entry: PipelineEntry;
-      readonly storages: readonly Storage[];
-    }
+  | Dispatch
   | {
       readonly kind: 'copy';
       readonly storages: readonly [Storage, Storage];
@@ -21,10 +23,10 @@ type Command =
     }
   | { readonly kind: 'clear'; readonly storages: readonly [Storage] };
 
-/** A bind group with what it binds. */
+/** A bind group with what it binds, and for which kernel: equal keys mean equal kinds of bindings. */
 interface LatestGroup {
   readonly group: GPUBindGroup;
-  readonly bindings: readonly BindingAccess[];
+  readonly entry: PipelineEntry;
   readonly ranges: readonly BufferRange[];
   readonly lengths: readonly number[];
 }
@@ -115,7 +117,7 @@ export class Recorder {
     let current: GPUComputePipeline | undefined;
     for (let index = 0; index < commands.length; index++) {
       const command = commands[index];
-      for (const storage of command.storages) this.materialise(storage);
+      for (const storage of command.storages) if (!storage.range) this.materialise(storage);
       if (command.kind === 'dispatch') {
         if (this.timer) {
           pass = encoder.beginComputePass({
@@ -126,7 +128,7 @@ export class Recorder {
         if (!pipeline) throw notCompiled(command.kernel);
         if (pipeline !== current) pass.setPipeline(pipeline);
         current = pipeline;
-        pass.setBindGroup(0, this.bindGroup(index, command.kernel, command.storages));
+        pass.setBindGroup(0, this.bindGroup(index, command));
         const [x, y, z] = command.kernel.workgroups;
         pass.dispatchWorkgroups(x, y, z);
         this.dispatches++;
@@ -238,13 +240,13 @@ export class Recorder {
   }
 
   /** @param index of the command within its submit */
-  private bindGroup(index: number, kernel: Kernel, storages: readonly Storage[]): GPUBindGroup {
+  private bindGroup(index: number, { kernel, entry, storages }: Dispatch): GPUBindGroup {
     const before = this.latest[index];
-    if (before && isSame(before, kernel, storages)) return before.group;
+    if (before?.entry === entry && bindsSame(before, storages)) return before.group;
     const group = this.findBindGroup(kernel, storages);
     this.latest[index] = {
       group,
-      bindings: kernel.bindings,
+      entry,
       ranges: storages.map((storage) => this.materialise(storage)),
       lengths: storages.map(({ byteLength }) => byteLength),
     };
@@ -275,15 +277,13 @@ export class Recorder {
   }
 }
 
-/** Whether a bind group binds just these storages in the same way. */
-function isSame(before: LatestGroup, kernel: Kernel, storages: readonly Storage[]): boolean {
-  const { bindings, ranges, lengths } = before;
-  if (bindings.length !== storages.length) return false;
+/** Whether a bind group binds just these storages. */
+function bindsSame({ ranges, lengths }: LatestGroup, storages: readonly Storage[]): boolean {
   for (let i = 0; i < storages.length; i++) {
     const { range, byteLength } = storages[i];
     const known = ranges[i];
     if (!range || !isSameRange(range, known)) return false;
-    if (byteLength !== lengths[i] || bindings[i] !== kernel.bindings[i]) return false;
+    if (byteLength !== lengths[i]) return false;
   }
   return true;
 }
