@@ -23,10 +23,10 @@ suite('every choice fits the default limits and covers all steps with no part id
       assert.ok(tileThreads(tile) <= 256, label);
       assert.ok(tileBytes(tile) <= 16384, label);
       assert.ok(tile.columnThreads >= tile.rowThreads && tile.columnThreads % 4 === 0, label);
-      const tiles = tileCount(tile, rows, columns);
+      const invocations = tileCount(tile, rows, columns) * tileThreads(tile);
       for (const steps of SIZES) {
         const length = rows * columns;
-        const splits = chooseSplits(tile, tiles, steps, 16, length);
+        const splits = chooseSplits({ invocations, steps, terms: 256 * steps, length });
         const each = Math.ceil(steps / splits);
         assert.ok(splits >= 1 && splits * each >= steps, `${label}, ${steps} steps`);
         assert.ok((splits - 1) * each < steps, `${label}, ${steps} steps: a part without work`);

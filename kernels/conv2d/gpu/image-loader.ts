@@ -70,7 +70,7 @@ export const MIRRORS = `
 export const INSIDE = '(u32(y) < u32(height)) & (u32(x) < u32(width))';
 
 /** Decodes the thread's columns. Needs `firstColumn`, `axisY`, `axisX` and `firstStep`. */
-export function imageSetup({ tile, blocked }: ImageLoader): string {
+export function imageSetup({ tile, mode, blocked }: ImageLoader): string {
   const share = sharing(tile);
   const width = 4 * tile.columnThreads;
   const each = tile.depth / share;
@@ -98,33 +98,45 @@ export function imageSetup({ tile, blocked }: ImageLoader): string {
       `  let left${i} = i32(pixel${i} % sizes.gridWidth * sizes.stride) + i32(axisX.x);`,
       `  let top${i} = i32(row${i} % sizes.gridHeight * sizes.stride) + i32(axisY.x);`,
       `  let image${i} = row${i} / sizes.gridHeight * sizes.imagePitch${skipped};`,
-      ...(blocked ? [`  var inside${i} = false;`, `  var at${i} = 0u;`] : []),
+      ...(blocked ? [`  var at${i} = 0u;`] : []),
+      ...(blocked && mode === 'zeros' ? [`  var inside${i} = false;`] : []),
     );
   });
   return lines.join('\n');
 }
 
 /** Blocked only: enters tap (t, u). */
-export function imageTap({ tile }: ImageLoader): string {
-  const lines = columnsOf(tile).map(
-    (_, i) => `    {
+export function imageTap({ tile, mode }: ImageLoader): string {
+  return columnsOf(tile)
+    .map((_, i) => enterTap(mode, i))
+    .join('\n');
+}
+
+/** Statements that find tap (t, u) of column `i`: `at`, and `inside` unless reflected. */
+export function enterTap(mode: PaddingMode, i: number): string {
+  return `    {
       let y = source(top${i} + i32(t), mirrorY);
       let x = source(left${i} + i32(u), mirrorX);
-      inside${i} = ${INSIDE};
-      at${i} = image${i} + select(0u, u32(y * width + x), inside${i});
-    }`,
-  );
-  return lines.join('\n');
+${
+  mode === 'reflect'
+    ? `      at${i} = image${i} + u32(y * width + x);`
+    : `      inside${i} = ${INSIDE};
+      at${i} = select(image${i}, image${i} + u32(y * width + x), inside${i});`
+}
+    }`;
 }
 
 /** Reads the thread's elements of a step. */
-export function imageLoad({ tile, blocked }: ImageLoader): string {
+export function imageLoad({ tile, mode, blocked }: ImageLoader): string {
   const lines: string[] = [];
   for (let k = 0; k < tile.depth / sharing(tile); k++) {
     if (!blocked) lines.push(`  let entry${k} = sizes.list[tableAt + ${k}u];`);
     columnsOf(tile).forEach((_, i) => {
       if (blocked) {
-        lines.push(`  let e${k}_${i} = select(0.0, image[at${i} + pitch${k}], inside${i});`);
+        const pixel = `image[at${i} + pitch${k}]`;
+        // A reflected pixel always lies in the image.
+        const value = mode === 'reflect' ? pixel : `select(0.0, ${pixel}, inside${i})`;
+        lines.push(`  let e${k}_${i} = ${value};`);
       } else {
         lines.push(
           `  var e${k}_${i} = 0.0;`,

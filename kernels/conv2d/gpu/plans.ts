@@ -2,7 +2,7 @@ import type { Plan } from '../../kernel.ts';
 import { type Epilogue, NO_EPILOGUE } from '../epilogue.ts';
 import { foldedPlan } from '../fold.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth } from '../geometry.ts';
-import { correlationPlan } from './correlation.ts';
+import { correlationPlan } from './correlation-plan.ts';
 import type { TileChoice } from './tile.ts';
 
 /*

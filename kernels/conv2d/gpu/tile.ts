@@ -82,6 +82,11 @@ export function chooseTile(rows: number, columns: number): Tile {
 
 /** What of a tiling is chosen otherwise than by size. */
 export interface TileChoice {
+  /**
+   * `tiles` in workgroup memory, or `narrow`: see `narrow.ts`. Default by the number of rows, and `tiles` if
+   * a tile is given.
+   */
+  readonly form?: 'tiles' | 'narrow' | undefined;
   /** Default `chooseTile`. */
   readonly tile?: Tile | undefined;
   /** Times as many parts as `chooseSplits` finds; 0 for no cut. Default 1. */
@@ -99,30 +104,28 @@ export function tilesFor(rows: number): readonly Tile[] {
 /** Partial results may take this many elements (64 MiB), half a default binding. */
 const MOST_PARTIAL = 2 ** 24;
 
-/** Steps of k below which a part is not worth the addition of its result. */
-const FEWEST_STEPS = 8;
+/** Values of k below which a part is not worth the addition of its result. */
+const FEWEST_TERMS = 128;
+
+/** What is known of a sum that may be cut into parts. */
+export interface Cuttable {
+  /** Of all workgroups without a cut. */
+  readonly invocations: number;
+  /** Steps that can be dealt out to parts. */
+  readonly steps: number;
+  /** Values of k in all. */
+  readonly terms: number;
+  /** Elements of the result. */
+  readonly length: number;
+}
 
 /**
- * Into how many parts the sum over `steps` steps is cut, so that few tiles still fill the device.
- * @param tiles workgroups without a cut
- * @param passes how often a workgroup goes over its steps
- * @param length elements of the result
+ * Into how many parts a sum is cut, so that few tiles still fill the device.
  * @param cut as in `TileChoice`
  */
-export function chooseSplits(
-  tile: Tile,
-  tiles: number,
-  steps: number,
-  passes: number,
-  length: number,
-  cut = 1,
-): number {
-  const wanted = Math.floor(WANTED_INVOCATIONS / (tiles * tileThreads(tile)));
-  const most = Math.min(
-    steps,
-    Math.floor((steps * passes) / FEWEST_STEPS),
-    Math.floor(MOST_PARTIAL / length),
-  );
+export function chooseSplits({ invocations, steps, terms, length }: Cuttable, cut = 1): number {
+  const wanted = Math.floor(WANTED_INVOCATIONS / invocations);
+  const most = Math.min(steps, Math.floor(terms / FEWEST_TERMS), Math.floor(MOST_PARTIAL / length));
   const usual = Math.max(1, Math.min(wanted, most));
   const splits = Math.max(1, Math.min(Math.floor(usual * cut), most));
   // No part without work.

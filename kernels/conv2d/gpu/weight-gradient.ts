@@ -47,8 +47,9 @@ function layoutOf(g: ConvGeometry, choice: TileChoice): Layout {
   const pixels = g.batch * outHeight(g) * outWidth(g);
   const tile = choice.tile ?? chooseTile(g.outChannels, columns);
   const steps = Math.ceil(pixels / tile.depth);
-  const tiles = tileCount(tile, g.outChannels, columns);
-  const splits = chooseSplits(tile, tiles, steps, 1, g.outChannels * columns, choice.cut);
+  const invocations = tileCount(tile, g.outChannels, columns) * tileThreads(tile);
+  const length = g.outChannels * columns;
+  const splits = chooseSplits({ invocations, steps, terms: pixels, length }, choice.cut);
   return { tile, pitch, columns, steps, splits };
 }
 

@@ -7,9 +7,10 @@ import type { Tile } from './tile.ts';
 /*
  * The row operand of a correlation: weights in the order in which its tiles read them,
  *
- *   packed [parity][step][k of the step][row]     rows padded to a multiple of 4
+ *   packed [group of rows][parity][step][k of the step][row of the group]
  *
- * where k = (tap t, tap u, channel) with channels fastest; what is missing to whole steps is zero.
+ * where k = (tap t, tap u, channel) with channels fastest; what is missing to whole steps and to whole
+ * groups of rows is zero. Tiles in workgroup memory have all rows in one group.
  * Forward: row = o, channel = c, tap (t,u) = (ky,kx). Data gradient: row = c, channel = o, and the
  * pixels of a parity see ky = phase + s·(TY-1-t), kx = phase' + s·(TX-1-u); taps outside of the kernel
  * are zero.
@@ -22,36 +23,43 @@ export interface PackedWeights {
   readonly tapsX: number;
   readonly kernelHeight: number;
   readonly kernelWidth: number;
+  /** What the number of values of k is rounded up to for each parity. */
+  readonly depth: number;
+  /** Rows of a group, a multiple of 4. */
+  readonly groupRows: number;
   /** Of the convolution; absent for the forward pass. */
   readonly adjoint?: { readonly stride: number; readonly phases: readonly number[] } | undefined;
 }
 
 /** Length of the packed weights in elements. */
-export function packedLength(weights: PackedWeights, depth: number): number {
-  const { rows, channels, tapsY, tapsX, adjoint } = weights;
+export function packedLength(weights: PackedWeights): number {
+  const { rows, channels, tapsY, tapsX, depth, groupRows, adjoint } = weights;
   const parities = (adjoint?.phases.length ?? 1) ** 2;
-  return parities * roundUp(tapsY * tapsX * channels, depth) * roundUp(rows, 4);
+  return parities * roundUp(tapsY * tapsX * channels, depth) * roundUp(rows, groupRows);
 }
 
 /**
  * Bindings: weights [O,C,KH,KW], packed, sizes. An invocation makes one vec4, and neighbours read
  * neighbouring weights: they run over taps first. Those at the end fill up the last step.
  */
-export function packWeights(weights: PackedWeights, depth: number): Kernel {
-  const { rows, channels, tapsY, tapsX, kernelHeight, kernelWidth, adjoint } = weights;
+export function packWeights(weights: PackedWeights): Kernel {
+  const { rows, channels, tapsY, tapsX, kernelHeight, kernelWidth, depth, adjoint } = weights;
   const plane = kernelHeight * kernelWidth;
   const pitch = roundUp(tapsY * tapsX * channels, depth);
-  const quads = Math.ceil(rows / 4);
+  const groupQuads = weights.groupRows / 4;
+  const quads = roundUp(rows, weights.groupRows) / 4;
   const parities = adjoint?.phases.length ?? 1;
   const filled = parities ** 2 * tapsY * tapsX * channels * quads;
   return {
     key: `gpu.pack${adjoint ? '.adjoint' : ''}`,
     bindings: ['read', 'write', 'read'],
-    workgroups: linearWorkgroups(packedLength(weights, depth) / 4),
+    workgroups: linearWorkgroups(packedLength(weights) / 4),
     constants: [
       filled,
       rows,
       quads,
+      groupQuads,
+      parities ** 2 * pitch * groupQuads,
       channels,
       pitch,
       tapsY,
@@ -66,7 +74,7 @@ export function packWeights(weights: PackedWeights, depth: number): Kernel {
     ],
     code: () => wgsl`
 struct Sizes {
-  filled: u32, rows: u32, quads: u32, channels: u32, pitch: u32, tapsY: u32, tapsX: u32,
+  filled: u32, rows: u32, quads: u32, groupQuads: u32, groupPitch: u32, channels: u32, pitch: u32, tapsY: u32, tapsX: u32,
   kernelHeight: u32, kernelWidth: u32, rowPitch: u32, channelPitch: u32,
   parities: u32, stride: u32, phases: array<u32>,
 }
@@ -74,13 +82,18 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read_write> packed: array<vec4f>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
 
+fn placeOf(k: u32, quad: u32) -> u32 {
+  let inGroup = k * sizes.groupQuads + quad % sizes.groupQuads;
+  return quad / sizes.groupQuads * sizes.groupPitch + inGroup;
+}
+
 ${linearMain('arrayLength(&packed)')}
   let taps = sizes.tapsY * sizes.tapsX;
   if (index >= sizes.filled) {
     let rest = sizes.pitch - taps * sizes.channels;
     let k = (index - sizes.filled) / sizes.quads;
     let at = (k / rest + 1u) * sizes.pitch - rest + k % rest;
-    packed[at * sizes.quads + (index - sizes.filled) % sizes.quads] = vec4f(0.0);
+    packed[placeOf(at, (index - sizes.filled) % sizes.quads)] = vec4f(0.0);
     return;
   }
   let b = index % sizes.parities;
@@ -107,7 +120,7 @@ ${linearMain('arrayLength(&packed)')}
     }
   }
   let k = (a * sizes.parities + b) * sizes.pitch + (t * sizes.tapsX + u) * sizes.channels + channel;
-  packed[k * sizes.quads + quad] = value;
+  packed[placeOf(k, quad)] = value;
 }
 `,
   };
