@@ -3,9 +3,9 @@ import { conv2dDataGradient, dataGradientCorrelation } from './data-gradient.ts'
 import { type Epilogue, NO_EPILOGUE } from './epilogue.ts';
 import { conv2dForward, forwardCorrelation } from './forward.ts';
 import type { ChannelSlice, ConvGeometry } from './geometry.ts';
-import { gpuDataGradient, gpuForward } from './gpu/plans.ts';
-import { type TileChoice, tileKey, tilesFor } from './gpu/tile.ts';
-import { gpuWeightGradient } from './gpu/weight-gradient.ts';
+import { gpuCorrelationChoices, gpuDataGradient, gpuForward } from './gpu/plans.ts';
+import type { TileChoice } from './gpu/tile.ts';
+import { gpuWeightGradient, weightGradientChoices } from './gpu/weight-gradient.ts';
 import {
   type ConvolutionPass,
   type RegisterVariant,
@@ -103,11 +103,14 @@ function tilePlan(request: ConvolutionRequest, choice: TileChoice): Plan {
 
 /** The usual tile and cut, other tiles with their usual cut, and other cuts of the usual tile. */
 function tileVariants(request: ConvolutionRequest): ConvolutionVariant[] {
-  const { inChannels, outChannels } = request.geometry;
-  const rows = request.pass === 'data-gradient' ? inChannels : outChannels;
-  const choices: [string, TileChoice][] = [
+  const { pass, geometry } = request;
+  const others =
+    pass === 'weight-gradient'
+      ? weightGradientChoices(geometry)
+      : gpuCorrelationChoices(pass, geometry);
+  const choices: (readonly [string, TileChoice])[] = [
     ['tiles', {}],
-    ...tilesFor(rows).map((tile): [string, TileChoice] => [tileKey(tile), { tile }]),
+    ...others,
     ...CUTS.map(([name, cut]): [string, TileChoice] => [`tiles ${name}`, { cut }]),
   ];
   // Sizes decide whether a choice differs from the usual one: what comes out the same is left out.

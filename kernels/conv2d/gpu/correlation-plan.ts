@@ -1,20 +1,44 @@
 import type { Operand, Plan } from '../../kernel.ts';
-import { tileCorrelation } from './correlation.ts';
+import { canTile, tileCorrelation } from './correlation.ts';
 import { type Correlation, resultLength } from './correlation-sizes.ts';
 import { finishSplits } from './finish.ts';
 import { narrowCorrelation, prefersNarrow } from './narrow.ts';
-import type { TileChoice } from './tile.ts';
-import { type PackedWeights, packedLength, packWeights } from './weights.ts';
+import { prefersTaps, tapsPlan } from './taps.ts';
+import { type CorrelationForm, type TileChoice, tileKey, tilesFor } from './tile.ts';
+import { type PackedWeights, packedLength, packWeights, type WeightOrder } from './weights.ts';
 
 /* A correlation as a plan, and the choice between its kernels. */
+
+/** The form that is taken unless measured otherwise. */
+function usualForm(spec: Correlation, order: WeightOrder): CorrelationForm {
+  if (prefersTaps(spec, order)) return 'taps';
+  return prefersNarrow(spec.rows) || !canTile(spec) ? 'narrow' : 'tiles';
+}
+
+/** Choices besides the usual one that are worth a measurement, by name. */
+export function correlationChoices(
+  spec: Correlation,
+  order: WeightOrder,
+): readonly (readonly [string, TileChoice])[] {
+  const choices: (readonly [string, TileChoice])[] = [];
+  for (const tile of tilesFor(spec.rows)) {
+    // Loading pixels takes at least four rows of threads.
+    if (tile.rowThreads < 4 || !canTile(spec, tile)) continue;
+    choices.push([tileKey(tile), { form: 'tiles', tile }]);
+  }
+  if (spec.rows <= 96) choices.push(['narrow', { form: 'narrow' }]);
+  if (prefersTaps(spec, order)) choices.push(['taps', { form: 'taps' }]);
+  return choices;
+}
 
 /** Inputs: image, weights, bias (only if there is one). Output: y. */
 export function correlationPlan(
   spec: Correlation,
-  order: Pick<PackedWeights, 'kernelHeight' | 'kernelWidth' | 'adjoint'>,
+  order: WeightOrder,
   choice: TileChoice = {},
 ): Plan {
-  const form = choice.form ?? (choice.tile || !prefersNarrow(spec.rows) ? 'tiles' : 'narrow');
+  const form = choice.form ?? usualForm(spec, order);
+  if (form === 'taps') return tapsPlan(spec, order, choice.cut);
   const { kernel, splits, depth, groupRows } =
     form === 'narrow' ? narrowCorrelation(spec, choice.cut) : tileCorrelation(spec, choice);
   const weights: PackedWeights = { ...spec, ...order, depth, groupRows };

@@ -20,6 +20,7 @@ import {
   imageSetup,
   imageStore,
   imageTap,
+  MOST_TABLED_TAPS,
   sourceFunction,
   tapTable,
 } from './image-loader.ts';
@@ -48,6 +49,12 @@ interface Layout {
   /** Steps of k within one tap (blocked), or in all. */
   readonly steps: number;
   readonly splits: number;
+}
+
+/** Whether k can run over the taps as tiles have it; see `image-loader.ts`. */
+export function canTile(spec: Correlation, tile: Tile = chooseTile(spec.rows, Infinity)): boolean {
+  const isBlocked = spec.channels % tile.depth === 0;
+  return isBlocked || Math.max(spec.tapsY, spec.tapsX) <= MOST_TABLED_TAPS;
 }
 
 function layoutOf(spec: Correlation, { tile: chosen, cut }: TileChoice): Layout {
@@ -85,9 +92,7 @@ function correlate(given: Correlation, { tile, blocked, steps, splits }: Layout)
     constants: correlationSizes(
       spec,
       { rowTiles, columnTiles, steps, splits, rowQuads, results: RESULTS },
-      blocked
-        ? []
-        : tapTable(spec.channels, spec.height * spec.width, spec.tapsY, spec.tapsX, tile.depth),
+      blocked ? [] : tapTable(spec, tile.depth),
     ),
     code: () => correlateCode(loader, isDense),
   };

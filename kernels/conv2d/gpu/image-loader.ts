@@ -1,5 +1,6 @@
 import type { PaddingMode } from '../geometry.ts';
-import { type Tile, tileThreads } from './tile.ts';
+import type { Correlation } from './correlation-sizes.ts';
+import type { Tile } from './tile.ts';
 
 /*
  * Loads the column operand of a correlation: for k = (tap, channel) and a column = pixel of the grid,
@@ -18,31 +19,12 @@ export interface ImageLoader {
   readonly blocked: boolean;
 }
 
-/** Columns that a thread loads of each half of the tile. */
-function columnsPerHalf(tile: Tile): number {
-  return Math.max(1, 4 / tile.rowThreads);
-}
+/** Columns that a thread serves, neighbours: one vec4 of the tile for each of its k. */
+const COLUMNS = [0, 1, 2, 3];
 
-/** Threads that share a column, each with another part of the step's k. */
-function sharing(tile: Tile): number {
-  return Math.max(1, tile.rowThreads / 4);
-}
-
-interface LoadedColumn {
-  readonly half: number;
-  /** WGSL of its place in the half. */
-  readonly place: string;
-}
-
-/** The columns of a thread. */
-function columnsOf(tile: Tile): LoadedColumn[] {
-  const columns: LoadedColumn[] = [];
-  for (let half = 0; half < 2; half++) {
-    for (let i = 0; i < columnsPerHalf(tile); i++) {
-      columns.push({ half, place: `myColumn + ${i * tileThreads(tile)}u` });
-    }
-  }
-  return columns;
+/** Values of k of a step that a thread loads. */
+function loadedTerms({ depth, rowThreads }: Tile): number {
+  return (2 * depth) / rowThreads;
 }
 
 /**
@@ -71,29 +53,29 @@ export const INSIDE = '(u32(y) < u32(height)) & (u32(x) < u32(width))';
 
 /** Decodes the thread's columns. Needs `firstColumn`, `axisY`, `axisX` and `firstStep`. */
 export function imageSetup({ tile, mode, blocked }: ImageLoader): string {
-  const share = sharing(tile);
-  const width = 4 * tile.columnThreads;
-  const each = tile.depth / share;
+  const { columnThreads, depth } = tile;
+  const quads = 2 * columnThreads;
+  const terms = loadedTerms(tile);
   const lines = [
-    `  let part = ${share > 1 ? `lane / ${width}u * ${each}u` : '0u'};`,
-    `  let myColumn = ${share > 1 ? `lane % ${width}u` : 'lane'};`,
-    '  let component = lane % 4u;',
+    `  let part = lane / ${quads}u * ${terms}u;`,
+    `  let myQuad = lane % ${quads}u;`,
+    `  let inHalf = myQuad % ${columnThreads}u + myQuad / ${columnThreads}u * ${depth * columnThreads}u;`,
+    `  let slot = part * ${columnThreads}u + inHalf;`,
     '  let height = sizes.height;',
     '  let width = sizes.width;',
     MIRRORS,
     '  let planePitch = sizes.planePitch;',
   ];
-  if (!blocked) {
-    lines.push(`  var tableAt = 2u * parities + firstStep * ${tile.depth}u + part;`);
+  if (blocked) {
+    // The same for all threads, so that counting on is left to scalar instructions.
+    lines.push(`  let firstOffset = firstStep * ${depth}u * planePitch;`);
   } else {
-    // Multiples computed before the loop stay there; inside, compilers multiply again in every step.
-    for (let k = 0; k < each; k++) lines.push(`  let pitch${k} = ${k}u * planePitch;`);
+    lines.push(`  var tableAt = 2u * parities + firstStep * ${depth}u + part;`);
   }
-  columnsOf(tile).forEach(({ half, place }, i) => {
-    lines.push(`  let slot${i} = part * ${tile.columnThreads}u + (${place}) / 4u;`);
-    const skipped = blocked ? ` + (firstStep * ${tile.depth}u + part) * planePitch` : '';
+  for (const i of COLUMNS) {
+    const skipped = blocked ? ' + part * planePitch' : '';
     lines.push(
-      `  let pixel${i} = min(firstColumn + ${half * width}u + ${place}, sizes.columns - 1u);`,
+      `  let pixel${i} = min(firstColumn + 4u * myQuad + ${i}u, sizes.columns - 1u);`,
       `  let row${i} = pixel${i} / sizes.gridWidth;`,
       `  let left${i} = i32(pixel${i} % sizes.gridWidth * sizes.stride) + i32(axisX.x);`,
       `  let top${i} = i32(row${i} % sizes.gridHeight * sizes.stride) + i32(axisY.x);`,
@@ -101,15 +83,33 @@ export function imageSetup({ tile, mode, blocked }: ImageLoader): string {
       ...(blocked ? [`  var at${i} = 0u;`] : []),
       ...(blocked && mode === 'zeros' ? [`  var inside${i} = false;`] : []),
     );
-  });
+    if (!blocked && mode === 'zeros') {
+      // May lie before the image, or be beyond it with a tap: what is loaded there does not count.
+      lines.push(`  let corner${i} = image${i} + u32(top${i} * width + left${i});`);
+    }
+  }
+  if (!blocked && mode === 'zeros')
+    lines.push(insideMask('Y', 'top', 'height'), insideMask('X', 'left', 'width'));
   return lines.join('\n');
 }
 
+/** Taps along an axis that `insideMask` has bits for. */
+export const MOST_TABLED_TAPS = 7;
+
+/** Bit t of byte i tells whether tap t of column i lies in the image; bit 7 is never set. */
+function insideMask(axis: string, start: string, extent: string): string {
+  const bits = COLUMNS.map((i) => {
+    const low = `clamp(-${start}${i}, 0, ${MOST_TABLED_TAPS})`;
+    const high = `clamp(${extent} - ${start}${i}, 0, ${MOST_TABLED_TAPS})`;
+    return `  inside${axis} |= ((1u << u32(max(${high}, ${low}))) - (1u << u32(${low}))) << ${8 * i}u;`;
+  });
+  return [`  var inside${axis} = 0u;`, ...bits].join('\n');
+}
+
 /** Blocked only: enters tap (t, u). */
-export function imageTap({ tile, mode }: ImageLoader): string {
-  return columnsOf(tile)
-    .map((_, i) => enterTap(mode, i))
-    .join('\n');
+export function imageTap({ mode }: ImageLoader): string {
+  const lines = COLUMNS.map((i) => enterTap(mode, i));
+  return ['  var offset = firstOffset;', ...lines].join('\n');
 }
 
 /** Statements that find tap (t, u) of column `i`: `at`, and `inside` unless reflected. */
@@ -127,69 +127,70 @@ ${
 }
 
 /** Reads the thread's elements of a step. */
-export function imageLoad({ tile, mode, blocked }: ImageLoader): string {
-  const lines: string[] = [];
-  for (let k = 0; k < tile.depth / sharing(tile); k++) {
-    if (!blocked) lines.push(`  let entry${k} = sizes.list[tableAt + ${k}u];`);
-    columnsOf(tile).forEach((_, i) => {
-      if (blocked) {
-        const pixel = `image[at${i} + pitch${k}]`;
-        // A reflected pixel always lies in the image.
-        const value = mode === 'reflect' ? pixel : `select(0.0, ${pixel}, inside${i})`;
-        lines.push(`  let e${k}_${i} = ${value};`);
-      } else {
-        lines.push(
-          `  var e${k}_${i} = 0.0;`,
-          '  {',
-          `    let y = source(top${i} + i32(entry${k}.y & 0xffffu), mirrorY);`,
-          `    let x = source(left${i} + i32(entry${k}.y >> 16u), mirrorX);`,
-          `    let inside = ${INSIDE};`,
-          `    let at = image${i} + entry${k}.x + u32(y * width + x);`,
-          `    e${k}_${i} = select(0.0, image[select(0u, at, inside)], inside);`,
-          '  }',
-        );
-      }
-    });
-  }
-  return lines.join('\n');
+export function imageLoad(loader: ImageLoader): string {
+  return Array.from({ length: loadedTerms(loader.tile) }, (_, k) =>
+    loader.blocked ? termOfTap(loader.mode, k) : termOfTable(loader.mode, k),
+  ).join('\n');
+}
+
+function termOfTap(mode: PaddingMode, k: number): string {
+  const values = COLUMNS.map((i) => {
+    const pixel = `image[at${i} + offset${k}]`;
+    // A reflected pixel always lies in the image.
+    return mode === 'reflect' ? pixel : `select(0.0, ${pixel}, inside${i})`;
+  });
+  return `
+  let offset${k} = offset${k > 0 ? ` + ${k}u * planePitch` : ''};
+  let e${k} = vec4f(${values.join(', ')});`;
+}
+
+function termOfTable(mode: PaddingMode, k: number): string {
+  const values = COLUMNS.map((i) =>
+    mode === 'reflect'
+      ? `
+    let y${i} = source(top${i} + i32(entry.y & 0xffffu), mirrorY);
+    let x${i} = source(left${i} + i32(entry.y >> 16u), mirrorX);
+    e${k}[${i}] = image[image${i} + entry.x + u32(y${i} * width + x${i})];`
+      : `
+    let pixel${i} = bitcast<i32>(image[corner${i} + entry.x]);
+    e${k}[${i}] = bitcast<f32>(pixel${i} & extractBits(bitcast<i32>(inside), ${8 * i}u, 1u));`,
+  );
+  return `
+  var e${k} = vec4f(0.0);
+  {
+    let entry = sizes.list[tableAt + ${k}u];
+    ${mode === 'zeros' ? 'let inside = (insideY >> (entry.y & 31u)) & (insideX >> (entry.y >> 16u));' : ''}${values.join('')}
+  }`;
 }
 
 /** Writes them to the column tile. */
 export function imageStore({ tile }: ImageLoader): string {
-  const lines: string[] = [];
-  columnsOf(tile).forEach(({ half }, i) => {
-    for (let k = 0; k < tile.depth / sharing(tile); k++) {
-      const vector = `columnTile[${half}][slot${i} + ${k * tile.columnThreads}u]`;
-      lines.push(`  ${vector}[component] = e${k}_${i};`);
-    }
-  });
-  return lines.join('\n');
+  return Array.from(
+    { length: loadedTerms(tile) },
+    (_, k) => `  columnTile[slot + ${k * tile.columnThreads}u] = e${k};`,
+  ).join('\n');
 }
 
 /** Goes to the next step. */
 export function imageAdvance({ tile, blocked }: ImageLoader): string {
-  if (!blocked) return `  tableAt += ${tile.depth}u;`;
-  const lines = columnsOf(tile).map((_, i) => `  at${i} += ${tile.depth}u * planePitch;`);
-  return lines.join('\n');
+  return blocked ? `  offset += ${tile.depth}u * planePitch;` : `  tableAt += ${tile.depth}u;`;
 }
 
-/** What the table says where k has run out of taps: far beyond every image, reflected or not. */
-export const NO_TAP = 0x7fff7fff;
-
-/** The table: two words per k, the channel's place and the tap (t, u). */
+/**
+ * The table: two words per k, where its pixel lies and the tap (t, u). Where k has run out of taps it is
+ * multiplied by zero: with zeros around, by a tap that lies in no image, and with reflection by the first.
+ */
 export function tapTable(
-  channels: number,
-  planePitch: number,
-  tapsY: number,
-  tapsX: number,
+  { channels, height, width, tapsY, tapsX, mode }: Correlation,
   depth: number,
 ): number[] {
   const words: number[] = [];
   for (let t = 0; t < tapsY; t++) {
     for (let u = 0; u < tapsX; u++) {
-      for (let c = 0; c < channels; c++) words.push(c * planePitch, t | (u << 16));
+      const corner = mode === 'zeros' ? t * width + u : 0;
+      for (let c = 0; c < channels; c++) words.push(c * height * width + corner, t | (u << 16));
     }
   }
-  while (words.length % (2 * depth)) words.push(0, NO_TAP);
+  while (words.length % (2 * depth)) words.push(0, mode === 'zeros' ? MOST_TABLED_TAPS : 0);
   return words;
 }

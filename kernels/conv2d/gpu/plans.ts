@@ -1,20 +1,43 @@
 import type { Plan } from '../../kernel.ts';
 import { type Epilogue, NO_EPILOGUE } from '../epilogue.ts';
-import { foldedPlan } from '../fold.ts';
+import { foldedPlan, foldsMargins } from '../fold.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth } from '../geometry.ts';
-import { correlationPlan } from './correlation-plan.ts';
+import { correlationChoices, correlationPlan } from './correlation-plan.ts';
+import type { Correlation } from './correlation-sizes.ts';
 import type { TileChoice } from './tile.ts';
+import type { WeightOrder } from './weights.ts';
 
 /*
  * Convolution forward and data gradient as correlations on GPUs. Borders are tested where pixels are
  * loaded; nothing is copied into frames.
  */
 
+/** A correlation and how its weights are read. */
+interface Described {
+  readonly spec: Correlation;
+  readonly order: WeightOrder;
+}
+
 /** Inputs: x, w, bias (only if `epilogue.bias`). Output: y. */
 export function gpuForward(geometry: ConvGeometry, epilogue: Epilogue, choice?: TileChoice): Plan {
+  const { spec, order } = forwardOf(geometry, epilogue);
+  return correlationPlan(spec, order, choice);
+}
+
+/** Choices for a forward pass, or a data gradient, by name. */
+export function gpuCorrelationChoices(
+  pass: 'forward' | 'data-gradient',
+  geometry: ConvGeometry,
+): readonly (readonly [string, TileChoice])[] {
+  const describe = pass === 'forward' ? forwardOf : dataGradientOf;
+  const { spec, order } = describe(geometry, NO_EPILOGUE);
+  return correlationChoices(spec, order);
+}
+
+function forwardOf(geometry: ConvGeometry, epilogue: Epilogue): Described {
   const g = flatten(geometry);
-  return correlationPlan(
-    {
+  return {
+    spec: {
       batch: g.batch,
       channels: g.inChannels,
       rows: g.outChannels,
@@ -29,26 +52,30 @@ export function gpuForward(geometry: ConvGeometry, epilogue: Epilogue, choice?: 
       outWidth: outWidth(g),
       ...epilogue,
     },
-    { kernelHeight: g.kernelHeight, kernelWidth: g.kernelWidth },
-    choice,
-  );
+    order: { kernelHeight: g.kernelHeight, kernelWidth: g.kernelWidth },
+  };
 }
 
-/**
- * Inputs: dy, w, bias (only if `epilogue.bias`: one per channel of dx). Output: dx.
- *
- * Output i = P·q + a, P = s, of the image (with reflection: of the padded image, whose margins are
- * folded back afterwards) is v = u₀ + i of the padded image. Its taps are k = v mod s + s·m, and they
- * meet dy at ⌊v/s⌋ - m = q + ⌊(u₀+a)/s⌋ - m; tap t of a correlation is m = ⌈K/s⌉ - 1 - t.
- */
+/** Inputs: dy, w, bias (only if `epilogue.bias`: one per channel of dx). Output: dx. */
 export function gpuDataGradient(
   geometry: ConvGeometry,
   epilogue: Epilogue,
   choice?: TileChoice,
 ): Plan {
+  const { spec, order } = dataGradientOf(geometry, epilogue);
+  const plan = correlationPlan(spec, order, choice);
+  return foldsMargins(geometry) ? foldedPlan(plan, geometry, false) : plan;
+}
+
+/**
+ * Output i = P·q + a, P = s, of the image (with reflection: of the padded image, whose margins are
+ * folded back afterwards) is v = u₀ + i of the padded image. Its taps are k = v mod s + s·m, and they
+ * meet dy at ⌊v/s⌋ - m = q + ⌊(u₀+a)/s⌋ - m; tap t of a correlation is m = ⌈K/s⌉ - 1 - t.
+ */
+function dataGradientOf(geometry: ConvGeometry, epilogue: Epilogue): Described {
   const g = flatten(geometry);
   const { stride, kernelHeight, kernelWidth, padding } = g;
-  const reflect = g.paddingMode === 'reflect' && padding > 0;
+  const reflect = foldsMargins(g);
   const margin = reflect ? 2 * padding : 0;
   const tapsY = Math.ceil(kernelHeight / stride);
   const tapsX = Math.ceil(kernelWidth / stride);
@@ -57,8 +84,8 @@ export function gpuDataGradient(
   // Taps beyond the kernel come first, as taps are met in reverse.
   const missing = (taps: number, kernel: number, phase: number): number =>
     taps - Math.max(0, Math.ceil((kernel - phase) / stride));
-  const plan = correlationPlan(
-    {
+  return {
+    spec: {
       batch: g.batch,
       channels: g.outChannels,
       rows: g.inChannels,
@@ -78,8 +105,6 @@ export function gpuDataGradient(
       outWidth: g.width + margin,
       ...(reflect ? NO_EPILOGUE : epilogue),
     },
-    { kernelHeight, kernelWidth, adjoint: { stride, phases } },
-    choice,
-  );
-  return reflect ? foldedPlan(plan, g, false) : plan;
+    order: { kernelHeight, kernelWidth, adjoint: { stride, phases } },
+  };
 }

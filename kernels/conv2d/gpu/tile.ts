@@ -11,9 +11,10 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
  * then every thread multiplies 8 values of one with 8 of the other for each k: 64 bytes of workgroup
  * memory for 64 multiply-adds.
  *
- * Both tiles are kept as two halves, of which a thread reads one vec4 each. The half is a constant
- * index of the outermost array, so it ends up in the offset field of the load instruction and one
- * address serves both; and neighbouring threads read neighbouring vec4s, without bank conflicts. Rows
+ * Both tiles are kept as two halves, of which a thread reads one vec4 each. The distance between them is a
+ * constant index of the outermost array, or a constant added last to the only index, so it ends up in the
+ * offset field of the load instruction and one address serves both; and neighbouring threads read
+ * neighbouring vec4s, without bank conflicts. Rows
  * have the pitch of columns, TX, so that one product k·TX serves both addresses. The loop over k stays rolled: compilers that unroll it well do so themselves, and Intel's spills if the
  * text is unrolled.
  */
@@ -80,13 +81,15 @@ export function chooseTile(rows: number, columns: number): Tile {
   return padded <= 1.25 * rows ? LARGE : HALF;
 }
 
+export type CorrelationForm = 'tiles' | 'narrow' | 'taps';
+
 /** What of a tiling is chosen otherwise than by size. */
 export interface TileChoice {
   /**
-   * `tiles` in workgroup memory, or `narrow`: see `narrow.ts`. Default by the number of rows, and `tiles` if
-   * a tile is given.
+   * Of correlations: `tiles` in workgroup memory, `narrow` ones (`narrow.ts`) or a row for each tap
+   * (`taps.ts`). Default by the number of rows.
    */
-  readonly form?: 'tiles' | 'narrow' | undefined;
+  readonly form?: CorrelationForm | undefined;
   /** Default `chooseTile`. */
   readonly tile?: Tile | undefined;
   /** Times as many parts as `chooseSplits` finds; 0 for no cut. Default 1. */
@@ -102,7 +105,7 @@ export function tilesFor(rows: number): readonly Tile[] {
 }
 
 /** Partial results may take this many elements (64 MiB), half a default binding. */
-const MOST_PARTIAL = 2 ** 24;
+export const MOST_PARTIAL = 2 ** 24;
 
 /** Values of k below which a part is not worth the addition of its result. */
 const FEWEST_TERMS = 128;
@@ -157,7 +160,7 @@ export interface TileParts {
   readonly load: string;
   /**
    * Writes them into the tiles: `rowTile[half][TX·k + i]` holds rows 4·TY·half + 4·i + (0, 1, 2, 3),
-   * `columnTile[half][TX·k + i]` columns 4·TX·half + 4·i + (0, 1, 2, 3).
+   * `columnTile[TX·depth·half + TX·k + i]` columns 4·TX·half + 4·i + (0, 1, 2, 3).
    */
   readonly store: string;
   /** Goes to the next step. */
@@ -174,7 +177,7 @@ export function tileCode(tile: Tile, parts: TileParts): string {
   return wgsl`
 ${parts.declarations}
 var<workgroup> rowTile: array<array<vec4f, ${depth * columnThreads}>, 2>;
-var<workgroup> columnTile: array<array<vec4f, ${depth * columnThreads}>, 2>;
+var<workgroup> columnTile: array<vec4f, ${2 * depth * columnThreads}>;
 
 @compute @workgroup_size(${columnThreads}, ${rowThreads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -189,8 +192,8 @@ ${parts.store}
   for (var k = 0u; k < ${depth}u; k++) {
     let r0 = rowTile[0][k * ${columnThreads}u + thread.y];
     let r1 = rowTile[1][k * ${columnThreads}u + thread.y];
-    let c0 = columnTile[0][k * ${columnThreads}u + thread.x];
-    let c1 = columnTile[1][k * ${columnThreads}u + thread.x];
+    let c0 = columnTile[k * ${columnThreads}u + thread.x];
+    let c1 = columnTile[k * ${columnThreads}u + thread.x + ${depth * columnThreads}u];
 ${products()}
   }
 ${parts.advance}

@@ -15,6 +15,7 @@ import {
   tileCount,
   tileKey,
   tileRows,
+  tilesFor,
   tileThreads,
 } from './tile.ts';
 
@@ -276,7 +277,10 @@ function operandStore(tile: Tile): string {
   for (const which of ['row', 'column'] as const) {
     const extent = which === 'row' ? tile.rowThreads : tile.columnThreads;
     quadsOf(tile, extent).forEach(({ half, after, place, spare }, i) => {
-      const store = `${which}Tile[${half}][slot + ${after}u] = ${which === 'row' ? 'dy' : 'x'}${i};`;
+      const store =
+        which === 'row'
+          ? `rowTile[${half}][slot + ${after}u] = dy${i};`
+          : `columnTile[slot + ${after + half * tile.depth * tile.columnThreads}u] = x${i};`;
       lines.push(spare ? `  if (${place} < ${extent}u) { ${store} }` : `  ${store}`);
     });
   }
@@ -292,6 +296,11 @@ function results(tile: Tile): string {
       partial[((split * sizes.rows + o) * sizes.columns + column) / 4u] = value;
     }`,
   );
+}
+
+/** Choices besides the usual one that are worth a measurement, by name. */
+export function weightGradientChoices(g: ConvGeometry): readonly (readonly [string, TileChoice])[] {
+  return tilesFor(g.outChannels).map((tile) => [tileKey(tile), { tile }] as const);
 }
 
 /** Inputs: x, dy. Output: dw [O,C,KH,KW], overwritten, or added to if `accumulate`. */

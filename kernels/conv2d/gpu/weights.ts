@@ -16,19 +16,23 @@ import type { Tile } from './tile.ts';
  * are zero.
  */
 
-export interface PackedWeights {
+/** How weights [O,C,KH,KW] are read. */
+export interface WeightOrder {
+  readonly kernelHeight: number;
+  readonly kernelWidth: number;
+  /** Of the convolution whose data gradient it is; absent for the forward pass. */
+  readonly adjoint?: { readonly stride: number; readonly phases: readonly number[] } | undefined;
+}
+
+export interface PackedWeights extends WeightOrder {
   readonly rows: number;
   readonly channels: number;
   readonly tapsY: number;
   readonly tapsX: number;
-  readonly kernelHeight: number;
-  readonly kernelWidth: number;
   /** What the number of values of k is rounded up to for each parity. */
   readonly depth: number;
   /** Rows of a group, a multiple of 4. */
   readonly groupRows: number;
-  /** Of the convolution; absent for the forward pass. */
-  readonly adjoint?: { readonly stride: number; readonly phases: readonly number[] } | undefined;
 }
 
 /** Length of the packed weights in elements. */

@@ -1,0 +1,39 @@
+import { suite as createSuite } from 'uvu';
+import { type ConvolutionCase, convolutionRows } from '../../src/autograd/registry/convolution.ts';
+import { openAsGpu } from '../support/gpu-variants.ts';
+import { testKernels } from './check-rows.ts';
+
+/* What GPUs have for few output channels, and for few input channels, against the f64 references. */
+
+const CONVOLUTIONS: readonly ConvolutionCase[] = [
+  // A row for each tap; several parts; planes of whole vec4s, and reflection.
+  {
+    image: [2, 32, 6, 6],
+    kernel: [1, 3, 3],
+    padding: 1,
+    bias: true,
+    activation: { kind: 'tanh' },
+  },
+  { image: [1, 33, 5, 7], kernel: [1, 4, 4], padding: 1, paddingMode: 'reflect' },
+  // A row for each tap in the data gradient: parities, folded margins, taps that no parity has.
+  { image: [2, 2, 8, 8], kernel: [32, 4, 4], stride: 2, padding: 1, paddingMode: 'reflect' },
+  { image: [1, 3, 9, 7], kernel: [40, 3, 3], stride: 2 },
+  // Narrow tiles of 32 rows and of three times 16, sums in parts.
+  { image: [2, 48, 5, 7], kernel: [20, 3, 3], padding: 1, bias: true },
+  // Narrow tiles that load and store vec4s.
+  { image: [2, 18, 4, 6], kernel: [12, 1, 1], bias: true, activation: { kind: 'relu' } },
+  // More taps along an axis than tables have.
+  { image: [1, 3, 10, 11], kernel: [64, 9, 9], padding: 4, stride: 2 },
+];
+
+const TRANSPOSED: readonly ConvolutionCase[] = [
+  { image: [2, 20, 4, 6], kernel: [1, 4, 4], stride: 2, padding: 1, bias: true },
+];
+
+const suite = createSuite('few channels on GPUs');
+const gpu = await openAsGpu();
+suite.after(() => gpu.close());
+
+testKernels(suite, gpu, convolutionRows(CONVOLUTIONS, TRANSPOSED));
+
+suite.run();
