@@ -3,7 +3,7 @@ import { canTile, tileCorrelation } from './correlation.ts';
 import { type Correlation, resultLength } from './correlation-sizes.ts';
 import { finishSplits } from './finish.ts';
 import { narrowCorrelation, prefersNarrow } from './narrow.ts';
-import { prefersTaps, tapsPlan } from './taps.ts';
+import { prefersTapPlanes, tapPlanesPlan } from './tap-planes.ts';
 import { type CorrelationForm, type TileChoice, tileKey, tilesFor } from './tile.ts';
 import { type PackedWeights, packedLength, packWeights, type WeightOrder } from './weights.ts';
 
@@ -11,7 +11,7 @@ import { type PackedWeights, packedLength, packWeights, type WeightOrder } from 
 
 /** The form that is taken unless measured otherwise. */
 function usualForm(spec: Correlation, order: WeightOrder): CorrelationForm {
-  if (prefersTaps(spec, order)) return 'taps';
+  if (prefersTapPlanes(spec, order)) return 'tap-planes';
   return prefersNarrow(spec.rows) || !canTile(spec) ? 'narrow' : 'tiles';
 }
 
@@ -27,7 +27,7 @@ export function correlationChoices(
     choices.push([tileKey(tile), { form: 'tiles', tile }]);
   }
   if (spec.rows <= 96) choices.push(['narrow', { form: 'narrow' }]);
-  if (prefersTaps(spec, order)) choices.push(['taps', { form: 'taps' }]);
+  if (prefersTapPlanes(spec, order)) choices.push(['tap-planes', { form: 'tap-planes' }]);
   return choices;
 }
 
@@ -38,7 +38,7 @@ export function correlationPlan(
   choice: TileChoice = {},
 ): Plan {
   const form = choice.form ?? usualForm(spec, order);
-  if (form === 'taps') return tapsPlan(spec, order, choice.cut);
+  if (form === 'tap-planes') return tapPlanesPlan(spec, order, choice.cut);
   const { kernel, splits, depth, groupRows } =
     form === 'narrow' ? narrowCorrelation(spec, choice.cut) : tileCorrelation(spec, choice);
   const weights: PackedWeights = { ...spec, ...order, depth, groupRows };

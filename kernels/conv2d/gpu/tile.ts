@@ -81,13 +81,13 @@ export function chooseTile(rows: number, columns: number): Tile {
   return padded <= 1.25 * rows ? LARGE : HALF;
 }
 
-export type CorrelationForm = 'tiles' | 'narrow' | 'taps';
+export type CorrelationForm = 'tiles' | 'narrow' | 'tap-planes';
 
 /** What of a tiling is chosen otherwise than by size. */
 export interface TileChoice {
   /**
    * Of correlations: `tiles` in workgroup memory, `narrow` ones (`narrow.ts`) or a row for each tap
-   * (`taps.ts`). Default by the number of rows.
+   * (`tap-planes.ts`). Default by the number of rows.
    */
   readonly form?: CorrelationForm | undefined;
   /** Default `chooseTile`. */

@@ -48,7 +48,7 @@ function productOf(spec: Correlation, order: WeightOrder): Correlation {
 }
 
 /** Whether a correlation can be made of products with single taps, and had better be. */
-export function prefersTaps(spec: Correlation, order: WeightOrder): boolean {
+export function prefersTapPlanes(spec: Correlation, order: WeightOrder): boolean {
   const rows = productRows(spec, order);
   // The taps of a forward pass's row lie together if there is only one row.
   const isOrdered = order.adjoint !== undefined || spec.rows === 1;
@@ -63,7 +63,7 @@ export function prefersTaps(spec: Correlation, order: WeightOrder): boolean {
 }
 
 /** Inputs: image, weights, bias (only if there is one). Output: y. */
-export function tapsPlan(spec: Correlation, order: WeightOrder, cut?: number): Plan {
+export function tapPlanesPlan(spec: Correlation, order: WeightOrder, cut?: number): Plan {
   const product = productOf(spec, order);
   const { kernel, splits, depth, groupRows } = narrowCorrelation(product, cut);
   // Weights [k][row] as they stand.
@@ -98,7 +98,7 @@ function addTaps(spec: Correlation, order: WeightOrder, splits: number): Kernel 
   const firstOf = (parity: number, tapsAlong: number): number =>
     adjoint ? adjoint.phases[parity] + adjoint.stride * (tapsAlong - 1) : 0;
   return {
-    key: `gpu.taps.${mode}`,
+    key: `gpu.tapplanes.${mode}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: linearWorkgroups(length),
     constants: [
