@@ -3,6 +3,7 @@ import type { Activation } from '../../activation.ts';
 import { floatBits, type Kernel } from '../../kernel.ts';
 import { linearMain, linearWorkgroups } from '../../linear.ts';
 import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from '../epilogue.ts';
+import type { ConvGeometry } from '../geometry.ts';
 
 /* Sums that were cut into parts, added in a fixed order. */
 
@@ -52,27 +53,49 @@ ${linearMain('sizes.length')}
   };
 }
 
+/** Where partial results of a weight gradient lie: at first + o·outPitch + c·channelPitch + tap·tapPitch. */
+export interface PartialWeights {
+  readonly splits: number;
+  readonly splitPitch: number;
+  readonly first: number;
+  readonly outPitch: number;
+  readonly channelPitch: number;
+  /** May be negative. */
+  readonly tapPitch: number;
+}
+
 /**
- * dw[o][c][tap] (+)= Σ_split partial[split][o][tap][c], where channels are padded to `pitch`.
+ * dw[o][c][tap] (+)= Σ_split partial[split][o,c,tap].
  * Neighbouring invocations write neighbouring weights; what a workgroup reads are whole cache lines.
  * Bindings: partial, dw, sizes.
  */
 export function finishWeights(
-  outChannels: number,
-  channels: number,
-  taps: number,
-  pitch: number,
-  splits: number,
+  { outChannels, inChannels, kernelHeight, kernelWidth }: ConvGeometry,
+  { splits, splitPitch, first, outPitch, channelPitch, tapPitch }: PartialWeights,
   accumulate: boolean,
 ): Kernel {
-  const length = outChannels * channels * taps;
+  const taps = kernelHeight * kernelWidth;
+  const length = outChannels * inChannels * taps;
   return {
     key: `gpu.finishweights${accumulate ? '+' : ''}`,
     bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(length),
-    constants: [length, splits, outChannels * taps * pitch, channels, taps, pitch],
+    constants: [
+      length,
+      splits,
+      splitPitch,
+      inChannels,
+      taps,
+      first,
+      outPitch,
+      channelPitch,
+      tapPitch >>> 0,
+    ],
     code: () => wgsl`
-struct Sizes { length: u32, splits: u32, splitPitch: u32, channels: u32, taps: u32, pitch: u32 }
+struct Sizes {
+  length: u32, splits: u32, splitPitch: u32, channels: u32, taps: u32,
+  first: u32, outPitch: u32, channelPitch: u32, tapPitch: u32,
+}
 @group(0) @binding(0) var<storage, read> partial: array<f32>;
 @group(0) @binding(1) var<storage, read_write> result: array<f32>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
@@ -80,7 +103,8 @@ struct Sizes { length: u32, splits: u32, splitPitch: u32, channels: u32, taps: u
 ${linearMain('sizes.length')}
   let c = index / sizes.taps % sizes.channels;
   let o = index / (sizes.taps * sizes.channels);
-  var at = (o * sizes.taps + index % sizes.taps) * sizes.pitch + c;
+  var at = sizes.first + o * sizes.outPitch + c * sizes.channelPitch;
+  at += index % sizes.taps * sizes.tapPitch;
   var sum = 0.0;
   for (var split = 0u; split < sizes.splits; split++) {
     sum += partial[at];

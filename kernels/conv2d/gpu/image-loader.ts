@@ -33,15 +33,18 @@ function loadedTerms({ depth, rowThreads }: Tile): number {
  */
 export function sourceFunction(mode: PaddingMode): string {
   return mode === 'reflect'
-    ? `
-fn source(i: i32, mirror: i32) -> i32 {
-  // WGSL's abs and unary minus compile to one instruction more.
-  let distance = max(i, 0 - i);
-  return min(distance, mirror - distance);
-}`
+    ? REFLECTED.replace('reflected', 'source')
     : `
 fn source(i: i32, mirror: i32) -> i32 { return i; }`;
 }
+
+/** WGSL of `reflected(i, mirror)`, which `source` is with reflection. */
+export const REFLECTED = `
+fn reflected(i: i32, mirror: i32) -> i32 {
+  // WGSL's abs and unary minus compile to one instruction more.
+  let distance = max(i, 0 - i);
+  return min(distance, mirror - distance);
+}`;
 
 /** WGSL that defines what `source` needs; before the loop, or it would be computed in every step. */
 export const MIRRORS = `

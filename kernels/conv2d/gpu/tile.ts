@@ -15,17 +15,22 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
  * constant index of the outermost array, or a constant added last to the only index, so it ends up in the
  * offset field of the load instruction and one address serves both; and neighbouring threads read
  * neighbouring vec4s, without bank conflicts. Rows
- * have the pitch of columns, TX, so that one product k·TX serves both addresses. The loop over k stays rolled: compilers that unroll it well do so themselves, and Intel's spills if the
+ * have the pitch of columns, the larger of TX and TY, so that one product k·pitch serves both addresses. The loop over k stays rolled: compilers that unroll it well do so themselves, and Intel's spills if the
  * text is unrolled.
  */
 
 export interface Tile {
-  /** TX, a multiple of 4 and not below TY. */
+  /** TX; of correlations not below TY. */
   readonly columnThreads: number;
   /** TY */
   readonly rowThreads: number;
   /** Values of k in one step. */
   readonly depth: number;
+  /**
+   * Where TX × TY threads are less than a subgroup, a workgroup holds several such tiles, each for other
+   * values of k and with a partial result of its own. Default 1.
+   */
+  readonly slices?: number;
 }
 
 /** Rows or columns of a thread. */
@@ -39,23 +44,50 @@ export function tileColumns(tile: Tile): number {
   return EACH * tile.columnThreads;
 }
 
+/** Threads of a slice. */
 export function tileThreads(tile: Tile): number {
   return tile.columnThreads * tile.rowThreads;
 }
 
-export function tileKey({ rowThreads, columnThreads, depth }: Tile): string {
-  return `${EACH * rowThreads}x${EACH * columnThreads}x${depth}`;
+export function tileSlices({ slices = 1 }: Tile): number {
+  return slices;
+}
+
+/** Threads of a workgroup. */
+export function workgroupThreads(tile: Tile): number {
+  return tileThreads(tile) * tileSlices(tile);
+}
+
+export function tileKey(tile: Tile): string {
+  const slices = tileSlices(tile);
+  const key = `${tileRows(tile)}x${tileColumns(tile)}x${tile.depth}`;
+  return slices > 1 ? `${key}x${slices}` : key;
+}
+
+/** vec4s from one k to the next in a half of either tile. */
+export function tilePitch({ columnThreads, rowThreads }: Tile): number {
+  return Math.max(columnThreads, rowThreads);
+}
+
+/** vec4s of a half of a tile, all slices. */
+export function halfTile(tile: Tile): number {
+  return tilePitch(tile) * tile.depth * tileSlices(tile);
 }
 
 /** Bytes of workgroup memory. */
 export function tileBytes(tile: Tile): number {
-  return 2 * tile.columnThreads * tile.depth * 2 * 16;
+  return 2 * 2 * halfTile(tile) * 16;
 }
 
 /** Tiles for results of few rows. */
 const NARROW: readonly Tile[] = [
   { rowThreads: 1, columnThreads: 32, depth: 2 },
   { rowThreads: 4, columnThreads: 16, depth: 8 },
+];
+/** Tiles for results of few columns: weight gradients of images with few channels. */
+const FEW_COLUMNS: readonly Tile[] = [
+  { rowThreads: 8, columnThreads: 2, depth: 8, slices: 4 },
+  { rowThreads: 8, columnThreads: 4, depth: 16, slices: 2 },
 ];
 const SMALL: Tile = { rowThreads: 8, columnThreads: 8, depth: 16 };
 const HALF: Tile = { rowThreads: 8, columnThreads: 16, depth: 16 };
@@ -82,6 +114,11 @@ export function chooseTile(rows: number, columns: number): Tile {
 }
 
 export type CorrelationForm = 'tiles' | 'narrow' | 'tap-planes';
+
+/** The tile for a weight gradient: as `chooseTile`, and none that is mostly empty of columns. */
+export function chooseGradientTile(rows: number, columns: number): Tile {
+  return FEW_COLUMNS.find((tile) => columns <= tileColumns(tile)) ?? chooseTile(rows, columns);
+}
 
 /** What of a tiling is chosen otherwise than by size. */
 export interface TileChoice {
@@ -151,7 +188,7 @@ export interface TileParts {
   readonly declarations: string;
   /**
    * Statements before the loop. They see `group`, `groups` (workgroup ids), `thread` (vec2u: tx, ty)
-   * and `lane` (the linear index of the thread).
+   * and `lane` (the linear index of the thread in all slices).
    */
   readonly setup: string;
   /** Opens the loops over steps of k, possibly several. */
@@ -159,8 +196,8 @@ export interface TileParts {
   /** Reads the step's operands into local values. */
   readonly load: string;
   /**
-   * Writes them into the tiles: `rowTile[half][TX·k + i]` holds rows 4·TY·half + 4·i + (0, 1, 2, 3),
-   * `columnTile[TX·depth·half + TX·k + i]` columns 4·TX·half + 4·i + (0, 1, 2, 3).
+   * Writes them into the tiles: `rowTile[half][pitch·k + i]` holds rows 4·TY·half + 4·i + (0, 1, 2, 3),
+   * `columnTile[halfTile·half + pitch·k + i]` columns 4·TX·half + 4·i + (0, 1, 2, 3).
    */
   readonly store: string;
   /** Goes to the next step. */
@@ -174,15 +211,20 @@ export interface TileParts {
 /** The code of a kernel. */
 export function tileCode(tile: Tile, parts: TileParts): string {
   const { columnThreads, rowThreads, depth } = tile;
+  const slices = tileSlices(tile);
+  const pitch = tilePitch(tile);
+  const half = halfTile(tile);
   return wgsl`
 ${parts.declarations}
-var<workgroup> rowTile: array<array<vec4f, ${depth * columnThreads}>, 2>;
-var<workgroup> columnTile: array<vec4f, ${2 * depth * columnThreads}>;
+var<workgroup> rowTile: array<array<vec4f, ${half}>, 2>;
+var<workgroup> columnTile: array<vec4f, ${2 * half}>;
 
-@compute @workgroup_size(${columnThreads}, ${rowThreads})
+@compute @workgroup_size(${columnThreads}, ${rowThreads}, ${slices})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_id) thread: vec3u, @builtin(local_invocation_index) lane: u32) {
 ${accumulators()}
+  let rowPlace = thread.y${slices > 1 ? ` + thread.z * ${depth * pitch}u` : ''};
+  let columnPlace = thread.x${slices > 1 ? ` + thread.z * ${depth * pitch}u` : ''};
 ${parts.setup}
 ${parts.open}
 ${parts.load}
@@ -190,10 +232,10 @@ ${parts.load}
 ${parts.store}
   workgroupBarrier();
   for (var k = 0u; k < ${depth}u; k++) {
-    let r0 = rowTile[0][k * ${columnThreads}u + thread.y];
-    let r1 = rowTile[1][k * ${columnThreads}u + thread.y];
-    let c0 = columnTile[k * ${columnThreads}u + thread.x];
-    let c1 = columnTile[k * ${columnThreads}u + thread.x + ${depth * columnThreads}u];
+    let r0 = rowTile[0][k * ${pitch}u + rowPlace];
+    let r1 = rowTile[1][k * ${pitch}u + rowPlace];
+    let c0 = columnTile[k * ${pitch}u + columnPlace];
+    let c1 = columnTile[k * ${pitch}u + columnPlace + ${half}u];
 ${products()}
   }
 ${parts.advance}

@@ -22,6 +22,13 @@ const CONVOLUTIONS: readonly ConvolutionCase[] = [
   { image: [2, 48, 5, 7], kernel: [20, 3, 3], padding: 1, bias: true },
   // Narrow tiles that load and store vec4s.
   { image: [2, 18, 4, 6], kernel: [12, 1, 1], bias: true, activation: { kind: 'relu' } },
+  // Weight gradients of 16, of up to 32 and of more columns (tap, channel).
+  { image: [2, 1, 9, 8], kernel: [70, 4, 4], stride: 2, padding: 1 },
+  { image: [2, 3, 7, 6], kernel: [5, 3, 3], padding: 1, paddingMode: 'reflect' },
+  { image: [1, 2, 6, 6], kernel: [3, 5, 5] },
+  // Weight gradients with the roles of x and dy changed: two channels, much and no padding.
+  { image: [2, 8, 5, 6], kernel: [2, 3, 3] },
+  { image: [1, 9, 4, 4], kernel: [1, 3, 3], padding: 2 },
   // More taps along an axis than tables have.
   { image: [1, 3, 10, 11], kernel: [64, 9, 9], padding: 4, stride: 2 },
 ];
