@@ -20,6 +20,10 @@ const CONVOLUTIONS: readonly ConvolutionCase[] = [
   { image: [1, 3, 9, 7], kernel: [40, 3, 3], stride: 2 },
   // Narrow tiles of 32 rows and of three times 16, sums in parts.
   { image: [2, 48, 5, 7], kernel: [20, 3, 3], padding: 1, bias: true },
+  // Windows of three taps: rows of 16, ragged groups of columns, reflection and padding by zeros.
+  { image: [2, 5, 6, 7], kernel: [18, 3, 3], padding: 1, paddingMode: 'reflect', bias: true },
+  // Narrow tiles without windows: two row tiles of 32, and one of 16 rows.
+  { image: [1, 4, 6, 7], kernel: [12, 3, 3], stride: 2, padding: 1 },
   // Narrow tiles that load and store vec4s.
   { image: [2, 18, 4, 6], kernel: [12, 1, 1], bias: true, activation: { kind: 'relu' } },
   // Weight gradients of 16, of up to 32 and of more columns (tap, channel).

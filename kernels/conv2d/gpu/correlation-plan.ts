@@ -1,19 +1,28 @@
 import type { Operand, Plan } from '../../kernel.ts';
 import { canTile, tileCorrelation } from './correlation.ts';
-import { type Correlation, resultLength } from './correlation-sizes.ts';
+import { type Correlation, type CorrelationKernel, resultLength } from './correlation-sizes.ts';
 import { finishSplits } from './finish.ts';
 import { narrowCorrelation, prefersNarrow } from './narrow.ts';
+import { hasWindows, windowCorrelation } from './narrow-window.ts';
 import { prefersTapPlanes, tapPlanesPlan } from './tap-planes.ts';
 import { type CorrelationForm, type TileChoice, tileKey, tilesFor } from './tile.ts';
 import { type PackedWeights, packedLength, packWeights, type WeightOrder } from './weights.ts';
 
 /* A correlation as a plan, and the choice between its kernels. */
 
+/** Fewer than a tile's step has values of k. */
+const FEW_CHANNELS = 16;
+
 /** The form that is taken unless measured otherwise. */
 function usualForm(spec: Correlation, order: WeightOrder): CorrelationForm {
   if (prefersTapPlanes(spec, order)) return 'tap-planes';
-  return prefersNarrow(spec.rows) || !canTile(spec) ? 'narrow' : 'tiles';
+  // Steps of few channels go across taps in tiles, whose windows narrow ones know.
+  const isFirst = hasWindows(spec) && spec.channels < FEW_CHANNELS;
+  return prefersNarrow(spec.rows) || isFirst || !canTile(spec) ? 'narrow' : 'tiles';
 }
+
+/** Rows beyond which narrow tiles would load every pixel too often to be worth a measurement. */
+const MOST_NARROW_ROWS = 96;
 
 /** Choices besides the usual one that are worth a measurement, by name. */
 export function correlationChoices(
@@ -26,9 +35,13 @@ export function correlationChoices(
     if (tile.rowThreads < 4 || !canTile(spec, tile)) continue;
     choices.push([tileKey(tile), { form: 'tiles', tile }]);
   }
-  if (spec.rows <= 96) choices.push(['narrow', { form: 'narrow' }]);
+  if (spec.rows <= MOST_NARROW_ROWS) choices.push(['narrow', { form: 'narrow' }]);
   if (prefersTapPlanes(spec, order)) choices.push(['tap-planes', { form: 'tap-planes' }]);
   return choices;
+}
+
+function narrowest(spec: Correlation, cut: number | undefined): CorrelationKernel {
+  return hasWindows(spec) ? windowCorrelation(spec, cut) : narrowCorrelation(spec, cut);
 }
 
 /** Inputs: image, weights, bias (only if there is one). Output: y. */
@@ -39,9 +52,9 @@ export function correlationPlan(
 ): Plan {
   const form = choice.form ?? usualForm(spec, order);
   if (form === 'tap-planes') return tapPlanesPlan(spec, order, choice.cut);
-  const { kernel, splits, depth, groupRows } =
-    form === 'narrow' ? narrowCorrelation(spec, choice.cut) : tileCorrelation(spec, choice);
-  const weights: PackedWeights = { ...spec, ...order, depth, groupRows };
+  const { kernel, splits, ...packing } =
+    form === 'narrow' ? narrowest(spec, choice.cut) : tileCorrelation(spec, choice);
+  const weights: PackedWeights = { ...spec, ...order, ...packing };
   const length = resultLength(spec);
   const temporaries = [packedLength(weights)];
   const steps: Plan['steps'][number][] = [

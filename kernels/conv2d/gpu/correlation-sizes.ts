@@ -48,6 +48,8 @@ export interface CorrelationKernel {
   /** What k of the packed weights is rounded up to, and their rows that lie together. */
   readonly depth: number;
   readonly groupRows: number;
+  /** Whether the taps of a row come before channels in the order of the packed weights. */
+  readonly tapsFirst?: boolean;
 }
 
 /** How a kernel cuts a correlation. */

@@ -26,7 +26,7 @@ import { chooseSplits } from './tile.ts';
  */
 
 /** Threads of a workgroup. */
-const THREADS = 64;
+export const THREADS = 64;
 
 interface Narrow {
   /** Rows of a thread, and of a tile. */
@@ -106,8 +106,10 @@ export function narrowCorrelation(spec: Correlation, cut?: number): CorrelationK
   return { kernel, splits, depth, groupRows: rows };
 }
 
-const each = (count: number, line: (i: number) => string): string =>
-  Array.from({ length: count }, (_, i) => line(i)).join('\n');
+/** Lines for 0, 1, … */
+export function each(count: number, line: (i: number) => string): string {
+  return Array.from({ length: count }, (_, i) => line(i)).join('\n');
+}
 
 function narrowCode(narrow: Narrow): string {
   const { rows, columns, depth, mode, quads } = narrow;
@@ -195,20 +197,32 @@ function products({ rows }: Narrow, d: number): string {
   });
 }
 
-/** A loop that picks each row's columns, as `eachResult` does. */
+/** Stores the results of `o`, the row of `which`; see `eachRow`. */
 function results({ rows, columns, quads }: Narrow): string {
-  const value = columns === 4 ? 'found' : 'vec4f(found, 0.0, 0.0)';
-  const store = quads
-    ? `
+  return eachRow(
+    rows,
+    columns,
+    `${EPILOGUE}${
+      quads
+        ? `
     if (column < sizes.columns) {
       let place = column / sizes.outPlane * sizes.rows * sizes.outPlane + column % sizes.outPlane;
       result[(split * sizes.resultPitch + place + o * sizes.outPlane) / 4u] = final4;
     }`
-    : `
+        : `
     for (var i = 0u; i < ${columns}u; i++) {
       let column = firstColumn + i * ${THREADS}u + lane;
 ${STORE_PIXEL}
-    }`;
+    }`
+    }`,
+  );
+}
+
+/**
+ * WGSL that runs `body` for each row of `sum0`, `sum1`, …, the thread's results: `o` is the row, `value` a
+ * vec4 of its columns. A loop that picks them, as `eachResult` has it.
+ */
+export function eachRow(rows: number, columns: 4 | 2, body: string): string {
   return `
   for (var which = 0u; which < sizes.results; which++) {
     var found: vec${columns}f;
@@ -217,8 +231,7 @@ ${each(rows, (r) => `      ${r === rows - 1 ? 'default' : `case ${r}u`}: { found
     }
     let o = firstRow + which;
     if (o >= sizes.rows) { break; }
-    let value = ${value};
-${EPILOGUE}
-${store}
+    let value = ${columns === 4 ? 'found' : 'vec4f(found, 0.0, 0.0)'};
+${body}
   }`;
 }

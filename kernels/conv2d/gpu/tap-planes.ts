@@ -65,12 +65,11 @@ export function prefersTapPlanes(spec: Correlation, order: WeightOrder): boolean
 /** Inputs: image, weights, bias (only if there is one). Output: y. */
 export function tapPlanesPlan(spec: Correlation, order: WeightOrder, cut?: number): Plan {
   const product = productOf(spec, order);
-  const { kernel, splits, depth, groupRows } = narrowCorrelation(product, cut);
+  const { kernel, splits, ...packing } = narrowCorrelation(product, cut);
   // Weights [k][row] as they stand.
   const weights: PackedWeights = {
     ...product,
-    depth,
-    groupRows,
+    ...packing,
     kernelHeight: 1,
     kernelWidth: 1,
     adjoint: { stride: 1, phases: [0] },

@@ -33,6 +33,8 @@ export interface PackedWeights extends WeightOrder {
   readonly depth: number;
   /** Rows of a group, a multiple of 4. */
   readonly groupRows: number;
+  /** Whether k is (tap t, channel, tap u) instead, with u fastest. */
+  readonly tapsFirst?: boolean | undefined;
 }
 
 /** Length of the packed weights in elements. */
@@ -64,6 +66,8 @@ export function packWeights(weights: PackedWeights): Kernel {
       quads,
       groupQuads,
       parities ** 2 * pitch * groupQuads,
+      weights.tapsFirst ? 1 : channels,
+      weights.tapsFirst ? tapsX : 1,
       channels,
       pitch,
       tapsY,
@@ -78,7 +82,7 @@ export function packWeights(weights: PackedWeights): Kernel {
     ],
     code: () => wgsl`
 struct Sizes {
-  filled: u32, rows: u32, quads: u32, groupQuads: u32, groupPitch: u32, channels: u32, pitch: u32, tapsY: u32, tapsX: u32,
+  filled: u32, rows: u32, quads: u32, groupQuads: u32, groupPitch: u32, tapPitch: u32, placePitch: u32, channels: u32, pitch: u32, tapsY: u32, tapsX: u32,
   kernelHeight: u32, kernelWidth: u32, rowPitch: u32, channelPitch: u32,
   parities: u32, stride: u32, phases: array<u32>,
 }
@@ -123,7 +127,8 @@ ${linearMain('arrayLength(&packed)')}
       if (4u * quad + i < sizes.rows) { value[i] = weights[at + i * sizes.rowPitch]; }
     }
   }
-  let k = (a * sizes.parities + b) * sizes.pitch + (t * sizes.tapsX + u) * sizes.channels + channel;
+  let k = (a * sizes.parities + b) * sizes.pitch + t * sizes.tapsX * sizes.channels +
+    u * sizes.tapPitch + channel * sizes.placePitch;
   packed[placeOf(k, quad)] = value;
 }
 `,
