@@ -69,13 +69,14 @@ if (given.tool !== undefined) {
 
 /** Main kernels by code; sizes are constants of the dispatch, so many shapes share one. */
 function groupsOf(all: readonly KernelFile[], folder: string): Group[] {
-  const groups = new Map<string, Group & { shapes: string[] }>();
+  const groups = new Map<string, Group & { shapes: string[]; intensities: number[] }>();
   for (const file of all) {
     if (!/-(forward|data-gradient|weight-gradient)$/.test(file.kernel)) continue;
     const use = `${file.kernel.replace(/^conv-transpose2d/, 'transposed').replace(/^conv2d-/, '')} ${file.shape}`;
     const known = groups.get(file.code);
     if (known) {
       known.shapes.push(use);
+      known.intensities.push(file.intensity);
       continue;
     }
     const name = fileName(file);
@@ -85,6 +86,7 @@ function groupsOf(all: readonly KernelFile[], folder: string): Group[] {
       stem: name.replace(/\.wgsl$/, ''),
       label: `${core} ${file.variant}`,
       shapes: [use],
+      intensities: [file.intensity],
     });
   }
   return [...groups.values()].sort(

@@ -26,6 +26,8 @@ export interface Group {
   readonly stem: string;
   readonly label: string;
   readonly shapes: readonly string[];
+  /** Of each shape, see `KernelFile`. */
+  readonly intensities: readonly number[];
 }
 
 /** Runs the tool (a `codegen.mjs`) over one file of each group. @throws Error if it fails */
@@ -65,10 +67,11 @@ export function formatTable(groups: readonly Group[], results: readonly Result[]
       'spills',
       'workgroup memory',
       'bytes of it per FMA',
+      'FMAs a byte of tensors',
     ],
   ];
   rows.push(rows[0].map(() => '---'));
-  for (const { stem, label, shapes } of groups) {
+  for (const { stem, label, shapes, intensities } of groups) {
     const found = gpus.map((gpu) => WAVES.map((wave) => find(results, stem, gpu, wave)));
     const all = found.flat();
     const spills = all.map((r) => r.spilledVgprs + r.spilledSgprs + r.scratchBytes);
@@ -85,9 +88,18 @@ export function formatTable(groups: readonly Group[], results: readonly Result[]
       String(Math.max(...spills)),
       `${all[0].ldsBytes} B`,
       Math.max(...all.map((r) => r.hot?.ldsBytesPerFma ?? 0)).toFixed(2),
+      range(intensities),
     ]);
   }
   return rows.map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+/** Least and most. */
+function range(values: readonly number[]): string {
+  const ends = [Math.min(...values), Math.max(...values)].map((value) =>
+    value.toFixed(value < 10 ? 1 : 0),
+  );
+  return ends[0] === ends[1] ? ends[0] : `${ends[0]} to ${ends[1]}`;
 }
 
 function find(results: readonly Result[], stem: string, gpu: string, wave: number): Result {

@@ -1,6 +1,7 @@
 import { conv2dDataGradient } from '../../kernels/conv2d/data-gradient.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
 import { conv2dForward } from '../../kernels/conv2d/forward.ts';
+import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
 import { gpuDataGradient, gpuForward } from '../../kernels/conv2d/gpu/plans.ts';
 import { gpuWeightGradient } from '../../kernels/conv2d/gpu/weight-gradient.ts';
 import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
@@ -12,6 +13,8 @@ export interface KernelFile {
   readonly kernel: string;
   readonly shape: string;
   readonly variant: string;
+  /** Of the whole convolution: multiply-adds for every byte of x, y and w, were each moved once. */
+  readonly intensity: number;
   readonly code: string;
 }
 
@@ -58,6 +61,14 @@ function weightGradient(kernel: string, shape: NamedShape): Family {
   return { kernel, shape, plans: [['gpu', gpu] as const, ['cpu', cpu] as const] };
 }
 
+/** Multiply-adds of any of the three passes, and the bytes that it reads and writes at least. */
+function intensityOf(g: ConvGeometry): number {
+  const weights = g.outChannels * g.inChannels * g.kernelHeight * g.kernelWidth;
+  const pixels = g.batch * outHeight(g) * outWidth(g);
+  const elements = g.batch * g.inChannels * g.height * g.width + g.outChannels * pixels + weights;
+  return (weights * pixels) / (4 * elements);
+}
+
 /**
  * Every kernel of every convolution. A plan's main kernel, the one with the most bindings, is named
  * after the op; those around it (packing, adding parts) have their own name behind it.
@@ -72,6 +83,7 @@ export function* kernelFiles(): Generator<KernelFile> {
         yield {
           kernel: step === main ? kernel : `${kernel}-${family.replace(/\W/g, '')}`,
           shape: shape.name,
+          intensity: intensityOf(shape.geometry),
           variant: [kind, ...tile].join('-').replace(/[^\w-]/g, '_'),
           code: step.kernel.code(),
         };
