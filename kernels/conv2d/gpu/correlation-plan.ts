@@ -31,8 +31,7 @@ export function correlationChoices(
 ): readonly (readonly [string, TileChoice])[] {
   const choices: (readonly [string, TileChoice])[] = [];
   for (const tile of tilesFor(spec.rows)) {
-    // Loading pixels takes at least four rows of threads.
-    if (tile.rowThreads < 4 || !canTile(spec, tile)) continue;
+    if (!canTile(spec, tile)) continue;
     choices.push([tileKey(tile), { form: 'tiles', tile }]);
   }
   if (spec.rows <= MOST_NARROW_ROWS) choices.push(['narrow', { form: 'narrow' }]);

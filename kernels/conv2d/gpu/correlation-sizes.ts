@@ -61,7 +61,7 @@ export interface CorrelationLayout {
   readonly splits: number;
   /** vec4s of rows for each k of the packed weights. */
   readonly rowQuads: number;
-  /** vec4s of results that a thread stores in turn. */
+  /** See `results.ts`. */
   readonly results: number;
 }
 
@@ -163,6 +163,7 @@ struct Sizes {
   list: array<vec2u>,
 }
 @group(0) @binding(4) var<storage, read> sizes: Sizes;
+const NOWHERE = 0xffffffffu;
 ${EPILOGUE_ACTIVATION}`;
 
 /** Statements that find a workgroup's part of the product of tiles of `rows` × `columns`. */
@@ -188,12 +189,28 @@ export const EPILOGUE = `
     if (sizes.biased != 0u) { shift = bias[o]; }
     let final4 = activate(value + shift, sizes.activation, bitcast<f32>(sizes.slope));`;
 
-/** Statements that store `value` as the result of row `o` at `column`, parities apart in memory. */
-export const STORE_PIXEL = `
+/**
+ * Statements that find `places`: where row 0 of each of up to four columns is stored, parities apart in memory.
+ * @param column WGSL of column `i`
+ */
+export function pixelPlaces(count: number, column: string): string {
+  return `
+    var places = vec4u(NOWHERE);
+    for (var i = 0u; i < ${count}u; i++) {
+      let column = ${column};
       let y = column / sizes.gridWidth % sizes.gridHeight * parities + parity / parities;
       let x = column % sizes.gridWidth * parities + parity % parities;
       let n = column / (sizes.gridWidth * sizes.gridHeight);
       if (column < sizes.columns && y < sizes.outHeight && x < sizes.outWidth) {
-        let at = (n * sizes.rows + o) * sizes.outPlane + y * sizes.outWidth + x;
-        result[split * sizes.resultPitch + at] = final4[i];
+        places[i] = split * sizes.resultPitch + n * sizes.rows * sizes.outPlane + y * sizes.outWidth + x;
+      }
+    }`;
+}
+
+/** Statements that store `final4` as the results of row `o` at `places`. */
+export function storePixels(count: number): string {
+  return `
+      for (var i = 0u; i < ${count}u; i++) {
+        if (places[i] != NOWHERE) { result[places[i] + o * sizes.outPlane] = final4[i]; }
       }`;
+}

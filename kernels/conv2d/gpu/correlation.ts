@@ -7,8 +7,9 @@ import {
   correlationSizes,
   EPILOGUE,
   gridOf,
+  pixelPlaces,
   resultLength,
-  STORE_PIXEL,
+  storePixels,
   storesQuads,
   withoutBorder,
   workgroupPart,
@@ -24,12 +25,11 @@ import {
   sourceFunction,
   tapTable,
 } from './image-loader.ts';
+import { eachResult, RESULTS } from './results.ts';
 import {
   chooseSplits,
   chooseTile,
-  eachResult,
   openSteps,
-  RESULTS,
   type Tile,
   type TileChoice,
   tileCode,
@@ -51,8 +51,12 @@ interface Layout {
   readonly splits: number;
 }
 
-/** Whether k can run over the taps as tiles have it; see `image-loader.ts`. */
+/** Rows of threads below which narrow tiles, without workgroup memory, do the same with fewer instructions. */
+const LEAST_ROW_THREADS = 8;
+
+/** Whether a tile suits, and k can run over the taps as it has it; see `image-loader.ts`. */
 export function canTile(spec: Correlation, tile: Tile = chooseTile(spec.rows, Infinity)): boolean {
+  if (tile.rowThreads < LEAST_ROW_THREADS) return false;
   const isBlocked = spec.channels % tile.depth === 0;
   return isBlocked || Math.max(spec.tapsY, spec.tapsX) <= MOST_TABLED_TAPS;
 }
@@ -140,31 +144,22 @@ ${EPILOGUE}`;
 
 /** Four columns are four neighbours of one plane. */
 function denseResults(tile: Tile): string {
-  const places = [0, 1].map((h) => {
-    const column = `firstColumn + ${h * 4 * tile.columnThreads}u + 4u * thread.x`;
-    return `
-  let column${h} = ${column};
-  let place${h} = split * sizes.resultPitch + column${h} / sizes.outPlane * sizes.rows * sizes.outPlane + column${h} % sizes.outPlane;`;
-  });
-  return `${places.join('')}
-${eachResult(
-  tile,
-  `    if (select(column0, column1, half == 1u) >= sizes.columns) { continue; }
-${ROW}
-    result[(select(place0, place1, half == 1u) + o * sizes.outPlane) / 4u] = final4;`,
-)}`;
+  return eachResult(
+    tile,
+    `
+    let column = firstColumn + half * ${4 * tile.columnThreads}u + 4u * thread.x;
+    if (column >= sizes.columns) { continue; }
+    let place = split * sizes.resultPitch + column % sizes.outPlane +
+      column / sizes.outPlane * sizes.rows * sizes.outPlane;`,
+    `${ROW}
+    result[(place + o * sizes.outPlane) / 4u] = final4;`,
+  );
 }
 
 /** Every column by itself: parities interleave in memory, or a plane is no multiple of 4. */
 function scatteredResults(tile: Tile): string {
-  return eachResult(
-    tile,
-    `${ROW}
-    for (var i = 0u; i < 4u; i++) {
-      let column = firstColumn + half * ${4 * tile.columnThreads}u + 4u * thread.x + i;
-${STORE_PIXEL}
-    }`,
-  );
+  const column = `firstColumn + half * ${4 * tile.columnThreads}u + 4u * thread.x + i`;
+  return eachResult(tile, pixelPlaces(4, column), `${ROW}${storePixels(4)}`);
 }
 
 /** By the usual tile, or the one that was chosen. */

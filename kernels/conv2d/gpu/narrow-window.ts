@@ -6,14 +6,15 @@ import {
   type Correlation,
   type CorrelationKernel,
   correlationSizes,
-  EPILOGUE,
   gridOf,
   resultLength,
+  storePixels,
   withoutBorder,
   workgroupPart,
 } from './correlation-sizes.ts';
 import { INSIDE, MIRRORS, sourceFunction } from './image-loader.ts';
 import { each, eachRow, THREADS } from './narrow.ts';
+import { rowGroups } from './results.ts';
 import { chooseSplits } from './tile.ts';
 
 /*
@@ -60,7 +61,7 @@ export function windowCorrelation(given: Correlation, cut?: number): Correlation
     steps: spec.channels,
     splits,
     rowQuads: (rowTiles * ROWS) / 4,
-    results: ROWS,
+    results: rowGroups(ROWS),
   };
   const kernel = {
     key: `gpu.narrow.${ROWS}x${COLUMNS * THREADS}x${TAPS}.window-${spec.mode}`,
@@ -117,18 +118,14 @@ ${each(TAPS, products)}
       offset += planePitch;
     }
   }
-${eachRow(
-  ROWS,
-  COLUMNS,
-  `${EPILOGUE}
-    for (var i = 0u; i < ${COLUMNS}u; i++) {
-      let x = firstX + i;
-      if (mine < groupCount && x < sizes.outWidth) {
-        let at = (n * sizes.rows + o) * sizes.outPlane + gridY * sizes.outWidth + x;
-        result[split * sizes.resultPitch + at] = final4[i];
-      }
-    }`,
-)}
+  var places = vec4u(NOWHERE);
+  for (var i = 0u; i < ${COLUMNS}u; i++) {
+    if (mine < groupCount && firstX + i < sizes.outWidth) {
+      places[i] = split * sizes.resultPitch + n * sizes.rows * sizes.outPlane +
+        gridY * sizes.outWidth + firstX + i;
+    }
+  }
+${eachRow(ROWS, COLUMNS, storePixels(COLUMNS))}
 }
 `;
 }

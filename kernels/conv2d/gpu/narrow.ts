@@ -8,13 +8,15 @@ import {
   correlationSizes,
   EPILOGUE,
   gridOf,
+  pixelPlaces,
   resultLength,
-  STORE_PIXEL,
+  storePixels,
   storesQuads,
   withoutBorder,
   workgroupPart,
 } from './correlation-sizes.ts';
 import { enterTap, MIRRORS, sourceFunction } from './image-loader.ts';
+import { eachOfRows, grouped, rowGroups } from './results.ts';
 import { chooseSplits } from './tile.ts';
 
 /*
@@ -93,7 +95,7 @@ export function narrowCorrelation(spec: Correlation, cut?: number): CorrelationK
     steps,
     splits,
     rowQuads: (rowTiles * rows) / 4,
-    results: rows,
+    results: rowGroups(rows),
   };
   const kind = narrow.quads ? 'v' : narrow.mode;
   const kernel = {
@@ -197,41 +199,36 @@ function products({ rows }: Narrow, d: number): string {
   });
 }
 
-/** Stores the results of `o`, the row of `which`; see `eachRow`. */
 function results({ rows, columns, quads }: Narrow): string {
-  return eachRow(
-    rows,
-    columns,
-    `${EPILOGUE}${
-      quads
-        ? `
-    if (column < sizes.columns) {
-      let place = column / sizes.outPlane * sizes.rows * sizes.outPlane + column % sizes.outPlane;
-      result[(split * sizes.resultPitch + place + o * sizes.outPlane) / 4u] = final4;
-    }`
-        : `
-    for (var i = 0u; i < ${columns}u; i++) {
-      let column = firstColumn + i * ${THREADS}u + lane;
-${STORE_PIXEL}
-    }`
-    }`,
-  );
+  if (quads) {
+    return `
+  if (column >= sizes.columns) { return; }
+  let place = split * sizes.resultPitch + column % sizes.outPlane +
+    column / sizes.outPlane * sizes.rows * sizes.outPlane;
+${eachRow(
+  rows,
+  columns,
+  `
+      result[(place + o * sizes.outPlane) / 4u] = final4;`,
+)}`;
+  }
+  return `${pixelPlaces(columns, `firstColumn + i * ${THREADS}u + lane`)}
+${eachRow(rows, columns, storePixels(columns))}`;
 }
 
 /**
- * WGSL that runs `body` for each row of `sum0`, `sum1`, …, the thread's results: `o` is the row, `value` a
- * vec4 of its columns. A loop that picks them, as `eachResult` has it.
+ * WGSL that runs `store` for each row of `sum0`, `sum1`, …, the thread's results: `o` is the row, `final4` its
+ * columns after the epilogue.
  */
-export function eachRow(rows: number, columns: 4 | 2, body: string): string {
-  return `
-  for (var which = 0u; which < sizes.results; which++) {
-    var found: vec${columns}f;
-    switch (which) {
-${each(rows, (r) => `      ${r === rows - 1 ? 'default' : `case ${r}u`}: { found = sum${r}; }`)}
-    }
-    let o = firstRow + which;
-    if (o >= sizes.rows) { break; }
-    let value = ${columns === 4 ? 'found' : 'vec4f(found, 0.0, 0.0)'};
-${body}
-  }`;
+export function eachRow(rows: number, columns: 4 | 2, store: string): string {
+  const found = columns === 4 ? 'value' : 'vec4f(value, 0.0, 0.0)';
+  return eachOfRows(
+    `vec${columns}f`,
+    grouped(rows, (row) => `sum${row}`),
+    'rowGroup',
+    `      let o = firstRow + 4u * rowGroup + inGroup;
+      if (o >= sizes.rows) { continue; }
+${EPILOGUE.replace('value', found)}
+${store}`,
+  );
 }

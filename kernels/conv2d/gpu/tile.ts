@@ -14,9 +14,9 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
  * Both tiles are kept as two halves, of which a thread reads one vec4 each. The distance between them is a
  * constant index of the outermost array, or a constant added last to the only index, so it ends up in the
  * offset field of the load instruction and one address serves both; and neighbouring threads read
- * neighbouring vec4s, without bank conflicts. Rows
- * have the pitch of columns, the larger of TX and TY, so that one product k·pitch serves both addresses. The loop over k stays rolled: compilers that unroll it well do so themselves, and Intel's spills if the
- * text is unrolled.
+ * neighbouring vec4s, without bank conflicts. Rows have the pitch of columns, the larger of TX and TY, so that
+ * one product k·pitch serves both addresses. The loop over k stays rolled: compilers that unroll it well do so
+ * themselves, and Intel's spills if the text is unrolled.
  */
 
 export interface Tile {
@@ -79,8 +79,8 @@ export function tileBytes(tile: Tile): number {
   return 2 * 2 * halfTile(tile) * 16;
 }
 
-/** Tiles for results of few rows. */
-const NARROW: readonly Tile[] = [
+/** Tiles for weight gradients of few rows; correlations have other kernels for these. */
+const FEW_ROWS: readonly Tile[] = [
   { rowThreads: 1, columnThreads: 32, depth: 2 },
   { rowThreads: 4, columnThreads: 16, depth: 8 },
 ];
@@ -106,8 +106,6 @@ export function tileCount(tile: Tile, rows: number, columns: number): number {
  * loads less for a multiply-add; whether there are enough of them is left to `chooseSplits`.
  */
 export function chooseTile(rows: number, columns: number): Tile {
-  const narrow = NARROW.find((tile) => rows <= tileRows(tile));
-  if (narrow) return narrow;
   if (columns <= tileColumns(SMALL)) return SMALL;
   const padded = Math.ceil(rows / tileRows(LARGE)) * tileRows(LARGE);
   return padded <= 1.25 * rows ? LARGE : HALF;
@@ -115,9 +113,13 @@ export function chooseTile(rows: number, columns: number): Tile {
 
 export type CorrelationForm = 'tiles' | 'narrow' | 'tap-planes';
 
-/** The tile for a weight gradient: as `chooseTile`, and none that is mostly empty of columns. */
+/** The tile for a weight gradient: as `chooseTile`, and none that is mostly empty if rows or columns are few. */
 export function chooseGradientTile(rows: number, columns: number): Tile {
-  return FEW_COLUMNS.find((tile) => columns <= tileColumns(tile)) ?? chooseTile(rows, columns);
+  return (
+    FEW_COLUMNS.find((tile) => columns <= tileColumns(tile)) ??
+    FEW_ROWS.find((tile) => rows <= tileRows(tile)) ??
+    chooseTile(rows, columns)
+  );
 }
 
 /** What of a tiling is chosen otherwise than by size. */
@@ -135,7 +137,7 @@ export interface TileChoice {
 
 /** Tiles worth trying for results of `rows` rows: neither mostly empty, nor many where one would do. */
 export function tilesFor(rows: number): readonly Tile[] {
-  return [...NARROW, SMALL, HALF, LARGE].filter((tile) => {
+  return [...FEW_ROWS, SMALL, HALF, LARGE].filter((tile) => {
     const each = tileRows(tile);
     return each >= Math.min(rows, 64) / 2 && each < 2 * Math.max(rows, 5);
   });
@@ -204,7 +206,7 @@ export interface TileParts {
   readonly advance: string;
   /** Closes the loops of `open`. */
   readonly close: string;
-  /** Stores results: `sum{r}_{h}` holds row r of 8 and columns 4·h … 4·h+3 of 8; see `eachResult`. */
+  /** Stores results: `sum{r}_{h}` holds row r of 8 and columns 4·h … 4·h+3 of 8; see `results.ts`. */
   readonly finish: string;
 }
 
@@ -259,32 +261,4 @@ function eachSum(line: (sum: string, r: number, h: number) => string): string {
     for (let h = 0; h < 2; h++) lines.push(line(`sum${r}_${h}`, r, h));
   }
   return lines.join('\n');
-}
-
-/** What `sizes.results` must hold, for `eachResult`. */
-export const RESULTS = 2 * EACH;
-
-/**
- * WGSL that runs `body` for each of the 16 vec4s of results: `value` is the vec4, `row` the tile's
- * row, `half` which four of the thread's columns. A loop that picks the vec4 keeps code small and quick
- * to compile, as compilers do not see its bound and cannot unroll it; the vec4s stay in registers.
- */
-export function eachResult(tile: Tile, body: string): string {
-  const cases: string[] = [];
-  for (let r = 0; r < EACH; r++) {
-    for (let h = 0; h < 2; h++) {
-      const label = r === EACH - 1 && h === 1 ? 'default' : `case ${2 * r + h}u`;
-      cases.push(`      ${label}: { value = sum${r}_${h}; }`);
-    }
-  }
-  return `
-  for (var which = 0u; which < sizes.results; which++) {
-    var value: vec4f;
-    switch (which) {
-${cases.join('\n')}
-    }
-    let row = which / 8u * ${4 * tile.rowThreads}u + 4u * thread.y + which / 2u % 4u;
-    let half = which % 2u;
-${body}
-  }`;
 }

@@ -2,12 +2,11 @@ import { type Kernel, type Plan, spreadWorkgroups } from '../../kernel.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth, roundUp } from '../geometry.ts';
 import { finishWeights, type PartialWeights } from './finish.ts';
 import { MIRRORS, REFLECTED, sourceFunction } from './image-loader.ts';
+import { eachResult, RESULTS } from './results.ts';
 import {
   chooseGradientTile,
   chooseSplits,
-  eachResult,
   openSteps,
-  RESULTS,
   type Tile,
   type TileChoice,
   tileCode,
@@ -100,7 +99,9 @@ function layoutOf({ geometry: g, mirrored }: Summed, choice: TileChoice): Layout
   const steps = Math.ceil(pixels / (tile.depth * tileSlices(tile)));
   const invocations = tileCount(tile, g.outChannels, columns) * workgroupThreads(tile);
   const length = g.outChannels * columns * tileSlices(tile);
-  const splits = chooseSplits({ invocations, steps, terms: pixels, length }, choice.cut);
+  // Slices cut the sum as well.
+  const terms = pixels / tileSlices(tile);
+  const splits = chooseSplits({ invocations, steps, terms, length }, choice.cut);
   const mode = g.padding === 0 ? 'zeros' : g.paddingMode;
   const loader = { tile, mode, quads, mirrored: mirrored !== undefined };
   return { loader, pitch, columns, steps, splits };
@@ -207,10 +208,12 @@ ${pixelSetup(loader)}`,
 function results(tile: Tile): string {
   return eachResult(
     tile,
-    `    let o = firstRow + row;
+    `
     let column = firstColumn + half * ${4 * tile.columnThreads}u + 4u * thread.x;
     let part = split * ${tileSlices(tile)}u + thread.z;
-    if (o < sizes.rows && column < sizes.columns) {
+    if (column >= sizes.columns) { continue; }`,
+    `    let o = firstRow + row;
+    if (o < sizes.rows) {
       partial[((part * sizes.rows + o) * sizes.columns + column) / 4u] = value;
     }`,
   );
