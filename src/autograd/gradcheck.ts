@@ -1,10 +1,13 @@
+import type { ElementType } from '../../kernels/element-types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { float32ToHalfBits, halfBitsToFloat32 } from './half-float.ts';
 import type { RandomStream } from './philox.ts';
 import {
   type Cancelling,
   type HostArray,
   hostArray,
   type OpCase,
+  type OpRow,
   randomArray,
   type Tolerance,
 } from './registry/row.ts';
@@ -16,6 +19,17 @@ const GRADCHECK = { eps: 1e-6, atol: 1e-5, rtol: 1e-3 };
 
 /** Elements of an input probed by finite differences; all of them up to this many. */
 const PROBES = 24;
+
+/**
+ * What storing as f16 adds: half a unit in the last place of the output, below 2^-14 half of the smallest
+ * number; for gradients more, as the output that they are told from was rounded before (dy·(1 - y²)).
+ */
+const HALF_ROUNDING: OpRow['tolerance'] = {
+  forward: { atol: 2 ** -25, rtol: 2 ** -11 },
+  backward: { atol: 2 ** -9, rtol: 2 ** -10 },
+};
+
+const EXACT: Tolerance = { atol: 0, rtol: 0 };
 
 /** A place where two arrays differ by more than allowed. */
 export interface Mismatch {
@@ -121,47 +135,62 @@ export function gradcheckReference(op: OpCase, random: RandomStream): Mismatch |
 /**
  * Hop 2: device forward and backward against the f64 reference, under a random cotangent; the same
  * bits without recording. What an op does when it or its inputs occur more than once: `checkReuse`.
+ * @param halves inputs that are stored as f16: the reference gets them rounded, and the tolerance grows
+ *   by the rounding of what is made
  */
 export async function checkDevice(
   gpu: Gpu,
   op: OpCase,
   tolerance: { forward: Tolerance; backward: Tolerance },
   random: RandomStream,
+  halves: readonly number[] = [],
 ): Promise<Mismatch | undefined> {
-  const expected = op.forward(op.inputs);
-  const cotangent = randomArray(random, expected.shape);
-  const gradients = op.backward(op.inputs, cotangent);
+  const typeOf = (index: number): ElementType => (halves.includes(index) ? 'f16' : 'f32');
+  const values = op.inputs.map((array, index) => roundTo(typeOf(index), array));
+  const expected = op.forward(values);
+  const drawn = randomArray(random, expected.shape);
   const made: Tensor[] = [];
-  const upload = (array: HostArray): Tensor => {
-    const tensor = tensorFrom(gpu, Float32Array.from(array.data), array.shape);
+  const upload = (array: HostArray, type: ElementType): Tensor => {
+    const tensor = tensorFrom(gpu, Float32Array.from(array.data), array.shape, type).keep();
     made.push(tensor);
     return tensor;
   };
-  const inputs = op.inputs.map(upload);
+  const inputs = values.map((array, index) => upload(array, typeOf(index)));
   inputs.forEach((input, index) => {
     input.requiresGrad = !op.constant.includes(index);
   });
-  const seed = upload(cotangent);
   const wrt = inputs.filter((input) => input.requiresGrad);
-  const { output, found } = gpu.scope(() => {
+  const { output, cotangent, found } = gpu.scope(() => {
     const y = op.run(inputs);
-    return { output: y, found: wrt.length ? backward(y, wrt, seed) : new Map<Tensor, Tensor>() };
+    const dy = roundTo(y.elementType, drawn);
+    const seed = upload(dy, y.elementType);
+    return {
+      output: y,
+      cotangent: dy,
+      found: wrt.length ? backward(y, wrt, seed) : new Map<Tensor, Tensor>(),
+    };
   });
+  const gradients = op.backward(values, cotangent);
   try {
     if (!sameShape(output.shape, expected.shape)) {
       const where = `output shape ${formatShape(output.shape)}, expected ${formatShape(expected.shape)}`;
       return { where, index: -1, found: 0, expected: 1, bound: 0 };
     }
     const cancels = (what: Cancelling): boolean => op.cancels === what || op.cancels === 'both';
+    const { atol, rtol } = cancels('output')
+      ? tolerance.forward
+      : toleranceFor(tolerance.forward, expected.data);
     const scale = Math.sqrt(op.reduction.forward);
-    const mismatch = compareArrays(
-      'output',
-      await output.read(),
-      expected.data,
-      cancels('output') ? tolerance.forward : toleranceFor(tolerance.forward, expected.data),
-      scale,
-    );
+    const rounding = output.elementType === 'f16' ? HALF_ROUNDING.forward : EXACT;
+    const mismatch = compareArrays('output', await output.read(), expected.data, {
+      atol: atol * scale + rounding.atol,
+      rtol: rtol * scale + rounding.rtol,
+    });
     if (mismatch) return mismatch;
+    const allowed = {
+      atol: tolerance.backward.atol + (halves.length && HALF_ROUNDING.backward.atol),
+      rtol: tolerance.backward.rtol + (halves.length && HALF_ROUNDING.backward.rtol),
+    };
     for (const [index, input] of inputs.entries()) {
       if (!input.requiresGrad) continue;
       const gradient = found.get(input);
@@ -173,9 +202,7 @@ export async function checkDevice(
         `gradient ${index}`,
         await gradient.read(),
         reference.data,
-        cancels('gradients')
-          ? tolerance.backward
-          : toleranceFor(tolerance.backward, reference.data),
+        cancels('gradients') ? allowed : toleranceFor(allowed, reference.data),
         Math.sqrt(op.reduction.backward),
       );
       if (wrong) return wrong;
@@ -187,6 +214,12 @@ export async function checkDevice(
     for (const gradient of found.values()) gradient.dispose();
     for (const tensor of made) tensor.dispose();
   }
+}
+
+/** The values that a tensor of this type holds. */
+function roundTo(type: ElementType, { shape, data }: HostArray): HostArray {
+  if (type === 'f32') return { shape, data };
+  return { shape, data: data.map((value) => halfBitsToFloat32(float32ToHalfBits(value))) };
 }
 
 /** Without recording, the result must be bit-identical and carry no history. */

@@ -1,15 +1,9 @@
 import type { Activation } from '../../kernels/activation.ts';
+import { ELEMENT_BYTES } from '../../kernels/element-types.ts';
 import { elementwiseBinary } from '../../kernels/elementwise.ts';
 import { ShapeError } from '../errors.ts';
 import type { GradientSlot, Parameter } from './parameter.ts';
-import {
-  emptyTensor,
-  formatShape,
-  runKernel,
-  sameShape,
-  type Tensor,
-  tensorFrom,
-} from './tensor.ts';
+import { emptyLike, formatShape, runKernel, sameShape, type Tensor, tensorFrom } from './tensor.ts';
 
 /**
  * Computes one input's gradient: a new tensor, or the cotangent itself. With a `target`, an op that can
@@ -198,7 +192,10 @@ function collect(
     assertShape(gradient, input, op);
     if (gradient !== slot.tensor) {
       if (slot.filled) accumulateInto(slot.tensor, gradient);
-      else input.gpu.copy(gradient.storage, slot.tensor.storage, gradient.size * 4);
+      else {
+        const bytes = gradient.size * ELEMENT_BYTES[gradient.elementType];
+        input.gpu.copy(gradient.storage, slot.tensor.storage, bytes);
+      }
     }
     slot.filled = true;
     return;
@@ -214,7 +211,7 @@ function collect(
   assertShape(gradient, input, op);
   let total = gradient;
   if (before) {
-    total = emptyTensor(input.gpu, input.shape);
+    total = emptyLike(input);
     runKernel(elementwiseBinary('add', input.size), [before, gradient, total]);
   }
   cotangents.set(input, total);
@@ -229,6 +226,11 @@ function assertShape(gradient: Tensor, input: Tensor, op: string): void {
   if (!sameShape(gradient.shape, input.shape)) {
     throw new ShapeError(
       `${op} returned a gradient of shape ${formatShape(gradient.shape)} for an input of shape ${formatShape(input.shape)}`,
+    );
+  }
+  if (gradient.elementType !== input.elementType) {
+    throw new ShapeError(
+      `${op} returned a gradient in ${gradient.elementType} for an input in ${input.elementType}`,
     );
   }
 }

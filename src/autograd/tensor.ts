@@ -1,7 +1,9 @@
+import { ELEMENT_BYTES, type ElementType } from '../../kernels/element-types.ts';
 import type { Kernel, Plan } from '../../kernels/kernel.ts';
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Storage } from '../gpu/storage.ts';
+import { float32ToHalfBits, halfBitsToFloat32 } from './half-float.ts';
 import type { GraphNode } from './tape.ts';
 
 export type Shape = readonly number[];
@@ -23,8 +25,9 @@ export function formatShape(shape: Shape): string {
 }
 
 /**
- * A dense array of 32-bit floats on a device, row-major (images are `[N,C,H,W]`), with the graph node
- * that made it if gradients may flow through.
+ * A dense array of floats on a device, row-major (images are `[N,C,H,W]`), with the graph node that made
+ * it if gradients may flow through. Its storage says whether they are f32, or f16 as activations under
+ * `--precision f16` are; a gradient is of its tensor's type.
  */
 export class Tensor {
   readonly gpu: Gpu;
@@ -43,6 +46,11 @@ export class Tensor {
     this.storage = storage;
   }
 
+  /** How elements are stored. */
+  get elementType(): ElementType {
+    return this.storage.elementType;
+  }
+
   /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
@@ -50,7 +58,10 @@ export class Tensor {
 
   /** Submits what was recorded and brings the values to the host. */
   async read(): Promise<Float32Array> {
-    return new Float32Array(await this.gpu.read(this.storage, this.size));
+    const words = Math.ceil((this.size * ELEMENT_BYTES[this.elementType]) / 4);
+    const bytes = await this.gpu.read(this.storage, words);
+    if (this.elementType === 'f32') return new Float32Array(bytes);
+    return Float32Array.from(new Uint16Array(bytes).subarray(0, this.size), halfBitsToFloat32);
   }
 
   /** The same values without history: gradients do not flow through. */
@@ -69,20 +80,39 @@ export class Tensor {
   }
 }
 
-/** A tensor holding `data`. @throws ShapeError if the lengths differ. */
-export function tensorFrom(gpu: Gpu, data: Float32Array | readonly number[], shape: Shape): Tensor {
+/**
+ * A tensor holding `data`, for f16 rounded to the nearest, ties to even.
+ * @throws ShapeError if the lengths differ
+ */
+export function tensorFrom(
+  gpu: Gpu,
+  data: Float32Array | readonly number[],
+  shape: Shape,
+  elementType: ElementType = 'f32',
+): Tensor {
   if (data.length !== sizeOf(shape)) {
     throw new ShapeError(
       `${data.length} values do not fill a tensor of shape ${formatShape(shape)}`,
     );
+  }
+  if (elementType === 'f16') {
+    const halves = new Uint16Array(Math.ceil(data.length / 2) * 2);
+    for (let i = 0; i < data.length; i++) halves[i] = float32ToHalfBits(data[i]);
+    return new Tensor(gpu, shape, gpu.upload(new Uint32Array(halves.buffer), elementType));
   }
   const values = data instanceof Float32Array ? data : Float32Array.from(data);
   return new Tensor(gpu, shape, gpu.upload(values));
 }
 
 /** A tensor for a kernel to fill; its content is undefined until then. */
-export function emptyTensor(gpu: Gpu, shape: Shape): Tensor {
-  return new Tensor(gpu, shape, gpu.allocate(sizeOf(shape) * 4));
+export function emptyTensor(gpu: Gpu, shape: Shape, elementType: ElementType = 'f32'): Tensor {
+  const bytes = sizeOf(shape) * ELEMENT_BYTES[elementType];
+  return new Tensor(gpu, shape, gpu.allocate(bytes, elementType));
+}
+
+/** A tensor for a kernel to fill, on the device of another and of its element type. */
+export function emptyLike(tensor: Tensor, shape: Shape = tensor.shape): Tensor {
+  return emptyTensor(tensor.gpu, shape, tensor.elementType);
 }
 
 /** A tensor of zeros. */

@@ -1,3 +1,4 @@
+import { type ElementType, withElementTypes } from '../../kernels/element-types.ts';
 import type { AdapterProfile, Kernel, Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 import { KernelChoices } from './choices.ts';
@@ -129,13 +130,15 @@ export class Gpu {
   }
 
   /** A storage without memory yet, for a kernel to write. It belongs to the innermost scope. */
-  allocate(byteLength: number): Storage {
-    return this.adopt(new Storage(byteLength));
+  allocate(byteLength: number, elementType?: ElementType): Storage {
+    return this.adopt(new Storage(byteLength, undefined, elementType));
   }
 
-  /** A storage holding `data`. It belongs to the innermost scope. */
-  upload(data: Float32Array | Uint32Array | Int32Array): Storage {
-    const storage = this.allocate(data.byteLength);
+  /**
+   * A storage holding `data`, which for f16 are pairs of elements. It belongs to the innermost scope.
+   */
+  upload(data: Float32Array | Uint32Array | Int32Array, elementType?: ElementType): Storage {
+    const storage = this.allocate(data.byteLength, elementType);
     const { buffer } = this.recorder.materialise(storage);
     // A buffer from the free list is not part of any recorded command, so writing now is in order.
     if (data.byteLength) {
@@ -156,10 +159,19 @@ export class Gpu {
     storage.written = true;
   }
 
-  /** Records one kernel. `storages[i]` is bound at `@binding(i)`, its constants behind them. */
+  /**
+   * Records one kernel. `storages[i]` is bound at `@binding(i)`, its constants behind them; where some hold
+   * f16, the kernel is made for that.
+   */
   run(kernel: Kernel, storages: readonly Storage[]): void {
+    const isNarrow = storages.some(({ elementType }) => elementType === 'f16');
     this.recorder.dispatch(
-      kernel,
+      isNarrow
+        ? withElementTypes(
+            kernel,
+            storages.map(({ elementType }) => elementType),
+          )
+        : kernel,
       kernel.constants ? [...storages, this.constants.get(kernel.constants)] : storages,
     );
   }

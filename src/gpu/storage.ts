@@ -1,3 +1,5 @@
+import type { ElementType } from '../../kernels/element-types.ts';
+
 /**
  * A piece of device memory that a tensor owns. A storage made by `Recorder` commands has no buffer
  * until the commands are flushed: only then is known when it is used for the last time, so that its
@@ -34,12 +36,15 @@ export class Storage {
   constant = false;
   /** Results of plan steps that depend on this constant storage alone, by kernel and sizes. */
   readonly derived = new Map<string, Storage>();
+  /** What kernels find in it; they are made for it when they are recorded. */
+  readonly elementType: ElementType;
 
-  constructor(byteLength: number, range?: BufferRange) {
+  constructor(byteLength: number, range?: BufferRange, elementType: ElementType = 'f32') {
     this.byteLength = Math.max(16, Math.ceil(byteLength / 16) * 16);
     this.range = range;
     this.pooled = range === undefined;
     this.written = range !== undefined;
+    this.elementType = elementType;
   }
 }
 

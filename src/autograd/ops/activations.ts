@@ -5,15 +5,15 @@ import {
 } from '../../../kernels/elementwise.ts';
 import { UsageError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
 
 /** y = f(x). Keeps only the output for the backward pass. */
 function activate(x: Tensor, activation: Activation): Tensor {
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   runKernel(elementwiseActivation(activation, x.size), [x, y]);
   return attach(y, activation.kind, [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(elementwiseActivationGradient(activation, x.size), [dy, y, dx]);
       return dx;
     },

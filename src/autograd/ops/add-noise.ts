@@ -1,7 +1,7 @@
 import { addNoiseKernel } from '../../../kernels/add-noise.ts';
 import { UsageError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
 import { type RandomKey, randomKeyWords } from './random-key.ts';
 
 /**
@@ -14,7 +14,7 @@ export function addNoise(x: Tensor, deviation: number, key: RandomKey): Tensor {
     throw new UsageError(`addNoise: expected a finite deviation of at least 0, found ${deviation}`);
   }
   const words = x.gpu.upload(randomKeyWords('addNoise', key));
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   runKernel(addNoiseKernel(deviation, x.size), [x, words, y]);
   return attach(y, 'add_noise', [x], (dy) => [() => dy]);
 }

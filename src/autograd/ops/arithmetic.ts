@@ -4,18 +4,19 @@ import {
   elementwiseScale,
 } from '../../../kernels/elementwise.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
-import { requireFactor, requireSameShape } from './check.ts';
+import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
+import { requireFactor, requireSameElementType, requireSameShape } from './check.ts';
 
 function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
   requireSameShape(name, a, b);
-  const y = emptyTensor(a.gpu, a.shape);
+  requireSameElementType(name, [a, b]);
+  const y = emptyLike(a);
   runKernel(elementwiseBinary(name, a.size), [a, b, y]);
   return y;
 }
 
 function scaled(x: Tensor, factor: number): Tensor {
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   runKernel(elementwiseScale(factor, x.size), [x, y]);
   return y;
 }

@@ -9,7 +9,7 @@ import {
 } from '../../../kernels/batch-norm.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { leakyRelu } from './activations.ts';
 import { requireImage } from './check.ts';
 
@@ -70,7 +70,7 @@ export function batchNorm(
   } else {
     runKernel(batchNormRunning(spec), [running.mean, running.variance, statistics]);
   }
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   runKernel(batchNormForward(spec), [x, statistics, weight, bias, y]);
   attach(y, 'batch_norm', [x, weight, bias], (dy) => {
     let made: readonly [Tensor, Tensor] | undefined;
@@ -83,7 +83,7 @@ export function batchNorm(
     };
     return [
       () => {
-        const dx = emptyTensor(x.gpu, x.shape);
+        const dx = emptyLike(x);
         runKernel(batchNormBackward(spec, training), [
           dy,
           x,

@@ -1,7 +1,7 @@
 import { addBiasKernel } from '../../../kernels/add-bias.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
 import { runBiasGradient } from './convolution-plans.ts';
 
 /**
@@ -16,7 +16,7 @@ export function addBias(x: Tensor, bias: Tensor): Tensor {
     );
   }
   const pixels = sizeOf(x.shape.slice(2));
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   runKernel(addBiasKernel(batch, channels, pixels), [x, bias, y]);
   return attach(y, 'add_bias', [x, bias], (dy) => [
     () => dy,

@@ -5,19 +5,21 @@ import {
 } from '../../../kernels/channel-affine.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 
 /**
  * y[n,c] = (x[n,c] - shift[c])/scale[c] with constants per channel. A single input channel is used
  * for every output channel (a grey image for three colours), its gradient being their sum: the
  * scaling layer of LPIPS (PerceptualSimilarity, lpips/lpips.py).
+ * @param elementType how y is stored; default as x is
  * @throws ShapeError unless scale and shift have one length, equal to x's channels if x has several
  */
 export function channelAffine(
   x: Tensor,
   scale: readonly number[],
   shift: readonly number[],
+  elementType = x.elementType,
 ): Tensor {
   const { batch, channels, height, width } = requireImage('channelAffine', x);
   const fits = channels === scale.length || channels === 1;
@@ -33,11 +35,11 @@ export function channelAffine(
     shift,
     broadcast: channels === 1 && scale.length > 1,
   };
-  const y = emptyTensor(x.gpu, [batch, scale.length, height, width]);
+  const y = emptyTensor(x.gpu, [batch, scale.length, height, width], elementType);
   runKernel(channelAffineForward(spec), [x, y]);
   return attach(y, 'channel_affine', [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(channelAffineBackward(spec), [dy, dx]);
       return dx;
     },

@@ -18,6 +18,14 @@ export function requireSameShape(op: string, a: Tensor, b: Tensor): void {
   }
 }
 
+/** @throws ShapeError unless tensors are stored alike, as those must be whose gradients are one tensor. */
+export function requireSameElementType(op: string, tensors: readonly Tensor[]): void {
+  const types = tensors.map(({ elementType }) => elementType);
+  if (new Set(types).size > 1) {
+    throw new ShapeError(`${op} needs tensors of one element type, found ${types.join(' and ')}`);
+  }
+}
+
 /** @throws ShapeError unless `x` is `[N,C,H,W]` with no empty axis. */
 export function requireImage(op: string, x: Tensor): ImageShape {
   if (x.shape.length !== 4 || x.size === 0) {

@@ -2,13 +2,14 @@ import { type Activation, NONE } from '../../../kernels/activation.ts';
 import { copyBlocks, cutBlocks, joinBlocks, splitBlocks } from '../../../kernels/copy-blocks.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach, type GradientThunks } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
+import { requireSameElementType } from './check.ts';
 import { sliceAxis } from './slice.ts';
 
 /**
  * f([a, b, …]): joins tensors along `axis` and applies an activation (default none) on the way; all other
  * extents must agree. Two tensors take one dispatch, and one for both gradients; more take one each.
- * @throws ShapeError if there are no tensors, the axis does not exist, or extents differ
+ * @throws ShapeError if there are no tensors, the axis does not exist, or extents or element types differ
  */
 export function concat(
   tensors: readonly Tensor[],
@@ -29,10 +30,11 @@ export function concat(
       );
     }
   }
+  requireSameElementType('concat', tensors);
   const outer = sizeOf(first.slice(0, axis));
   const lengths = tensors.map(({ shape }) => sizeOf(shape.slice(axis)));
   const extent = tensors.reduce((sum, { shape }) => sum + shape[axis], 0);
-  const y = emptyTensor(tensors[0].gpu, first.with(axis, extent));
+  const y = emptyLike(tensors[0], first.with(axis, extent));
   const join = { axis, activation, outer, lengths };
   if (tensors.length === 2) return joinTwo(tensors, y, join);
   return joinMany(tensors, y, join);
@@ -56,7 +58,7 @@ function joinTwo(tensors: readonly Tensor[], y: Tensor, join: Join): Tensor {
     let gradients: readonly Tensor[] | undefined;
     const split = (): readonly Tensor[] => {
       if (!gradients) {
-        gradients = tensors.map(({ gpu, shape }) => emptyTensor(gpu, shape));
+        gradients = tensors.map((tensor) => emptyLike(tensor));
         runKernel(splitBlocks(spec), [dy, y, ...gradients]);
       }
       return gradients;
@@ -98,7 +100,7 @@ function cuts(tensors: readonly Tensor[], y: Tensor, dy: Tensor, join: Join): Gr
     offset += lengths[index];
     return () => {
       if (activation.kind === 'none') return sliceAxis(dy, axis, firstEntry, x.shape[axis]);
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       const spec = { outer, length: lengths[index], stride, offset: firstElement, activation };
       runKernel(cutBlocks(spec), [dy, y, dx]);
       return dx;

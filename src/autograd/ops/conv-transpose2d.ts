@@ -1,5 +1,6 @@
 import type { Activation } from '../../../kernels/activation.ts';
 import type { ConvGeometry } from '../../../kernels/conv2d/geometry.ts';
+import type { ElementType } from '../../../kernels/element-types.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
@@ -22,6 +23,8 @@ export interface ConvTranspose2dOptions {
   readonly outputPadding?: number | undefined;
   /** Applied to the result in the same pass; default none. */
   readonly activation?: Activation | undefined;
+  /** How the result is stored; default as x is. */
+  readonly elementType?: ElementType | undefined;
 }
 
 /**
@@ -39,14 +42,14 @@ export function convTranspose2d(
   bias: Tensor | undefined,
   options: ConvTranspose2dOptions = {},
 ): Tensor {
-  const activation = options.activation ?? { kind: 'none' };
+  const { activation = { kind: 'none' }, elementType = x.elementType } = options;
   const geometry = transposedGeometry(x, weight, bias, options);
   const shape = [geometry.batch, geometry.inChannels, geometry.height, geometry.width];
-  const y = runDataGradient(geometry, shape, x, weight, bias, activation);
+  const y = runDataGradient(geometry, { shape, elementType }, x, weight, bias, activation);
   return attach(y, 'convTranspose2d', bias ? [x, weight, bias] : [x, weight], (cotangent) => {
     const dy = beforeActivation(activation, cotangent, y);
     return [
-      () => runForward(geometry, x.shape, dy(), weight),
+      () => runForward(geometry, x, dy(), weight),
       (target) => runWeightGradient(geometry, weight.shape, dy(), x, target),
       (target) => runBiasGradient(dy(), target),
     ];

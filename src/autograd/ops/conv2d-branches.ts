@@ -2,7 +2,7 @@ import type { Activation } from '../../../kernels/activation.ts';
 import type { PaddingMode } from '../../../kernels/conv2d/geometry.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, type Tensor } from '../tensor.ts';
 import { concat } from './concat.ts';
 import { conv2d, conv2dGeometry } from './conv2d.ts';
 import {
@@ -58,7 +58,7 @@ export function conv2dBranches(
       );
     }
   }
-  const y = emptyTensor(x.gpu, [batch, channels, height, width]);
+  const y = emptyLike(x, [batch, channels, height, width]);
   for (const { geometry, first, weight, bias } of parts) {
     runForwardInto(geometry, { tensor: y, first }, x, weight, bias, activation);
   }
@@ -73,10 +73,10 @@ export function conv2dBranches(
         for (const { geometry, first, weight } of parts) {
           const from = { tensor: dy(), first };
           const into = slot.tensor && { tensor: slot.tensor, filled: slot.filled };
-          slot.tensor = runInputGradient(geometry, x.shape, from, weight, into);
+          slot.tensor = runInputGradient(geometry, x, from, weight, into);
           slot.filled = true;
         }
-        return slot.tensor ?? emptyTensor(x.gpu, x.shape);
+        return slot.tensor ?? emptyLike(x);
       },
       ...parts.flatMap((part) => {
         const { geometry, weight, bias } = part;

@@ -4,6 +4,7 @@ import {
   convExtent,
   type PaddingMode,
 } from '../../../kernels/conv2d/geometry.ts';
+import type { ElementType } from '../../../kernels/element-types.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach, type Backward } from '../tape.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
@@ -25,6 +26,8 @@ export interface Conv2dOptions {
   readonly paddingMode?: PaddingMode | undefined;
   /** Applied to the result in the same pass; default none. */
   readonly activation?: Activation | undefined;
+  /** How the result is stored; default as x is. */
+  readonly elementType?: ElementType | undefined;
 }
 
 /**
@@ -43,13 +46,13 @@ export function conv2d(
   bias: Tensor | undefined,
   options: Conv2dOptions = {},
 ): Tensor {
-  const activation = options.activation ?? NONE;
+  const { activation = NONE, elementType = x.elementType } = options;
   const { geometry, shape } = conv2dGeometry(x, weight, bias, options);
-  const y = runForward(geometry, shape, x, weight, bias, activation);
+  const y = runForward(geometry, { shape, elementType }, x, weight, bias, activation);
   const gradients: Backward = (cotangent, _wanted, gated) => {
     const dy = beforeActivation(gated ? NONE : activation, cotangent, y);
     return [
-      (target, gate) => runInputGradient(geometry, x.shape, dy(), weight, target, gate),
+      (target, gate) => runInputGradient(geometry, x, dy(), weight, target, gate),
       (target) => runWeightGradient(geometry, weight.shape, x, dy(), target),
       (target) => runBiasGradient(dy(), target),
     ];

@@ -9,13 +9,22 @@ import {
 } from '../../../kernels/conv2d/geometry.ts';
 import { shapeClass } from '../../../kernels/conv2d/shape-class.ts';
 import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
+import type { ElementType } from '../../../kernels/element-types.ts';
 import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
 import type { Plan } from '../../../kernels/kernel.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import type { GradientSlot } from '../parameter.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
 import type { Gate } from '../tape.ts';
-import { emptyTensor, runKernel, runPlan, type Shape, sizeOf, Tensor } from '../tensor.ts';
+import {
+  emptyLike,
+  emptyTensor,
+  runKernel,
+  runPlan,
+  type Shape,
+  sizeOf,
+  Tensor,
+} from '../tensor.ts';
 
 /*
  * The three plans that a convolution and a transposed convolution share.
@@ -81,17 +90,23 @@ export function runForwardInto(
   runPlan(plan, bias ? [x, weight, bias] : [x, weight], [target.tensor]);
 }
 
-/** y = f(conv(x, w) + bias), a tensor of `shape`. */
+/** What a convolution makes. */
+export interface Result {
+  readonly shape: Shape;
+  readonly elementType: ElementType;
+}
+
+/** y = f(conv(x, w) + bias). */
 export function runForward(
   geometry: ConvGeometry,
-  shape: Shape,
+  { shape, elementType }: Result,
   x: Tensor,
   weight: Tensor,
   bias?: Tensor,
   activation: Activation = { kind: 'none' },
 ): Tensor {
   const epilogue = epilogueOf(bias, activation);
-  const y = emptyTensor(x.gpu, shape);
+  const y = emptyTensor(x.gpu, shape, elementType);
   const plan = planFor(x.gpu, {
     pass: 'forward',
     geometry,
@@ -103,13 +118,13 @@ export function runForward(
 }
 
 /**
- * dx of a convolution whose output is channels of the tensor of which `dy` is the cotangent. Added to
+ * dx of a convolution of x whose output is channels of the tensor of which `dy` is the cotangent. Added to
  * `target`, if there is one and the adapter's kernels can; else a new tensor. A `gate` on x is applied
  * where the kernels end in a fold.
  */
 export function runInputGradient(
   geometry: ConvGeometry,
-  shape: Shape,
+  x: Tensor,
   dy: Tensor | SlicedTensor,
   weight: Tensor,
   target?: GradientSlot,
@@ -118,7 +133,7 @@ export function runInputGradient(
   const { gpu } = weight;
   const accumulate = gpu.profile.kind === 'cpu' && (target?.filled ?? false);
   const slice = dy instanceof Tensor ? undefined : sliceOf(dy);
-  const dx = target && accumulate ? target.tensor : emptyTensor(gpu, shape);
+  const dx = target && accumulate ? target.tensor : emptyLike(x);
   const plan = planFor(gpu, {
     pass: 'data-gradient',
     geometry,
@@ -140,17 +155,17 @@ export function runInputGradient(
   return dx;
 }
 
-/** f(convTranspose(dy, w) + bias): a tensor of `shape`. */
+/** f(convTranspose(dy, w) + bias). */
 export function runDataGradient(
   geometry: ConvGeometry,
-  shape: Shape,
+  { shape, elementType }: Result,
   dy: Tensor,
   weight: Tensor,
   bias?: Tensor,
   activation: Activation = { kind: 'none' },
 ): Tensor {
   const epilogue = epilogueOf(bias, activation);
-  const dx = emptyTensor(dy.gpu, shape);
+  const dx = emptyTensor(dy.gpu, shape, elementType);
   const plan = planFor(dy.gpu, {
     pass: 'data-gradient',
     geometry,
@@ -197,7 +212,7 @@ export function beforeActivation(activation: Activation, dy: Tensor, y: Tensor):
   let made: Tensor | undefined;
   return () => {
     if (!made) {
-      made = emptyTensor(y.gpu, y.shape);
+      made = emptyLike(y);
       runKernel(elementwiseActivationGradient(activation, y.size), [dy, y, made]);
     }
     return made;

@@ -1,7 +1,7 @@
 import { dropoutKernel } from '../../../kernels/dropout.ts';
 import { UsageError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
 import { type RandomKey, randomKeyWords } from './random-key.ts';
 
 /** What a dropout mask is a function of, besides the element. Equal keys give equal masks. */
@@ -22,7 +22,7 @@ export function dropout(x: Tensor, probability: number, key: DropoutKey): Tensor
   const kernel = dropoutKernel(probability, x.size);
   const words = x.gpu.upload(keyWords);
   const mask = (input: Tensor): Tensor => {
-    const output = emptyTensor(x.gpu, x.shape);
+    const output = emptyLike(x);
     runKernel(kernel, [input, words, output]);
     return output;
   };

@@ -1,7 +1,7 @@
 import { flowGridBackward, flowGridForward } from '../../../kernels/flow-grid.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 
 /**
@@ -15,11 +15,11 @@ export function flowGrid(flow: Tensor): Tensor {
   if (channels !== 2 || height < 2 || width < 2) {
     throw new ShapeError(`flowGrid needs [N,2,H,W] from 2x2, found ${formatShape(flow.shape)}`);
   }
-  const grid = emptyTensor(flow.gpu, [batch, height, width, 2]);
+  const grid = emptyLike(flow, [batch, height, width, 2]);
   runKernel(flowGridForward(batch, height, width), [flow, grid]);
   return attach(grid, 'flow_grid', [flow], (dy) => [
     () => {
-      const gradient = emptyTensor(flow.gpu, flow.shape);
+      const gradient = emptyLike(flow);
       runKernel(flowGridBackward(batch, height, width), [dy, gradient]);
       return gradient;
     },

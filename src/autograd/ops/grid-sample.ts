@@ -6,7 +6,7 @@ import {
 } from '../../../kernels/grid-sample.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 
 export interface GridSampleOptions {
@@ -40,16 +40,16 @@ export function gridSample(x: Tensor, grid: Tensor, options: GridSampleOptions):
     alignCorners: options.alignCorners,
     paddingMode: options.paddingMode,
   };
-  const y = emptyTensor(x.gpu, [batch, channels, outputHeight, outputWidth]);
+  const y = emptyLike(x, [batch, channels, outputHeight, outputWidth]);
   runKernel(gridSampleForward(spec), [x, grid, y]);
   return attach(y, 'grid_sample', [x, grid], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runPlan(gridSampleInputGradient(spec), [grid, dy], [dx]);
       return dx;
     },
     () => {
-      const dgrid = emptyTensor(x.gpu, grid.shape);
+      const dgrid = emptyLike(grid);
       runKernel(gridSampleGridGradient(spec), [x, grid, dy, dgrid]);
       return dgrid;
     },

@@ -2,7 +2,7 @@ import { infoNceBackward, infoNceForward } from '../../../kernels/info-nce.ts';
 import { ShapeError } from '../../errors.ts';
 import type { Regions } from '../regions.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
 
 /**
  * What each region adds to the mean InfoNCE: (log Σ_j e^(x[n,i,j]) - x[n,i,i])/(regions of all images), over the
@@ -25,7 +25,7 @@ export function infoNce(x: Tensor, regions: Regions): Tensor {
   runKernel(infoNceForward(images, count, x.gpu.profile), [x, starts, share, y, logarithms]);
   return attach(y, 'info_nce', [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(infoNceBackward(images, count), [dy, x, logarithms, starts, share, dx]);
       return dx;
     },

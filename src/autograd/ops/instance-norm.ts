@@ -7,7 +7,7 @@ import {
 } from '../../../kernels/instance-norm.ts';
 import { ShapeError, UsageError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 
 export interface InstanceNormOptions {
@@ -42,12 +42,12 @@ export function instanceNorm(x: Tensor, options: InstanceNormOptions = {}): Tens
     activation,
   };
   const { profile } = x.gpu;
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   const statistics = emptyTensor(x.gpu, [spec.planes, 2]);
   runKernel(instanceNormForward(spec, profile), [x, y, statistics]);
   return attach(y, 'instance_norm', [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       const saved = isOutputSaved(activation) ? y : x;
       runKernel(instanceNormBackward(spec, profile), [dy, saved, statistics, dx]);
       return dx;

@@ -5,7 +5,7 @@ import {
 } from '../../../kernels/layer-norm.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
 import { runBiasGradient } from './convolution-plans.ts';
 
 /**
@@ -25,12 +25,12 @@ export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon = 1e-
     );
   }
   const spec = { batch, channels, positions: sizeOf(x.shape.slice(2)), epsilon };
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   const statistics = emptyTensor(x.gpu, [batch * spec.positions, 2]);
   runKernel(layerNormForward(spec), [x, scale, shift, y, statistics]);
   return attach(y, 'layer_norm', [x, scale, shift], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(layerNormBackward(spec), [dy, x, scale, statistics, dx]);
       return dx;
     },

@@ -3,7 +3,7 @@ import { reduceRows, reduceRowsGradient } from '../../../kernels/reduce.ts';
 import { ShapeError } from '../../errors.ts';
 import type { GradientSlot } from '../parameter.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
 import { requireElements, requireSameShape } from './check.ts';
 
 /**
@@ -18,7 +18,7 @@ function meanOf(op: string, term: LossTerm, inputs: readonly Tensor[], different
   const y = emptyTensor(x.gpu, []);
   runPlan(reduceRows(spec, x.gpu.profile), inputs, [y]);
   const gradient = (dy: Tensor, side: 'first' | 'second', target?: GradientSlot): Tensor => {
-    const result = target?.tensor ?? emptyTensor(x.gpu, x.shape);
+    const result = target?.tensor ?? emptyLike(x);
     runKernel(reduceRowsGradient(spec, side, target?.filled), [dy, ...inputs, result]);
     return result;
   };

@@ -7,7 +7,7 @@ import {
 } from '../../../kernels/lpips.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { requireImage, requireSameShape } from './check.ts';
 
 /** The features of two images behind one layer of a trunk. */
@@ -53,7 +53,7 @@ export function lpipsDistances(taps: readonly LpipsTap[]): Tensor {
   return attach(distance, 'lpips_distance', inputs, (cotangent) =>
     taps.flatMap(({ first, second, weights }, k) => {
       const gradient = (other: Tensor, of: Tensor) => (): Tensor => {
-        const result = emptyTensor(gpu, of.shape);
+        const result = emptyLike(of);
         runKernel(lpipsTapBackward(specs[k]), [other, of, weights, cotangent, result]);
         return result;
       };

@@ -5,7 +5,7 @@ import {
 } from '../../../kernels/max-pool2d.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 
 export interface MaxPool2dOptions {
@@ -60,11 +60,11 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
     stride,
     padding,
   };
-  const y = emptyTensor(x.gpu, [batch, channels, outputHeight, outputWidth]);
+  const y = emptyLike(x, [batch, channels, outputHeight, outputWidth]);
   runKernel(maxPool2dForward(spec), [x, y]);
   return attach(y, 'max_pool2d', [x], (dy) => [
     (target) => {
-      const dx = target?.tensor ?? emptyTensor(x.gpu, x.shape);
+      const dx = target?.tensor ?? emptyLike(x);
       runPlan(maxPool2dBackward(spec, target?.filled), [x, dy], [dx]);
       return dx;
     },

@@ -7,7 +7,7 @@ import {
 } from '../../../kernels/moments.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { requireImage, requireSameShape } from './check.ts';
 
 /**
@@ -26,7 +26,7 @@ export function productsOfPair(a: Tensor, b: Tensor): Tensor {
   const stack = emptyTensor(a.gpu, [batch, 5, height, width]);
   runKernel(pairProducts(batch, pixels), [a, b, stack]);
   const gradient = (image: 'first' | 'second', own: Tensor, other: Tensor, dy: Tensor): Tensor => {
-    const result = emptyTensor(a.gpu, a.shape);
+    const result = emptyLike(a);
     runKernel(pairProductsGradient(batch, pixels, image), [dy, own, other, result]);
     return result;
   };
@@ -53,7 +53,7 @@ export function momentMap(moments: Tensor, map: MomentMap): Tensor {
   runKernel(momentMapForward(map, batch, pixels), [moments, y]);
   return attach(y, 'moment_map', [moments], (dy) => [
     () => {
-      const gradient = emptyTensor(moments.gpu, moments.shape);
+      const gradient = emptyLike(moments);
       runKernel(momentMapGradient(map, batch, pixels), [moments, dy, gradient]);
       return gradient;
     },

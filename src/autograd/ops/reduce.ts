@@ -4,6 +4,7 @@ import { reduceRows, reduceRowsGradient } from '../../../kernels/reduce.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach, attachAll } from '../tape.ts';
 import {
+  emptyLike,
   emptyTensor,
   formatShape,
   runKernel,
@@ -23,7 +24,7 @@ function reduceOf(op: string, x: Tensor, shape: Shape, rows: number, factor: num
   runPlan(reduceRows(spec, x.gpu.profile), [x], [y]);
   return attach(y, op, [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(reduceRowsGradient(spec, 'first'), [dy, dx]);
       return dx;
     },
@@ -63,7 +64,7 @@ export function meanOfParts(x: Tensor, parts: number): readonly Tensor[] {
   runKernel(partMeans(length, parts, x.gpu.profile), [x, ...means]);
   return attachAll(means, 'mean_of_parts', [x], (cotangents) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       const given = cotangents.map((dy) => dy ?? zeros(x.gpu, []));
       runKernel(partMeansGradient(length, parts), [...given, dx]);
       return dx;

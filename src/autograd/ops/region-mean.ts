@@ -2,7 +2,7 @@ import { regionMeanBackward, regionMeanForward } from '../../../kernels/region-m
 import { ShapeError } from '../../errors.ts';
 import type { Regions } from '../regions.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 
 /**
@@ -20,11 +20,11 @@ export function regionMean(x: Tensor, regions: Regions): Tensor {
     );
   }
   const spec = { batch, channels, pixels: height * width, regions: count };
-  const y = emptyTensor(x.gpu, [batch, channels, 1, count]);
+  const y = emptyLike(x, [batch, channels, 1, count]);
   runKernel(regionMeanForward(spec), [x, regions.order, regions.starts, y]);
   return attach(y, 'region_mean', [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(regionMeanBackward(spec), [dy, regions.labels, regions.starts, dx]);
       return dx;
     },

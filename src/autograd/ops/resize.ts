@@ -6,7 +6,7 @@ import {
 } from '../../../kernels/resize.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 
 /** Largest height or width: positions are computed in 32-bit integers. */
@@ -35,11 +35,11 @@ export function resize(
     outputHeight: size.height,
     outputWidth: size.width,
   };
-  const y = emptyTensor(x.gpu, [batch, channels, size.height, size.width]);
+  const y = emptyLike(x, [batch, channels, size.height, size.width]);
   runKernel(resizeForward(spec), [x, y]);
   return attach(y, op, [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(resizeBackward(spec), [dy, dx]);
       return dx;
     },

@@ -5,7 +5,7 @@ import {
   decibelsGradient,
 } from '../../../kernels/scores.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
 import { requireSameShape } from './check.ts';
 
 /**
@@ -13,11 +13,11 @@ import { requireSameShape } from './check.ts';
  * `ceiling`, with gradient 0, where x is 0.
  */
 export function negativeDecibels(x: Tensor, ceiling: number): Tensor {
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   runKernel(decibels(x.size, ceiling), [x, y]);
   return attach(y, 'negative_decibels', [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(decibelsGradient(x.size), [x, dy, dx]);
       return dx;
     },
@@ -31,11 +31,11 @@ export function negativeDecibels(x: Tensor, ceiling: number): Tensor {
 export function correlationOf(xy: Tensor, xx: Tensor, yy: Tensor): Tensor {
   requireSameShape('correlationOf', xy, xx);
   requireSameShape('correlationOf', xy, yy);
-  const y = emptyTensor(xy.gpu, xy.shape);
+  const y = emptyLike(xy);
   runKernel(correlation(xy.size), [xy, xx, yy, y]);
   return attach(y, 'correlation', [xy, xx, yy], (dy) =>
     (['xy', 'xx', 'yy'] as const).map((of) => () => {
-      const gradient = emptyTensor(xy.gpu, xy.shape);
+      const gradient = emptyLike(xy);
       runKernel(correlationGradient(xy.size, of), [xy, xx, yy, dy, gradient]);
       return gradient;
     }),

@@ -1,7 +1,7 @@
 import { copyBlocks, padBlocks } from '../../../kernels/copy-blocks.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
 
 /** `count` entries of x along `axis` from `start` on, without history. */
 export function sliceAxis(x: Tensor, axis: number, start: number, count: number): Tensor {
@@ -14,7 +14,7 @@ export function sliceAxis(x: Tensor, axis: number, start: number, count: number)
     targetStride: count * inner,
     targetOffset: 0,
   });
-  const y = emptyTensor(x.gpu, x.shape.with(axis, count));
+  const y = emptyLike(x, x.shape.with(axis, count));
   runKernel(kernel, [x, y]);
   return y;
 }
@@ -30,7 +30,7 @@ function slice(op: string, x: Tensor, axis: number, start: number, count: number
   return attach(sliceAxis(x, axis, start, count), op, [x], (dy) => [
     () => {
       const inner = sizeOf(x.shape.slice(axis + 1));
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       const kernel = padBlocks({
         outer: sizeOf(x.shape.slice(0, axis)),
         stride: extent * inner,

@@ -1,7 +1,7 @@
 import { softmaxBackward, softmaxForward } from '../../../kernels/softmax.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, type Tensor } from '../tensor.ts';
 
 /**
  * y = e^x / Σ e^x along the last axis (`torch.softmax(x, -1)`), finite for all finite x.
@@ -16,11 +16,11 @@ export function softmax(x: Tensor): Tensor {
   }
   const rows = x.size / length;
   const { profile } = x.gpu;
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   runKernel(softmaxForward(rows, length, profile), [x, y]);
   return attach(y, 'softmax', [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(softmaxBackward(rows, length, profile), [dy, y, dx]);
       return dx;
     },

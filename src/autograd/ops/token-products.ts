@@ -1,7 +1,7 @@
 import { batchedProduct } from '../../../kernels/batched-product.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Shape, sizeOf, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, type Shape, sizeOf, type Tensor } from '../tensor.ts';
 import { requireFactor } from './check.ts';
 
 /** Which operand of a product is transposed as it is stored. */
@@ -15,7 +15,7 @@ function product(
   orientation: Orientation,
   sizes: { groups: number; rows: number; columns: number; depth: number; factor?: number },
 ): Tensor {
-  const y = emptyTensor(a.gpu, shape);
+  const y = emptyLike(a, shape);
   const kernel = batchedProduct({
     factor: 1,
     ...sizes,

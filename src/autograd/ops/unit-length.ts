@@ -1,7 +1,7 @@
 import { unitLengthBackward, unitLengthForward } from '../../../kernels/unit-length.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
+import { emptyLike, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
 
 /**
  * x/(‖x‖ + ε) over the channels of every position. Where all channels are 0 the result is 0 and its gradient
@@ -15,11 +15,11 @@ export function unitLength(x: Tensor, epsilon: number): Tensor {
   }
   const [batch, channels] = x.shape;
   const spec = { batch, channels, positions: sizeOf(x.shape.slice(2)), epsilon };
-  const y = emptyTensor(x.gpu, x.shape);
+  const y = emptyLike(x);
   runKernel(unitLengthForward(spec), [x, y]);
   return attach(y, 'unit_length', [x], (dy) => [
     () => {
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(unitLengthBackward(spec), [dy, x, dx]);
       return dx;
     },

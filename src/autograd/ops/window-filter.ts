@@ -7,7 +7,7 @@ import {
 } from '../../../kernels/window-filter.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
-import { emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 
 export interface WindowFilterOptions {
@@ -52,7 +52,7 @@ export function windowFilter(x: Tensor, { taps, border }: WindowFilterOptions): 
   return attach(y, 'window_filter', [x], (dy) => [
     () => {
       const part = emptyTensor(x.gpu, between);
-      const dx = emptyTensor(x.gpu, x.shape);
+      const dx = emptyLike(x);
       runKernel(windowAdjoint(down), [dy, part]);
       runKernel(windowAdjoint(alongRows), [part, dx]);
       return dx;

@@ -41,6 +41,7 @@ function row(
     backward: ([x], _attributes, cotangent) => [
       map((value, dy) => dy * activationSlope(activation, value), x, cotangent),
     ],
+    halves: [0],
     tolerance: {
       forward: { atol: tolerance, rtol: tolerance },
       backward: { atol: 2 * tolerance, rtol: 2 * tolerance },

@@ -23,6 +23,7 @@ export const ARITHMETIC_OPS: readonly AnyOpRow[] = [
     forward: ([a, b]) => map((p, q) => p + q, a, b),
     backward: (_inputs, _attributes, dy) => [dy, dy],
     tolerance: { forward: TOLERANCE, backward: TOLERANCE },
+    halves: [0, 1],
   }),
   opRow<undefined>({
     name: 'subtract',
@@ -32,6 +33,7 @@ export const ARITHMETIC_OPS: readonly AnyOpRow[] = [
     forward: ([a, b]) => map((p, q) => p - q, a, b),
     backward: (_inputs, _attributes, dy) => [dy, map((g) => -g, dy)],
     tolerance: { forward: TOLERANCE, backward: TOLERANCE },
+    halves: [0, 1],
   }),
   opRow<undefined>({
     name: 'multiply',
@@ -44,6 +46,7 @@ export const ARITHMETIC_OPS: readonly AnyOpRow[] = [
       map((g, p) => g * p, dy, a),
     ],
     tolerance: { forward: TOLERANCE, backward: TOLERANCE },
+    halves: [0, 1],
   }),
   opRow<{ factor: number }>({
     name: 'scale',
@@ -58,5 +61,6 @@ export const ARITHMETIC_OPS: readonly AnyOpRow[] = [
     forward: ([x], { factor }) => map((value) => factor * value, x),
     backward: (_inputs, { factor }, dy) => [map((g) => factor * g, dy)],
     tolerance: { forward: TOLERANCE, backward: TOLERANCE },
+    halves: [0],
   }),
 ];

@@ -64,5 +64,6 @@ export const BATCH_NORM = opRow<BatchNormAttributes>({
     undefined,
     undefined,
   ],
+  halves: [0],
   tolerance: { forward: { atol: 5e-6, rtol: 5e-6 }, backward: { atol: 1e-5, rtol: 1e-5 } },
 });

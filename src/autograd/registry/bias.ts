@@ -36,5 +36,6 @@ export const ADD_BIAS = opRow<undefined>({
     });
     return [dy, gradient];
   },
+  halves: [0],
   tolerance: { forward: { atol: 1e-6, rtol: 1e-6 }, backward: { atol: 1e-6, rtol: 1e-6 } },
 });

@@ -67,5 +67,6 @@ export const CHANNEL_AFFINE = opRow<Attributes>({
     });
     return [dx];
   },
+  halves: [0],
   tolerance: { forward: { atol: 1e-6, rtol: 1e-6 }, backward: { atol: 2e-6, rtol: 1e-6 } },
 });

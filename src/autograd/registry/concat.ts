@@ -111,6 +111,7 @@ function sliceRow(
     run: ([x], { start, count }) => run(x, start, count),
     forward: ([x], { start, count }) => sliceReference(x, axis, start, count),
     backward: ([x], { start }, dy) => [sliceGradientReference(x, axis, start, dy)],
+    halves: [0],
     tolerance: EXACT,
   });
 }
@@ -147,6 +148,7 @@ export const CONCAT_OPS: readonly AnyOpRow[] = [
         );
       });
     },
+    halves: [0, 1, 2],
     tolerance: EXACT,
   }),
   sliceRow('slice_batch', 'y[n] = x[start + n]', 0, sliceBatch),

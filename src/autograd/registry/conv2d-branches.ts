@@ -118,5 +118,6 @@ export const CONV2D_BRANCHES_OP: AnyOpRow = opRow<Attributes>({
     ),
   forward,
   backward,
+  halves: [0],
   tolerance: { forward: TOLERANCE, backward: TOLERANCE },
 });

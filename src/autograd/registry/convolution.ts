@@ -176,6 +176,7 @@ export function convolutionRows(
       run: ([x, weight, bias], attributes) => conv2d(x, weight, bias, attributes),
       forward: conv2dForwardReference,
       backward: conv2dBackwardReference,
+      halves: [0],
       tolerance: { forward: CONVOLUTION_TOLERANCE, backward: CONVOLUTION_TOLERANCE },
     }),
     opRow<ConvolutionAttributes>({
@@ -185,6 +186,7 @@ export function convolutionRows(
       run: ([x, weight, bias], attributes) => convTranspose2d(x, weight, bias, attributes),
       forward: convTranspose2dForwardReference,
       backward: convTranspose2dBackwardReference,
+      halves: [0],
       tolerance: { forward: CONVOLUTION_TOLERANCE, backward: CONVOLUTION_TOLERANCE },
     }),
   ];

@@ -64,5 +64,6 @@ export const INSTANCE_NORM = opRow<Attributes>({
   run: ([x], attributes) => instanceNorm(x, attributes),
   forward: ([x], attributes) => instanceNormReference(x, attributes),
   backward: ([x], attributes, dy) => [instanceNormGradientReference(x, attributes, dy)],
+  halves: [0],
   tolerance: { forward: { atol: 5e-6, rtol: 5e-6 }, backward: { atol: 1e-5, rtol: 1e-5 } },
 });

@@ -98,6 +98,7 @@ export const LPIPS_DISTANCE = opRow<undefined>({
       ...lpipsDistanceBackward(f0, f1, weights, cotangent),
       undefined,
     ]),
+  halves: [0, 1],
   tolerance: {
     forward: { atol: 1e-6, rtol: 3e-6 },
     backward: { atol: 2e-6, rtol: 1e-5 },

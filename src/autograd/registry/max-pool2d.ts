@@ -51,5 +51,6 @@ export const MAX_POOL2D = opRow<Attributes>({
   run: ([x], attributes) => maxPool2d(x, attributes),
   forward: ([x], attributes) => maxPoolReference(x, attributes, outputShape(x, attributes)),
   backward: ([x], attributes, dy) => [maxPoolGradientReference(x, attributes, dy)],
+  halves: [0],
   tolerance: { forward: { atol: 0, rtol: 0 }, backward: { atol: 1e-6, rtol: 1e-6 } },
 });

@@ -45,6 +45,7 @@ function resizeRow(
     run: ([x], attributes) => run(x, attributes),
     forward: ([x], { height, width }) => resizeReference(mode, x, height, width),
     backward: ([x], _attributes, dy) => [resizeGradientReference(mode, x, dy)],
+    halves: [0],
     tolerance: { forward: { atol: 1e-6, rtol: 1e-6 }, backward: { atol: 2e-6, rtol: 2e-6 } },
   });
 }

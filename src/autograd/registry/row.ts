@@ -62,6 +62,11 @@ export interface OpRow<Attributes = never> {
     cotangent: HostArray,
   ) => readonly (HostArray | undefined)[];
   readonly tolerance: { readonly forward: Tolerance; readonly backward: Tolerance };
+  /**
+   * Inputs that networks store as f16 under `--precision f16`; the output and these inputs' gradients then
+   * are f16 too. Default none: the op is one of losses, statistics or parameters.
+   */
+  readonly halves?: readonly number[];
 }
 
 /** A row whose attribute type is hidden, so that rows can stand in one list. */
@@ -69,6 +74,7 @@ export interface AnyOpRow {
   readonly name: string;
   readonly formula: string;
   readonly tolerance: OpRow['tolerance'];
+  readonly halves: readonly number[];
   readonly cases: (random: RandomStream) => readonly OpCase[];
 }
 
@@ -91,6 +97,7 @@ export function opRow<Attributes>(row: OpRow<Attributes>): AnyOpRow {
     name: row.name,
     formula: row.formula,
     tolerance: row.tolerance,
+    halves: row.halves ?? [],
     cases: (random) =>
       row.samples(random).map((sample) => ({
         label: sample.label,

@@ -1,0 +1,164 @@
+import type { Kernel } from './kernel.ts';
+
+/*
+ * Kernels over 16-bit storage.
+ *
+ * A kernel is written once, over arrays of f32. Where a tensor is stored as f16 its binding is declared
+ * `array<f16>`, `array<vec2<f16>>` or `array<vec4<f16>>` instead, and every access is converted where it
+ * happens:
+ *
+ *   x[i]                  f32(x[i])                   widened when read, exactly
+ *   y[i] = v              y[i] = f16(v)               rounded once, when written
+ *   y[i] += v             y[i] = f16(f32(y[i]) + (v))
+ *
+ * Nothing else changes: products, sums, statistics and workgroup memory stay f32. That is a pass over the
+ * text, not a parameter of every kernel, because the rule is the same for all of them: kernels stay
+ * readable, there is no second copy of any, and text and key of f32 kernels stay what they are. WGSL has
+ * no other way to touch a storage than an access in brackets; whatever the pass does not know is an
+ * error, not a guess.
+ */
+
+/** How the elements of a tensor are stored. */
+export const ELEMENT_TYPES = ['f32', 'f16'] as const;
+export type ElementType = (typeof ELEMENT_TYPES)[number];
+
+/** Bytes of one element. */
+export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { f32: 4, f16: 2 };
+
+/** Types of elements in WGSL, wide and narrow. */
+const NARROW: Readonly<Record<string, string>> = {
+  f32: 'f16',
+  vec2f: 'vec2<f16>',
+  vec4f: 'vec4<f16>',
+};
+
+interface Binding {
+  /** What is computed with. */
+  readonly wide: string;
+  /** What is stored. */
+  readonly narrow: string;
+}
+
+const made = new WeakMap<Kernel, Map<string, Kernel>>();
+
+/**
+ * The same kernel over storages of which some hold f16.
+ * @param types of what is bound, in order; bindings beyond them are f32
+ * @throws TypeError, when its code is asked for, naming kernel and binding if that is no array of floats
+ */
+export function withElementTypes(kernel: Kernel, types: readonly ElementType[]): Kernel {
+  const narrow = types.flatMap((type, binding) => (type === 'f16' ? [binding] : []));
+  if (!narrow.length) return kernel;
+  const tag = narrow.join();
+  let known = made.get(kernel);
+  if (!known) {
+    known = new Map();
+    made.set(kernel, known);
+  }
+  let result = known.get(tag);
+  if (!result) {
+    result = {
+      ...kernel,
+      key: `${kernel.key}.f16(${tag})`,
+      requires: [...(kernel.requires ?? []), 'shader-f16'],
+      code: () => narrowBindings(kernel.code(), narrow, kernel.key),
+    };
+    known.set(tag, result);
+  }
+  return result;
+}
+
+/** @param bindings of group 0 that hold f16 @param name of the kernel, for messages */
+function narrowBindings(code: string, bindings: readonly number[], name: string): string {
+  const found = new Map<string, Binding>();
+  const declared = new Set<number>();
+  const rest = withoutComments(code).replace(
+    /@binding\((\d+)\) var<storage, (\w+)> (\w+): array<(\w+)>;/g,
+    (declaration, binding, access, variable, wide) => {
+      const narrow = NARROW[wide];
+      if (!bindings.includes(Number(binding)) || !narrow) return declaration;
+      found.set(variable, { wide, narrow });
+      declared.add(Number(binding));
+      // The name in the declaration is no access.
+      return `@binding(${binding}) var<storage, ${access}> §${variable}: array<${narrow}>;`;
+    },
+  );
+  const missing = bindings.filter((binding) => !declared.has(binding));
+  if (missing.length) {
+    throw new TypeError(
+      `kernel ${name}: binding ${missing.join(', ')} is no array of floats and cannot hold f16`,
+    );
+  }
+  const names = new RegExp(`(?<![\\w.§])(?:${[...found.keys()].join('|')})\\b`, 'g');
+  const converted = new Accesses(found, names, name).convert(rest);
+  return `enable f16;\n${converted.replaceAll('§', '')}`;
+}
+
+function withoutComments(code: string): string {
+  return code.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/[^\n]*/g, '');
+}
+
+/** Converts accesses of some storages. */
+class Accesses {
+  private readonly bindings: ReadonlyMap<string, Binding>;
+  private readonly names: RegExp;
+  private readonly kernel: string;
+
+  constructor(bindings: ReadonlyMap<string, Binding>, names: RegExp, kernel: string) {
+    this.bindings = bindings;
+    this.names = names;
+    this.kernel = kernel;
+  }
+
+  convert(text: string): string {
+    let result = '';
+    let done = 0;
+    for (const match of text.matchAll(this.names)) {
+      if (match.index < done) continue; // Within an index or a value that was converted already.
+      const [name] = match;
+      const binding = this.bindings.get(name);
+      const open = match.index + name.length;
+      if (!binding || /arrayLength\(&$/.test(text.slice(0, match.index))) continue;
+      if (text[open] !== '[') {
+        const place = text.slice(Math.max(0, match.index - 40), open + 40).trim();
+        throw new TypeError(`kernel ${this.kernel}: no access of the storage ${name}: ${place}`);
+      }
+      const close = closingBracket(text, open);
+      const element = `${name}[${this.convert(text.slice(open + 1, close))}]`;
+      const access = this.store(text, close + 1, element, binding) ?? {
+        code: `${binding.wide}(${element})`,
+        end: close + 1,
+      };
+      result += text.slice(done, match.index) + access.code;
+      done = access.end;
+    }
+    return result + text.slice(done);
+  }
+
+  /** What `element…` becomes if it is assigned to, up to the semicolon. */
+  private store(
+    text: string,
+    from: number,
+    element: string,
+    { wide, narrow }: Binding,
+  ): { code: string; end: number } | undefined {
+    const [, component, operator] =
+      /^((?:\.\w|\[[^[\]]*\])?)\s*([-+*/]?)=(?!=)/.exec(text.slice(from)) ?? [];
+    if (component === undefined) return undefined;
+    const [before, stored] = component ? ['f32', 'f16'] : [wide, narrow];
+    const end = text.indexOf(';', from);
+    const value = this.convert(text.slice(text.indexOf('=', from) + 1, end)).trim();
+    const sum = operator ? `${before}(${element}${component}) ${operator} (${value})` : value;
+    return { code: `${element}${component} = ${stored}(${sum})`, end };
+  }
+}
+
+/** Where the bracket at `open` is closed. */
+function closingBracket(text: string, open: number): number {
+  let depth = 0;
+  for (let at = open; at < text.length; at++) {
+    if (text[at] === '[') depth++;
+    if (text[at] === ']' && --depth === 0) return at;
+  }
+  throw new TypeError(`no bracket closes the one at ${text.slice(open, open + 40)}`);
+}
