@@ -42,10 +42,11 @@ export function adamHyper(hyper: AdamHyper): Float32Array {
 /**
  * Bindings gradient, hyper, parameter, first moment, second moment.
  * @param length elements of the arena, a multiple of 4
+ * @param guarded whether hyper has a third vec4 (`updateLossScale`), without whose x nothing is done
  */
-export function adam(length: number): Kernel {
+export function adam(length: number, guarded = false): Kernel {
   return {
-    key: 'adam',
+    key: guarded ? 'adam.guarded' : 'adam',
     bindings: ['read', 'read', 'write', 'write', 'write'],
     workgroups: linearWorkgroups(Math.ceil(length / 4)),
     code: () => wgsl`
@@ -55,6 +56,9 @@ export function adam(length: number): Kernel {
 @group(0) @binding(3) var<storage, read_write> first: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> second: array<vec4f>;
 ${linearMain('arrayLength(&parameter)')}
+#if ${guarded}
+  if (hyper[2].x == 0.0) { return; }
+#endif
   let rate = hyper[0].x;
   let correction = hyper[0].y;
   let g = gradient[index] * hyper[1].w;

@@ -11,6 +11,7 @@ import { architectureReader } from '../methods/architecture-reader.ts';
 import { AveragedMethod } from '../methods/averaged.ts';
 import { proposedPlan } from '../methods/generators.ts';
 import type { Method, MethodArchitecture } from '../methods/method.ts';
+import { assertScales, readScales } from '../methods/precision.ts';
 import {
   PROPOSED_DEFAULTS,
   ProposedMethod,
@@ -138,6 +139,7 @@ export class PairTrainer {
       if (bad.length) {
         throw new NumericalError(`step ${this.steps}: loss ${bad.join(', ')} is not finite`);
       }
+      assertScales(await readScales(this.method), this.steps);
       return { step: this.steps, epoch, losses };
     } finally {
       for (const term of new Set(terms)) term.dispose();

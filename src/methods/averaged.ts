@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 import type { Adam } from '../nn/adam.ts';
 import { averageInto, copyNetwork, warmedDecay } from '../nn/exponential-average.ts';
 import type { ImagePool } from '../nn/image-pool.ts';
+import type { LossScaler } from '../nn/loss-scaler.ts';
 import type { Network } from '../nn/network.ts';
 import {
   AVERAGE_PREFIX,
@@ -25,6 +26,7 @@ export class AveragedMethod implements Method {
   readonly lossNames: readonly string[];
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly scalers: ReadonlyMap<string, LossScaler>;
   readonly pools: ReadonlyMap<string, ImagePool>;
   readonly sizeMultiple: number;
   private readonly method: Method;
@@ -51,6 +53,7 @@ export class AveragedMethod implements Method {
     this.lossNames = method.lossNames;
     this.networks = new Map([...method.networks, [AVERAGE_PREFIX, average]]);
     this.optimisers = method.optimisers;
+    this.scalers = method.scalers ?? new Map();
     this.pools = method.pools;
     this.sizeMultiple = method.sizeMultiple;
     average.parameters.freeze();

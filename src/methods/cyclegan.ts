@@ -4,6 +4,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import type { Adam } from '../nn/adam.ts';
 import type { ImagePool } from '../nn/image-pool.ts';
 import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
+import type { LossScaler } from '../nn/loss-scaler.ts';
 import type { Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { ResNet } from '../nn/resnet.ts';
@@ -21,6 +22,7 @@ import { resnetPlan } from './generators.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { PRECISIONS, type Precision } from './precision.ts';
 
 export interface CycleGanOptions {
   readonly ngf: number;
@@ -39,6 +41,8 @@ export interface CycleGanOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
+  /** How activations of the networks are stored. */
+  readonly precision: Precision;
 }
 
 /**
@@ -57,6 +61,7 @@ export class CycleGanMethod implements Method {
   readonly options: CycleGanOptions;
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly scalers: ReadonlyMap<string, LossScaler>;
   readonly pools: ReadonlyMap<string, ImagePool>;
   private readonly parts: Assembly<CycleNetworks<ResNet, PatchGan>>;
   private readonly fakePools: CyclePools;
@@ -74,6 +79,7 @@ export class CycleGanMethod implements Method {
     });
     this.networks = this.parts.networks;
     this.optimisers = this.parts.optimisers;
+    this.scalers = this.parts.scalers;
     this.fakePools = new CyclePools(gpu, options);
     this.pools = this.fakePools.byDomain;
   }
@@ -83,9 +89,9 @@ export class CycleGanMethod implements Method {
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
-    const { seed, ganMode } = this.options;
+    const { seed, ganMode, precision } = this.options;
     const { learningRate } = context;
-    const pass = trainingPasses(seed, context.step)(0);
+    const pass = trainingPasses(seed, context.step, precision)(0);
     const step = beginCycle(this.parts.byName, batch, pass);
     const isReal = (logits: Tensor): Tensor => ganLoss(ganMode, logits, 1);
     const isFake = (logits: Tensor): Tensor => ganLoss(ganMode, logits, 0);
@@ -125,6 +131,7 @@ export const CYCLEGAN = methodKind<CycleGanOptions>({
     'pool-size': 50,
     'lambda-cycle': 10,
     'lambda-identity': 5,
+    precision: 'f32',
   }),
   read: (options) => ({
     ngf: options.number('ngf'),
@@ -139,6 +146,7 @@ export const CYCLEGAN = methodKind<CycleGanOptions>({
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),
+    precision: options.choice('precision', PRECISIONS),
   }),
   sizeMultiple: () => ResNet.SIZE_MULTIPLE,
   architecture: ({ ngf, ndf, blocks, upsample }) => ({

@@ -1,6 +1,8 @@
+import type { ElementType } from '../../kernels/element-types.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Adam } from '../nn/adam.ts';
 import type { ImagePool } from '../nn/image-pool.ts';
+import type { LossScaler } from '../nn/loss-scaler.ts';
 import type { ForwardContext, Network } from '../nn/network.ts';
 
 /** A batch on the device: `[N,1,H,W]` in [-1,1]. */
@@ -58,6 +60,11 @@ export interface Method extends Enhancer {
   readonly networks: ReadonlyMap<string, Network>;
   /** By name: `G`, `D`. */
   readonly optimisers: ReadonlyMap<string, Adam>;
+  /**
+   * Loss scales by whom they serve, `G` (generators and what learns with them) and `D`: where activations
+   * are stored as f16.
+   */
+  readonly scalers?: ReadonlyMap<string, LossScaler>;
   /** Earlier fakes that later steps look at, by domain; part of a checkpoint. */
   readonly pools: ReadonlyMap<string, ImagePool>;
   /** Names of the scalars that `trainStep` returns, in order. */
@@ -68,6 +75,10 @@ export interface Method extends Enhancer {
 }
 
 /** The context of the training passes of one step, by number of the pass. */
-export function trainingPasses(seed: number, step: number): (pass: number) => ForwardContext {
-  return (pass) => ({ training: true, seed, step, pass });
+export function trainingPasses(
+  seed: number,
+  step: number,
+  precision: ElementType = 'f32',
+): (pass: number) => ForwardContext {
+  return (pass) => ({ training: true, seed, step, pass, precision });
 }

@@ -5,8 +5,10 @@ import { backward, noGrad } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Adam, type AdamOptions } from '../nn/adam.ts';
+import { LossScaler } from '../nn/loss-scaler.ts';
 import { EVALUATION, type Network } from '../nn/network.ts';
 import type { Enhancer, Generator, Method } from './method.ts';
+import { type Precision, requirePrecision } from './precision.ts';
 
 /** All parameters of some networks, to differentiate by. */
 export function parametersOf(...networks: readonly Network[]): Tensor[] {
@@ -47,12 +49,24 @@ export class Assembly<Networks extends NetworksByName> {
   /** By kind, as `Method.optimisers`. */
   readonly optimisers: ReadonlyMap<string, Adam>;
 
-  /** @param makers in the order of checkpoints and logs */
+  /** As `Method.scalers`; empty under `f32`. */
+  readonly scalers: ReadonlyMap<string, LossScaler>;
+
+  /**
+   * @param makers in the order of checkpoints and logs
+   * @throws GpuError `unsupported` if the device cannot store activations as asked
+   */
   constructor(
     gpu: Gpu,
-    { seed, beta1, beta2 }: { readonly seed: number } & AdamOptions,
+    {
+      seed,
+      beta1,
+      beta2,
+      precision,
+    }: { readonly seed: number; readonly precision: Precision } & AdamOptions,
     makers: Makers<Networks>,
   ) {
+    requirePrecision(gpu, precision);
     const made = Object.entries(makers).map(
       ([name, make]) => [name, make(new RandomStream(seed, name))] as const,
     );
@@ -66,21 +80,34 @@ export class Assembly<Networks extends NetworksByName> {
         return [kind, adamOver(gpu, this.networks, prefixes, { beta1, beta2 })];
       }),
     );
+    this.scalers = new Map(
+      precision === 'f16'
+        ? [...new Set([...kinds].map(scalerOf))].map((name) => [name, new LossScaler(gpu)] as const)
+        : [],
+    );
   }
 
   /**
-   * Differentiates a loss by all networks of some kinds, then updates one kind after the other.
+   * Differentiates a loss by all networks of some kinds, then updates one kind after the other; under f16,
+   * all of them or, if a gradient is not finite, none.
    * @param kinds their letters, for example `G` or `RG`
    */
   update(kinds: string, loss: Tensor, learningRate: number): void {
-    backward(loss, parametersOf(...this.ofKinds(kinds).map(([, network]) => network)));
-    for (const kind of kinds) this.optimisers.get(kind)?.step(learningRate);
+    const parameters = parametersOf(...this.ofKinds(kinds).map(([, network]) => network));
+    const optimisers = [...kinds].flatMap((kind) => this.optimisers.get(kind) ?? []);
+    const scaler = this.scalers.get(scalerOf(kinds));
+    backward(loss, parameters, scaler?.cotangent());
+    if (scaler) scaler.update(optimisers, learningRate);
+    else for (const optimiser of optimisers) optimiser.step(learningRate);
   }
 
   private ofKinds(kinds: string): [string, Network][] {
     return [...this.networks].filter(([prefix]) => kinds.includes(prefix[0]));
   }
 }
+
+/** One loss scale for discriminators, one for all others: those of a loss share it. */
+const scalerOf = (kinds: string): string => (kinds === 'D' ? 'D' : 'G');
 
 /** Lifts with a generator in evaluation mode: nothing is drawn, no state changes. */
 export function enhanceWith(generator: Generator, low: Tensor): Tensor {
@@ -94,9 +121,10 @@ export function disposeNetwork(network: Network): void {
 }
 
 /** Releases everything that a method keeps on its device. */
-export function disposeParts({ networks, optimisers, pools }: Method): void {
+export function disposeParts({ networks, optimisers, scalers, pools }: Method): void {
   for (const network of networks.values()) disposeNetwork(network);
   for (const optimiser of optimisers.values()) optimiser.dispose();
+  for (const scaler of scalers?.values() ?? []) scaler.dispose();
   for (const pool of pools.values()) pool.dispose();
 }
 

@@ -5,6 +5,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Adam } from '../nn/adam.ts';
 import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
+import type { LossScaler } from '../nn/loss-scaler.ts';
 import type { ForwardContext, Network } from '../nn/network.ts';
 import { NORM_NAMES, type NormName } from '../nn/norm.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
@@ -15,6 +16,7 @@ import { pix2pixPlan } from './generators.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { defaultLevels, methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { PRECISIONS, type Precision } from './precision.ts';
 
 export interface Pix2PixOptions {
   readonly ngf: number;
@@ -33,6 +35,8 @@ export interface Pix2PixOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
+  /** How activations of the networks are stored. */
+  readonly precision: Precision;
 }
 
 /**
@@ -49,6 +53,7 @@ export class Pix2PixMethod implements Method {
   readonly options: Pix2PixOptions;
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly scalers: ReadonlyMap<string, LossScaler>;
   readonly pools = new Map<string, never>();
   private readonly parts: Assembly<{ G_H: UNet; D_H: PatchGan }>;
 
@@ -72,6 +77,7 @@ export class Pix2PixMethod implements Method {
     });
     this.networks = this.parts.networks;
     this.optimisers = this.parts.optimisers;
+    this.scalers = this.parts.scalers;
   }
 
   get sizeMultiple(): number {
@@ -79,7 +85,8 @@ export class Pix2PixMethod implements Method {
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
-    const pass = trainingPasses(this.options.seed, context.step);
+    const { seed, precision } = this.options;
+    const pass = trainingPasses(seed, context.step, precision);
     const fake = this.parts.byName.G_H.forward(batch.low, pass(0));
     const discriminatorLosses = this.discriminatorStep(batch, fake, pass(0), context);
     const generatorLosses = this.generatorStep(batch, fake, pass, context);
@@ -151,6 +158,7 @@ export const PIX2PIX = methodKind<Pix2PixOptions>({
     'gan-mode': 'vanilla',
     'lambda-l1': 100,
     'lambda-identity': 0,
+    precision: 'f32',
   }),
   read: (options) => ({
     ngf: options.number('ngf'),
@@ -167,6 +175,7 @@ export const PIX2PIX = methodKind<Pix2PixOptions>({
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),
+    precision: options.choice('precision', PRECISIONS),
   }),
   sizeMultiple: ({ levels }) => 2 ** levels,
   architecture: ({ ngf, ndf, levels, norm, upsample }) => ({

@@ -8,6 +8,7 @@ import { UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Adam } from '../nn/adam.ts';
 import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
+import type { LossScaler } from '../nn/loss-scaler.ts';
 import type { ForwardContext, Network } from '../nn/network.ts';
 import { SpectralPatchGan } from '../nn/patchgan.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
@@ -23,6 +24,7 @@ import {
 } from './method.ts';
 import { defaultLevels, methodKind, PAPER_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { PRECISIONS, type Precision } from './precision.ts';
 
 export interface ProposedOptions {
   readonly ngf: number;
@@ -51,6 +53,8 @@ export interface ProposedOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
+  /** How activations of the networks are stored. */
+  readonly precision: Precision;
 }
 
 /** The paper's settings (section "Implementation Details"). */
@@ -74,6 +78,7 @@ export const PROPOSED_DEFAULTS: ProposedOptions = {
   beta1: 0.9,
   beta2: 0.999,
   seed: 0,
+  precision: 'f32',
 };
 
 /** What identifies the architecture that options give, in a checkpoint. */
@@ -127,6 +132,7 @@ export class ProposedMethod implements Method {
   readonly options: ProposedOptions;
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly scalers: ReadonlyMap<string, LossScaler>;
   readonly pools = new Map<string, never>();
   private readonly gpu: Gpu;
   private readonly perceptual: PerceptualDistance | undefined;
@@ -165,6 +171,7 @@ export class ProposedMethod implements Method {
     });
     this.networks = this.parts.networks;
     this.optimisers = this.parts.optimisers;
+    this.scalers = this.parts.scalers;
   }
 
   get sizeMultiple(): number {
@@ -172,7 +179,8 @@ export class ProposedMethod implements Method {
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
-    const pass = trainingPasses(this.options.seed, context.step);
+    const { seed, precision } = this.options;
+    const pass = trainingPasses(seed, context.step, precision);
     const reuse = this.reusesFakes();
     const { G_H, G_L } = this.parts.byName;
     const makeFakes = (first: number): { high: Tensor; low: Tensor } => ({
@@ -259,10 +267,13 @@ export class ProposedMethod implements Method {
       l1Loss(fakes.low, batch.low),
     ];
     const perceptual =
-      this.perceptual?.meanDistances([
-        { real: batch.high, fake: fakes.high },
-        { real: batch.low, fake: fakes.low },
-      ]) ?? [];
+      this.perceptual?.meanDistances(
+        [
+          { real: batch.high, fake: fakes.high },
+          { real: batch.low, fake: fakes.low },
+        ],
+        this.options.precision,
+      ) ?? [];
     const identity =
       lambdaIdentity > 0
         ? [
@@ -307,6 +318,7 @@ export const PROPOSED = methodKind<ProposedOptions>({
     'lambda-l1': PROPOSED_DEFAULTS.lambdaL1,
     'lambda-perceptual': PROPOSED_DEFAULTS.lambdaPerceptual,
     'lambda-identity': PROPOSED_DEFAULTS.lambdaIdentity,
+    precision: PROPOSED_DEFAULTS.precision,
   }),
   read: (options) => ({
     ngf: options.number('ngf'),
@@ -328,6 +340,7 @@ export const PROPOSED = methodKind<ProposedOptions>({
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),
+    precision: options.choice('precision', PRECISIONS),
   }),
   sizeMultiple: ({ levels }) => 2 ** levels,
   architecture: proposedArchitecture,

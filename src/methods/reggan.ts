@@ -10,6 +10,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import type { Adam } from '../nn/adam.ts';
 import { ImagePool } from '../nn/image-pool.ts';
 import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
+import type { LossScaler } from '../nn/loss-scaler.ts';
 import type { ForwardContext, Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { RegistrationNet, smoothness, warp } from '../nn/registration.ts';
@@ -19,6 +20,7 @@ import { resnetPlan } from './generators.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { PRECISIONS, type Precision } from './precision.ts';
 
 /**
  * `NC`: one generator, adversarial only; `C`: two, with cycles; `+R`: with registration. The mode of
@@ -49,6 +51,8 @@ export interface RegGanOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
+  /** How activations of the networks are stored. */
+  readonly precision: Precision;
 }
 
 /** Without cycles there is no way back, without registration no R. */
@@ -90,6 +94,7 @@ export class RegGanMethod implements Method {
   readonly options: RegGanOptions;
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly scalers: ReadonlyMap<string, LossScaler>;
   readonly pools: ReadonlyMap<string, ImagePool>;
   private readonly high: Direction;
   private readonly low: Direction | undefined;
@@ -116,6 +121,7 @@ export class RegGanMethod implements Method {
     });
     this.networks = this.parts.networks;
     this.optimisers = this.parts.optimisers;
+    this.scalers = this.parts.scalers;
     const { G_H, G_L, D_H, D_L, R } = this.parts.byName;
     const poolOf = (letter: string): ImagePool | undefined =>
       hasPool ? new ImagePool(gpu, poolSize, seed, letter) : undefined;
@@ -143,10 +149,11 @@ export class RegGanMethod implements Method {
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
-    const pass = trainingPasses(this.options.seed, context.step)(0);
+    const { seed, precision } = this.options;
+    const pass = trainingPasses(seed, context.step, precision)(0);
     const fakes = {
-      high: this.high.generator.forward(batch.low),
-      low: this.low?.generator.forward(batch.high),
+      high: this.high.generator.forward(batch.low, pass),
+      low: this.low?.generator.forward(batch.high, pass),
     };
     const generatorLosses = this.generatorStep(batch, fakes, pass, context);
     const discriminatorLosses = this.discriminatorStep(batch, fakes, pass, context);
@@ -178,19 +185,19 @@ export class RegGanMethod implements Method {
     if (this.low && fakes.low) {
       terms.push(
         mseToScalar(judge(this.low.discriminator, fakes.low, pass), 1),
-        l1Loss(this.high.generator.forward(fakes.low), batch.high),
-        l1Loss(this.low.generator.forward(fakes.high), batch.low),
+        l1Loss(this.high.generator.forward(fakes.low, pass), batch.high),
+        l1Loss(this.low.generator.forward(fakes.high, pass), batch.low),
       );
       weights.push(1, lambdaCycle, lambdaCycle);
     }
     if (this.registration) {
-      const flow = this.registration.forward(concat([fakes.high, batch.high], 1));
+      const flow = this.registration.forward(concat([fakes.high, batch.high], 1), pass);
       terms.push(l1Loss(warp(fakes.high, flow), batch.high), smoothness(flow));
       weights.push(lambdaRegistration, lambdaSmooth);
     }
     for (const { letter, generator } of lambdaIdentity > 0 ? this.directions() : []) {
       const own = letter === 'H' ? batch.high : batch.low;
-      terms.push(l1Loss(generator.forward(own), own));
+      terms.push(l1Loss(generator.forward(own, pass), own));
       weights.push(lambdaIdentity);
     }
     const total = weightedSum(terms, weights);
@@ -209,7 +216,9 @@ export class RegGanMethod implements Method {
       const [source, real] = letter === 'H' ? [batch.low, batch.high] : [batch.high, batch.low];
       const made = letter === 'H' ? fakes.high : fakes.low;
       const fake =
-        pool && made ? pool.exchange(made, context.step) : noGrad(() => generator.forward(source));
+        pool && made
+          ? pool.exchange(made, context.step)
+          : noGrad(() => generator.forward(source, pass));
       return [
         mseToScalar(judge(discriminator, fake, pass), 0),
         mseToScalar(judge(discriminator, real, pass), 1),
@@ -276,6 +285,7 @@ export const REGGAN = methodKind<RegGanOptions>({
     'lambda-registration': 20,
     'lambda-smooth': 10,
     'lambda-identity': 0,
+    precision: 'f32',
   }),
   unused: (options) => {
     const mode = options.choice('mode', REGGAN_MODES);
@@ -306,6 +316,7 @@ export const REGGAN = methodKind<RegGanOptions>({
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),
+    precision: options.choice('precision', PRECISIONS),
   }),
   sizeMultiple: () => ResNet.SIZE_MULTIPLE,
   architecture: ({ mode, ngf, ndf, blocks, upsample, nrf, registrationLevels }) => ({

@@ -5,6 +5,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import type { Adam } from '../nn/adam.ts';
 import type { ImagePool } from '../nn/image-pool.ts';
 import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
+import type { LossScaler } from '../nn/loss-scaler.ts';
 import type { Network } from '../nn/network.ts';
 import { SpectralPatchGan } from '../nn/patchgan.ts';
 import { ResNet } from '../nn/resnet.ts';
@@ -21,6 +22,7 @@ import { SKIP_RESNET, stableCycleGanPlan } from './generators.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { PRECISIONS, type Precision } from './precision.ts';
 
 export interface StableCycleGanOptions {
   readonly ngf: number;
@@ -43,6 +45,8 @@ export interface StableCycleGanOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
+  /** How activations of the networks are stored. */
+  readonly precision: Precision;
 }
 
 /**
@@ -68,6 +72,7 @@ export class StableCycleGanMethod implements Method {
   readonly options: StableCycleGanOptions;
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly scalers: ReadonlyMap<string, LossScaler>;
   readonly pools: ReadonlyMap<string, ImagePool>;
   private readonly parts: Assembly<CycleNetworks<ResNet, SpectralPatchGan>>;
   private readonly fakePools: CyclePools;
@@ -85,6 +90,7 @@ export class StableCycleGanMethod implements Method {
     });
     this.networks = this.parts.networks;
     this.optimisers = this.parts.optimisers;
+    this.scalers = this.parts.scalers;
     this.fakePools = new CyclePools(gpu, options);
     this.pools = this.fakePools.byDomain;
   }
@@ -94,9 +100,9 @@ export class StableCycleGanMethod implements Method {
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
-    const { seed, realLabel, learningRateRatio } = this.options;
+    const { seed, realLabel, learningRateRatio, precision } = this.options;
     const { learningRate } = context;
-    const pass = trainingPasses(seed, context.step)(0);
+    const pass = trainingPasses(seed, context.step, precision)(0);
     const step = beginCycle(this.parts.byName, batch, pass);
     const towards = (target: number) => (logits: Tensor) => mseToScalar(logits, target);
 
@@ -139,6 +145,7 @@ export const STABLE_CYCLEGAN = methodKind<StableCycleGanOptions>({
     'real-label': 0.9,
     'lambda-cycle': 10,
     'lambda-identity': 5,
+    precision: 'f32',
   }),
   read: (options) => ({
     ngf: options.number('ngf'),
@@ -155,6 +162,7 @@ export const STABLE_CYCLEGAN = methodKind<StableCycleGanOptions>({
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),
+    precision: options.choice('precision', PRECISIONS),
   }),
   sizeMultiple: () => ResNet.SIZE_MULTIPLE,
   architecture: ({ ngf, ndf, blocks, upsample, spectralLayers }) => ({

@@ -2,7 +2,7 @@ import { adam, adamHyper } from '../../kernels/adam.ts';
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Storage } from '../gpu/storage.ts';
-import type { ParameterSet } from './parameter-set.ts';
+import type { Arena, ParameterSet } from './parameter-set.ts';
 
 export interface AdamOptions {
   readonly beta1: number;
@@ -26,7 +26,7 @@ interface Group {
  */
 export class Adam {
   readonly options: Required<AdamOptions>;
-  /** Updates made so far. */
+  /** Updates made so far; of those by a `LossScaler`, the ones left out too. */
   stepCount = 0;
   private readonly gpu: Gpu;
   private readonly groups: readonly (Group & { readonly prefix: string })[];
@@ -58,6 +58,25 @@ export class Adam {
         gradientScale,
       }),
     );
+    this.update(hyper, false);
+  }
+
+  /**
+   * Records one update as a `LossScaler` has decided on the device, who counts the updates that are made.
+   * @param hyper as `updateLossScale` writes it
+   * @throws ShapeError naming a parameter without a gradient
+   */
+  stepIfFinite(hyper: Storage): void {
+    this.stepCount++;
+    this.update(hyper, true);
+  }
+
+  /** Where the parameters and their gradients lie. */
+  arenas(): Arena[] {
+    return this.groups.flatMap(({ parameters }) => parameters.arenas);
+  }
+
+  private update(hyper: Storage, guarded: boolean): void {
     for (const { parameters, first, second, prefix } of this.groups) {
       for (const parameter of parameters.all()) {
         if (parameter.requiresGrad && !parameter.gradient.filled) {
@@ -65,7 +84,7 @@ export class Adam {
         }
       }
       parameters.arenas.forEach((arena, index) => {
-        this.gpu.run(adam(arena.length), [
+        this.gpu.run(adam(arena.length, guarded), [
           arena.gradient,
           hyper,
           arena.value,

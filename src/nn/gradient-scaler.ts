@@ -30,13 +30,13 @@ export interface GradientScalerState {
  * The scale is an f32 number, as PyTorch's. One scaler an optimiser.
  */
 export class GradientScaler {
-  private readonly options: Required<GradientScalerOptions>;
+  readonly options: Required<GradientScalerOptions>;
   private current: { scale: number; counter: number };
 
   /** @throws UsageError if a setting is out of range */
   constructor(options: GradientScalerOptions = {}) {
-    this.options = { initial: 65536, growth: 2, backoff: 0.5, interval: 2000, ...options };
-    const { initial, growth, backoff, interval } = this.options;
+    const { initial = 65536, growth = 2, backoff = 0.5, interval = 2000 } = options;
+    this.options = { initial, growth, backoff, interval };
     const isSound =
       initial > 0 &&
       Number.isFinite(Math.fround(initial)) &&

@@ -1,3 +1,4 @@
+import type { ElementType } from '../../kernels/element-types.ts';
 import type { RandomStream } from '../autograd/philox.ts';
 import { type Shape, Tensor } from '../autograd/tensor.ts';
 import { CheckpointError } from '../errors.ts';
@@ -20,6 +21,10 @@ export interface ForwardContext {
   readonly step: number;
   /** Distinguishes passes of one step, so that they draw different dropout masks. */
   readonly pass: number;
+  /**
+   * How activations inside of the network are stored; default f32. What comes out is f32 in any case.
+   */
+  readonly precision?: ElementType;
 }
 
 /** The context of scoring and enhancing: nothing is drawn, no state changes. */

@@ -69,6 +69,7 @@ export class PatchGan implements Network {
           stride,
           padding: 1,
           activation: activated ? { kind: 'leaky_relu', slope: SLOPE } : { kind: 'none' },
+          elementType: to === 1 ? 'f32' : context.precision,
         },
       );
       if (normalised) current = normalise(this, norm, normOf(name), current, context, SLOPE);

@@ -88,6 +88,7 @@ export class SpectralPatchGan implements Network {
           padding: 1,
           paddingMode: 'reflect',
           activation: layer.to === 1 ? LINEAR : LEAKY,
+          elementType: layer.to === 1 ? 'f32' : context.precision,
         },
       );
     }

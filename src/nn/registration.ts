@@ -1,3 +1,4 @@
+import type { ElementType } from '../../kernels/element-types.ts';
 import { add } from '../autograd/ops/arithmetic.ts';
 import { concat } from '../autograd/ops/concat.ts';
 import { conv2d } from '../autograd/ops/conv2d.ts';
@@ -13,7 +14,7 @@ import { formatShape, sizeOf, type Tensor } from '../autograd/tensor.ts';
 import { ShapeError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Initialiser } from './initialisers.ts';
-import { declareConvolution, type Network } from './network.ts';
+import { declareConvolution, type ForwardContext, type Network } from './network.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
 
 export interface RegistrationOptions {
@@ -59,7 +60,7 @@ export class RegistrationNet implements Network {
    * @returns flow `[N,2,H,W]` in pixels, channel 0 along rows, 1 along columns
    * @throws ShapeError for other shapes
    */
-  forward(pair: Tensor): Tensor {
+  forward(pair: Tensor, { precision }: Pick<ForwardContext, 'precision'> = {}): Tensor {
     const { levels } = this.options;
     const [, channels, height, width] = pair.shape;
     const smallest = 2 * 2 ** levels;
@@ -71,7 +72,9 @@ export class RegistrationNet implements Network {
     const skips: Tensor[] = [];
     let current = pair;
     for (let level = 1; level <= levels; level++) {
-      current = this.residual(`down${level}.residual`, this.convolve(`down${level}.conv`, current));
+      const elementType = level === 1 ? precision : current.elementType;
+      const wider = this.convolve(`down${level}.conv`, current, 1, elementType);
+      current = this.residual(`down${level}.residual`, wider);
       skips.push(current);
       current = maxPool2d(current, { kernel: 2, stride: 2 });
     }
@@ -87,11 +90,20 @@ export class RegistrationNet implements Network {
       current = this.convolve(`up${level}`, concat([larger, skip], 1));
     }
     current = this.convolve('refine.conv', this.residual('refine.residual', current), 0);
-    return conv2d(current, ...this.layer('output'), { padding: 1, activation: NONE });
+    return conv2d(current, ...this.layer('output'), {
+      padding: 1,
+      activation: NONE,
+      elementType: 'f32',
+    });
   }
 
-  private convolve(name: string, x: Tensor, padding = 1): Tensor {
-    return conv2d(x, ...this.layer(name), { padding, activation: LEAKY });
+  private convolve(
+    name: string,
+    x: Tensor,
+    padding = 1,
+    elementType: ElementType | undefined = x.elementType,
+  ): Tensor {
+    return conv2d(x, ...this.layer(name), { padding, activation: LEAKY, elementType });
   }
 
   private residual(name: string, x: Tensor): Tensor {

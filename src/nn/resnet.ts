@@ -7,7 +7,7 @@ import { formatShape, type Tensor } from '../autograd/tensor.ts';
 import { ShapeError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type InitialiserName, initialiser } from './initialisers.ts';
-import { declareConvolution, type Network } from './network.ts';
+import { declareConvolution, type ForwardContext, type Network } from './network.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
 import { declareUpsample, type Upsample, upsample } from './upsample.ts';
 
@@ -66,7 +66,7 @@ export class ResNet implements Network {
    * @returns `[N,outChannels,H,W]` in [-1,1]
    * @throws ShapeError for other sizes
    */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, { precision }: Pick<ForwardContext, 'precision'> = {}): Tensor {
     const { inChannels, blocks } = this.options;
     const [, channels, height, width] = x.shape;
     if (x.shape.length !== 4 || channels !== inChannels) {
@@ -77,7 +77,8 @@ export class ResNet implements Network {
         `ResNet needs sides that are multiples of ${this.sizeMultiple} from 8, found ${formatShape(x.shape)}`,
       );
     }
-    const stem = instanceNorm(this.convolve('stem', x, 1, 3, 'reflect'), { activation: RELU });
+    const first = this.convolve('stem', x, 1, 3, 'reflect', precision);
+    const stem = instanceNorm(first, { activation: RELU });
     const down1 = this.halve('down1', stem);
     let current = this.halve('down2', down1);
     for (let block = 1; block <= blocks; block++) current = this.residual(block, current);
@@ -87,6 +88,7 @@ export class ResNet implements Network {
       padding: 3,
       paddingMode: 'reflect',
       activation: { kind: 'tanh' },
+      elementType: 'f32',
     });
   }
 
@@ -116,8 +118,9 @@ export class ResNet implements Network {
     stride: number,
     padding: number,
     paddingMode: 'zeros' | 'reflect',
+    elementType = x.elementType,
   ): Tensor {
-    return conv2d(x, ...this.layer(name), { stride, padding, paddingMode });
+    return conv2d(x, ...this.layer(name), { stride, padding, paddingMode, elementType });
   }
 
   private layer(name: string): [Tensor, Tensor] {

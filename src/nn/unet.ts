@@ -123,6 +123,7 @@ export class UNet implements Network {
   /** Outputs of d1 … dn, the leaky ReLU that follows each (after dn: the ReLU) already applied. */
   private encode(x: Tensor, context: ForwardContext): Tensor[] {
     const { levels, paddingMode } = this.options;
+    const { precision: elementType } = context;
     const outputs: Tensor[] = [];
     let current = x;
     for (let level = 1; level <= levels; level++) {
@@ -137,6 +138,7 @@ export class UNet implements Network {
           paddingMode,
           // The decoder's ReLU gives the same result on an activated skip, so it is stored once.
           activation: level === 1 ? LEAKY : { kind: level === levels ? 'relu' : 'none' },
+          elementType,
         },
       );
       if (normalised) {
@@ -158,7 +160,11 @@ export class UNet implements Network {
         current,
         this.parameters.get(`up${level}.weight`),
         this.bias(`up${level}`),
-        { paddingMode, activation: { kind: level === 1 ? 'tanh' : 'none' } },
+        {
+          paddingMode,
+          activation: { kind: level === 1 ? 'tanh' : 'none' },
+          elementType: level === 1 ? 'f32' : context.precision,
+        },
       );
       if (level === 1) break;
       current = normalise(this, this.norm, normOf(`up${level}`), current, context);

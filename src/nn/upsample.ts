@@ -1,4 +1,5 @@
 import type { Activation } from '../../kernels/activation.ts';
+import type { ElementType } from '../../kernels/element-types.ts';
 import { convTranspose2d } from '../autograd/ops/conv-transpose2d.ts';
 import { conv2d } from '../autograd/ops/conv2d.ts';
 import { upsampleNearest } from '../autograd/ops/upsample-nearest.ts';
@@ -51,6 +52,8 @@ export interface UpsampleOptions {
   /** Row and column added to a transposed convolution's output, where its kernel is odd. */
   readonly outputPadding?: number;
   readonly activation?: Activation;
+  /** How the result is stored; default as x is. */
+  readonly elementType?: ElementType | undefined;
 }
 
 /**
@@ -69,12 +72,13 @@ export function upsample(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
-  { paddingMode, outputPadding = 0, activation = { kind: 'none' } }: UpsampleOptions,
+  { paddingMode, outputPadding = 0, activation = { kind: 'none' }, elementType }: UpsampleOptions,
 ): Tensor {
   if (kind === 'transposed') {
-    return convTranspose2d(x, weight, bias, { stride: 2, padding: 1, outputPadding, activation });
+    const options = { stride: 2, padding: 1, outputPadding, activation, elementType };
+    return convTranspose2d(x, weight, bias, options);
   }
   const [, , height, width] = x.shape;
   const larger = upsampleNearest(x, { height: 2 * height, width: 2 * width });
-  return conv2d(larger, weight, bias, { padding: 1, paddingMode, activation });
+  return conv2d(larger, weight, bias, { padding: 1, paddingMode, activation, elementType });
 }

@@ -63,6 +63,32 @@ export function optimiserScalars(method: Method): Record<string, unknown> {
   return scalars;
 }
 
+/** Where a checkpoint's scalars hold a loss scale. */
+const scalerKey = (name: string): string => `scaler_${name}`;
+
+/** A method's loss scales, for a checkpoint's state; none under `--precision f32`. */
+export async function readScalers(method: Method): Promise<Record<string, unknown>> {
+  const states: Record<string, unknown> = {};
+  for (const [name, scaler] of method.scalers ?? []) {
+    states[scalerKey(name)] = await scaler.readState();
+  }
+  return states;
+}
+
+/**
+ * Puts a checkpoint's loss scales into a method; one without any needs none.
+ * @throws CheckpointError if one is missing or does not fit
+ */
+export function restoreScalers(
+  method: Method,
+  scalars: Readonly<Record<string, unknown>>,
+  source: string,
+): void {
+  for (const [name, scaler] of method.scalers ?? []) {
+    scaler.writeState(scalars[scalerKey(name)], `${source}: loss scale ${name}`);
+  }
+}
+
 /**
  * Puts a checkpoint's networks into a method.
  * @throws CheckpointError naming a missing file or the first tensor that does not fit

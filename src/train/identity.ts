@@ -12,6 +12,7 @@ const EARLIER_OPTIONS: Readonly<Record<string, string | number>> = {
   pairing: 'aligned',
   ema: 0,
   lambdaIdentity: 0,
+  precision: 'f32',
 };
 
 /** Options that must not change on resume, or the run would not be the same. */

@@ -1,6 +1,12 @@
-import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Storage } from '../gpu/storage.ts';
+
+/** One f32 on the device: a scalar tensor, or one number of a storage. */
+export interface LoggedScalar {
+  readonly storage: Storage;
+  /** In bytes; default 0. */
+  readonly offset?: number;
+}
 
 /**
  * Keeps the loss terms of several steps on the device, so that the host reads them back once in a
@@ -33,9 +39,10 @@ export class LossLog {
   }
 
   /** Records copying one step's scalars. */
-  append(terms: readonly Tensor[]): void {
-    terms.forEach((term, column) => {
-      this.gpu.copy(term.storage, this.storage, 4, 0, (this.rows * this.width + column) * 4);
+  append(terms: readonly LoggedScalar[]): void {
+    terms.forEach(({ storage, offset = 0 }, column) => {
+      const at = (this.rows * this.width + column) * 4;
+      this.gpu.copy(storage, this.storage, 4, offset, at);
     });
     this.rows++;
   }

@@ -3,6 +3,7 @@ import { PAIRINGS } from '../data/loader.ts';
 import { GAN_MODES } from '../methods/gan-loss.ts';
 import { PROTOCOLS } from '../methods/method-kind.ts';
 import { METHOD_NAMES, METHODS } from '../methods/methods.ts';
+import { PRECISIONS } from '../methods/precision.ts';
 import { REGGAN_MODES } from '../methods/reggan.ts';
 import { INITIALISERS } from '../nn/initialisers.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
@@ -94,6 +95,11 @@ export const TRAIN_OPTIONS: OptionSpecs = {
   'lr-decay': { description: 'linear: epochs of decay at the end; default half of all', ...whole },
   beta1: { description: 'Adam, first moment', ...real, max: 0.999999 },
   beta2: { description: 'Adam, second moment', ...real, max: 0.999999 },
+  precision: {
+    description:
+      "how networks' activations and their gradients are stored: f32, or f16 (half the memory; needs shader-f16); weights, sums and losses are f32 in any case",
+    choices: PRECISIONS,
+  },
   seed: {
     description: 'seed of initialisation, order, crops and dropout',
     default: 0,

@@ -8,6 +8,7 @@ import {
   restoreNetworks,
   restoreOptimisers,
   restorePools,
+  restoreScalers,
 } from '../run/method-state.ts';
 import type { TrainConfiguration } from './configuration.ts';
 import { runIdentity } from './identity.ts';
@@ -24,6 +25,7 @@ export interface Position {
 /**
  * What a checkpoint says of a run beside its tensors.
  * @param pairs number of training pairs
+ * @param scalers the loss scales (`readScalers`)
  */
 export function trainingState(
   gpu: Gpu,
@@ -32,13 +34,14 @@ export function trainingState(
   position: Position,
   best: Best,
   pairs: number,
+  scalers: Readonly<Record<string, unknown>>,
 ): TrainingState {
   return {
     ...position,
     architecture: configuration.method.architecture,
     // Random numbers are functions of (seed, step): the step is all their state.
     rng: { seed: configuration.seed },
-    optimizers: optimiserScalars(method),
+    optimizers: { ...optimiserScalars(method), ...scalers },
     best: { ...best },
     extra: { ...runIdentity(configuration, pairs), kernels: gpu.choices.toJSON() },
   };
@@ -51,5 +54,6 @@ export function trainingState(
 export function restoreMethod(method: Method, { folder, state, files }: CheckpointContent): void {
   restoreNetworks(method, files, folder);
   restoreOptimisers(method, files, state.optimizers, folder);
+  restoreScalers(method, state.optimizers, folder);
   restorePools(method, files, folder);
 }

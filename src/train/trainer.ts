@@ -5,6 +5,7 @@ import type { Batch as HostBatch, PairLoader } from '../data/loader.ts';
 import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
+import { assertScales, scalerValues } from '../methods/precision.ts';
 import { HOST_METRICS } from '../metrics/metrics.ts';
 import { type LoadedCheckpoint, saveCheckpoint } from '../run/checkpoint.ts';
 import {
@@ -14,7 +15,7 @@ import {
   type PairScores,
   type Scores,
 } from '../run/evaluate.ts';
-import { methodTensors } from '../run/method-state.ts';
+import { methodTensors, readScalers } from '../run/method-state.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
 import { learningRateOf, plannedStepsOf, type TrainConfiguration } from './configuration.ts';
 import { LossLog } from './loss-log.ts';
@@ -90,7 +91,7 @@ export class Trainer {
     this.events = input.events ?? {};
     this.lossLog = new LossLog(
       input.gpu,
-      input.method.lossNames.length,
+      input.method.lossNames.length + scalerValues(input.method).length,
       input.configuration.readEvery,
     );
   }
@@ -186,7 +187,8 @@ export class Trainer {
       const high = tensorFrom(this.gpu, batch.high, batch.shape);
       const plannedSteps = plannedStepsOf(this.configuration, this.loader.pairCount);
       const context = { step: this.position.step, learningRate, plannedSteps };
-      this.lossLog.append(this.method.trainStep({ low, high, hostLow: batch.low }, context));
+      const losses = this.method.trainStep({ low, high, hostLow: batch.low }, context);
+      this.lossLog.append([...losses, ...scalerValues(this.method)]);
     });
   }
 
@@ -198,9 +200,11 @@ export class Trainer {
     const seconds = (now - this.lastRead) / 1000 / rows.length;
     this.lastRead = now;
     const first = this.position.step - rows.length;
+    const { lossNames } = this.method;
+    const scalers = rows.map((row) => this.scalersOf(row));
     const records = rows.map((row, index): LogRecord => {
       const { epoch, learningRate } = this.waiting[index];
-      const losses = this.method.lossNames.map((name, column) => [
+      const losses = lossNames.map((name, column) => [
         name,
         // JSON has no NaN; a word says what happened.
         Number.isFinite(row[column]) ? row[column] : String(row[column]),
@@ -209,7 +213,7 @@ export class Trainer {
         step: first + index + 1,
         epoch,
         lr: learningRate,
-        scale: 1,
+        ...(this.method.scalers?.size ? scalers[index] : { scale: 1 }),
         seconds: Number(seconds.toFixed(4)),
         ...Object.fromEntries(losses),
       };
@@ -217,8 +221,19 @@ export class Trainer {
     this.waiting.length = 0;
     log.append(records);
     this.events.onSteps?.(records);
-    const bad = rows.findIndex((row) => row.some((value) => !Number.isFinite(value)));
+    const bad = rows.findIndex((row) =>
+      row.subarray(0, lossNames.length).some((value) => !Number.isFinite(value)),
+    );
     if (bad >= 0) await this.reportNonFinite(first + bad + 1, rows[bad]);
+    for (const [index, scales] of scalers.entries()) assertScales(scales, first + index + 1);
+  }
+
+  /** What a logged row says of the loss scales. */
+  private scalersOf(row: Float32Array): Record<string, number> {
+    const values = row.subarray(this.method.lossNames.length);
+    return Object.fromEntries(
+      scalerValues(this.method).map(({ label }, index) => [label, values[index]]),
+    );
   }
 
   /** @throws NumericalError naming the losses and parameters that are not finite */
@@ -313,6 +328,7 @@ export class Trainer {
         this.position,
         this.best,
         this.loader.pairCount,
+        await readScalers(this.method),
       ),
       { keep: this.configuration.keep },
     );

@@ -6,13 +6,14 @@ import type { PairSource } from '../data/pairs.ts';
 import { NumericalError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
+import { assertScales, readScales } from '../methods/precision.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { serializeSafetensors } from '../nn/safetensors.ts';
 import type { Schedule } from '../nn/schedules.ts';
 import { architectureMetadata } from '../run/architecture-metadata.ts';
 import { type CheckpointContent, checkpointFiles } from '../run/checkpoint-files.ts';
 import { type EnhanceOptions, enhanceImage } from '../run/enhance-image.ts';
-import { AVERAGE_FILE, ENHANCER_FILE, methodTensors } from '../run/method-state.ts';
+import { AVERAGE_FILE, ENHANCER_FILE, methodTensors, readScalers } from '../run/method-state.ts';
 import { type OptionValues, optionValues } from '../run/option-values.ts';
 import { type PerceptualFile, randomFeatures } from '../run/perceptual-file.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
@@ -173,6 +174,7 @@ export class TrainingRun {
       if (bad.length) {
         throw new NumericalError(`step ${position.step}: loss ${bad.join(', ')} is not finite`);
       }
+      assertScales(await readScales(this.method), position.step);
       return { step: position.step, epoch, learningRate, losses };
     } finally {
       for (const term of new Set(terms)) term.dispose();
@@ -192,7 +194,15 @@ export class TrainingRun {
     const tensors = await methodTensors(this.method);
     assertFiniteTensors(tensors, this.step);
     const { gpu, method, configuration, position, best, loader } = this;
-    const state = trainingState(gpu, method, configuration, position, best, loader.pairCount);
+    const state = trainingState(
+      gpu,
+      method,
+      configuration,
+      position,
+      best,
+      loader.pairCount,
+      await readScalers(method),
+    );
     const files = new Map<string, Uint8Array>();
     for await (const [name, bytes] of checkpointFiles(tensors, state)) files.set(name, bytes);
     return files;

@@ -82,6 +82,7 @@ const ADAM = {
   beta1: 0.5,
   beta2: 0.999,
   seed: 0,
+  precision: 'f32',
   initialiser,
   upsample: 'transposed',
   lambdaIdentity: 0,

@@ -1,3 +1,4 @@
+import { ELEMENT_BYTES, type ElementType } from '../../../kernels/element-types.ts';
 import { channelAffine } from '../../autograd/ops/channel-affine.ts';
 import { concat } from '../../autograd/ops/concat.ts';
 import { conv2d } from '../../autograd/ops/conv2d.ts';
@@ -79,10 +80,11 @@ export class PerceptualDistance {
   /**
    * Features of every slice.
    * @param x `[N,1,H,W]` or `[N,3,H,W]` in [-1,1]; one channel stands for three equal ones
+   * @param precision how features are stored; default f32
    */
-  features(x: Tensor): Tensor[] {
+  features(x: Tensor, precision: ElementType = 'f32'): Tensor[] {
     const outputs: Tensor[] = [];
-    let current = channelAffine(x, SCALE, SHIFT);
+    let current = channelAffine(x, SCALE, SHIFT, precision);
     for (const slice of TRUNKS[this.name].slices) {
       for (const layer of slice) current = this.layer(current, layer);
       outputs.push(current);
@@ -110,9 +112,11 @@ export class PerceptualDistance {
    * The mean distance of each pair of batches, a scalar `[]` each; gradients flow to the images of
    * `fake` only. Pairs of one shape pass through the trunk together, as far as a binding can hold
    * its largest output: deep layers of small images are too small to keep a device busy on their own.
+   * @param precision how features are stored; default f32
    */
   meanDistances(
     pairs: readonly { readonly real: Tensor; readonly fake: Tensor }[],
+    precision: ElementType = 'f32',
   ): readonly Tensor[] {
     const first = pairs[0]?.fake;
     if (!first) return [];
@@ -120,16 +124,19 @@ export class PerceptualDistance {
       ({ real, fake }) => sameShape(real.shape, first.shape) && sameShape(fake.shape, first.shape),
     );
     const [batch, , height, width] = first.shape;
-    const bytes = 4 * pairs.length * batch * largestOutput(TRUNKS[this.name], height, width);
+    const values = pairs.length * batch * largestOutput(TRUNKS[this.name], height, width);
+    const bytes = ELEMENT_BYTES[precision] * values;
     if (
       pairs.length > 1 &&
       !(together && bytes <= first.gpu.device.limits.maxStorageBufferBindingSize)
     ) {
-      return pairs.flatMap((pair) => this.meanDistances([pair]));
+      return pairs.flatMap((pair) => this.meanDistances([pair], precision));
     }
     const join = (images: Tensor[]): Tensor => (images.length > 1 ? concat(images, 0) : images[0]);
-    const realFeatures = noGrad(() => this.features(join(pairs.map(({ real }) => real))));
-    const fakeFeatures = this.features(join(pairs.map(({ fake }) => fake)));
+    const realFeatures = noGrad(() =>
+      this.features(join(pairs.map(({ real }) => real)), precision),
+    );
+    const fakeFeatures = this.features(join(pairs.map(({ fake }) => fake)), precision);
     const distances = this.distance(realFeatures, fakeFeatures);
     return meanOfParts(distances, pairs.length);
   }
