@@ -2,19 +2,19 @@
  * Writes the WGSL of every convolution kernel at the model's shapes, one entry point a file, for
  * offline compilers; with a tool that knows one, compiles it and prints a table.
  *
- *     npm run bench:codegen -- --out DIR [--variant gpu|cpu] [--list] [--tool codegen.mjs] [--gpu NAME,NAME]
+ *     npm run bench:codegen -- --out DIR [--variant gpu|cpu|gpu_f16|cpu_f16] [--list] [--tool codegen.mjs] [--gpu NAME,NAME]
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compile, formatTable, type Group } from './codegen/table.ts';
-import { fileName, type KernelFile, kernelFiles } from './codegen/variants.ts';
+import { fileName, type KernelFile, kernelFiles, VARIANTS } from './codegen/variants.ts';
 
 const USAGE = `usage: npm run bench:codegen -- --out DIR [options]
 
   --out DIR       where to write <kernel>.<shape>.<variant>.wgsl
   --list          print the names and write nothing
-  --variant KIND  only gpu or cpu variants
+  --variant KIND  only gpu, cpu, gpu_f16 or cpu_f16 variants (f16: activations stored as f16)
   --tool FILE     a codegen.mjs that prints JSON about files of WGSL: compile one file of each code that
                   differs, and print a table of the main kernels
   --gpu NAMES     what the tool compiles for (default navi21,navi31)`;
@@ -46,8 +46,8 @@ if (given.help) {
   console.log(USAGE);
   process.exit(0);
 }
-if (given.variant !== undefined && !['gpu', 'cpu'].includes(given.variant)) {
-  fail(`--variant is gpu or cpu, found ${given.variant}`);
+if (given.variant !== undefined && !VARIANTS.some((variant) => variant === given.variant)) {
+  fail(`--variant is ${VARIANTS.join(' or ')}, found ${given.variant}`);
 }
 const files = [...kernelFiles()].filter(
   ({ variant }) => given.variant === undefined || variant.split('-')[0] === given.variant,

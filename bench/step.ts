@@ -4,6 +4,7 @@
  *     npm run bench:step [-- --paper --weights DIR --leak-steps N --json FILE --markdown FILE]
  */
 import { writeFileAtomic } from '../src/files.ts';
+import { PRECISIONS, type Precision } from '../src/methods/precision.ts';
 import { openNodeGpu } from '../src/node.ts';
 import {
   booleanOption,
@@ -11,6 +12,7 @@ import {
   optionalNumber,
   optionalString,
   type ProgramSpec,
+  stringOption,
   TUNE_OPTION,
   tuneOption,
 } from '../src/run/options.ts';
@@ -44,6 +46,7 @@ const PROGRAM: ProgramSpec = {
       description: 'squeeze, alex, vgg, random-features (default: squeeze with --weights)',
       what: 'NAME',
     },
+    precision: { description: 'how activations are stored', default: 'f32', choices: PRECISIONS },
     repeats: { description: 'timed steps of each size', default: 5, integer: true, min: 1 },
     'leak-steps': {
       description: 'steps of the leak check; 0 for none',
@@ -99,6 +102,7 @@ await runProgram(PROGRAM, async ({ values }) => {
     context ??= contextOf(gpu, clock, 'bench:step');
     const result = await measureStep(gpu, clock, shape, perceptual, {
       repeats,
+      precision: stringOption(values, 'precision') as Precision,
       ...(booleanOption(values, 'paper') && { warmUp: 1 }),
     });
     results.push(result);

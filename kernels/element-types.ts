@@ -11,7 +11,8 @@ import type { Kernel } from './kernel.ts';
  *   y[i] = v              y[i] = f16(v)               rounded once, when written
  *   y[i] += v             y[i] = f16(f32(y[i]) + (v))
  *
- * Nothing else changes: products, sums, statistics and workgroup memory stay f32. That is a pass over the
+ * and likewise arrays in workgroup memory that only hold what such a binding holds (`Kernel.tiles`), which
+ * loses nothing. All else stays f32: products, sums, statistics, other workgroup memory. That is a pass over the
  * text, not a parameter of every kernel, because the rule is the same for all of them: kernels stay
  * readable, there is no second copy of any, and text and key of f32 kernels stay what they are. WGSL has
  * no other way to touch a storage than an access in brackets; whatever the pass does not know is an
@@ -37,6 +38,8 @@ interface Binding {
   readonly wide: string;
   /** What is stored. */
   readonly narrow: string;
+  /** Indices that lead to an element. */
+  readonly depth: number;
 }
 
 const made = new WeakMap<Kernel, Map<string, Kernel>>();
@@ -61,23 +64,23 @@ export function withElementTypes(kernel: Kernel, types: readonly ElementType[]):
       ...kernel,
       key: `${kernel.key}.f16(${tag})`,
       requires: [...(kernel.requires ?? []), 'shader-f16'],
-      code: () => narrowBindings(kernel.code(), narrow, kernel.key),
+      code: () => narrowBindings(kernel, narrow),
     };
     known.set(tag, result);
   }
   return result;
 }
 
-/** @param bindings of group 0 that hold f16 @param name of the kernel, for messages */
-function narrowBindings(code: string, bindings: readonly number[], name: string): string {
+/** @param bindings of group 0 that hold f16 */
+function narrowBindings(kernel: Kernel, bindings: readonly number[]): string {
   const found = new Map<string, Binding>();
   const declared = new Set<number>();
-  const rest = withoutComments(code).replace(
+  const declarations = withoutComments(kernel.code()).replace(
     /@binding\((\d+)\) var<storage, (\w+)> (\w+): array<(\w+)>;/g,
     (declaration, binding, access, variable, wide) => {
       const narrow = NARROW[wide];
       if (!bindings.includes(Number(binding)) || !narrow) return declaration;
-      found.set(variable, { wide, narrow });
+      found.set(variable, { wide, narrow, depth: 1 });
       declared.add(Number(binding));
       // The name in the declaration is no access.
       return `@binding(${binding}) var<storage, ${access}> §${variable}: array<${narrow}>;`;
@@ -86,11 +89,20 @@ function narrowBindings(code: string, bindings: readonly number[], name: string)
   const missing = bindings.filter((binding) => !declared.has(binding));
   if (missing.length) {
     throw new TypeError(
-      `kernel ${name}: binding ${missing.join(', ')} is no array of floats and cannot hold f16`,
+      `kernel ${kernel.key}: binding ${missing.join(', ')} is no array of floats and cannot hold f16`,
     );
   }
+  const rest = declarations.replace(
+    /var<workgroup> (\w+): array<array<vec4f, (\d+)>, (\d+)>;/g,
+    (declaration, variable, inner, outer) => {
+      const binding = kernel.tiles?.[variable];
+      if (binding === undefined || !bindings.includes(binding)) return declaration;
+      found.set(variable, { wide: 'vec4f', narrow: NARROW.vec4f, depth: 2 });
+      return `var<workgroup> §${variable}: array<array<${NARROW.vec4f}, ${inner}>, ${outer}>;`;
+    },
+  );
   const names = new RegExp(`(?<![\\w.§])(?:${[...found.keys()].join('|')})\\b`, 'g');
-  const converted = new Accesses(found, names, name).convert(rest);
+  const converted = new Accesses(found, names, kernel.key).convert(rest);
   return `enable f16;\n${converted.replaceAll('§', '')}`;
 }
 
@@ -98,7 +110,7 @@ function withoutComments(code: string): string {
   return code.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/[^\n]*/g, '');
 }
 
-/** Converts accesses of some storages. */
+/** Converts accesses of some arrays. */
 class Accesses {
   private readonly bindings: ReadonlyMap<string, Binding>;
   private readonly names: RegExp;
@@ -117,17 +129,23 @@ class Accesses {
       if (match.index < done) continue; // Within an index or a value that was converted already.
       const [name] = match;
       const binding = this.bindings.get(name);
-      const open = match.index + name.length;
       if (!binding || /arrayLength\(&$/.test(text.slice(0, match.index))) continue;
-      if (text[open] !== '[') {
-        const place = text.slice(Math.max(0, match.index - 40), open + 40).trim();
-        throw new TypeError(`kernel ${this.kernel}: no access of the storage ${name}: ${place}`);
+      let element = name;
+      let end = match.index + name.length;
+      for (let index = 0; index < binding.depth; index++) {
+        if (text[end] !== '[') {
+          const line = text.slice(text.lastIndexOf('\n', end) + 1).split('\n', 1)[0];
+          throw new TypeError(
+            `kernel ${this.kernel}: no access of the array ${name}: ${line.trim()}`,
+          );
+        }
+        const close = closingBracket(text, end);
+        element += `[${this.convert(text.slice(end + 1, close))}]`;
+        end = close + 1;
       }
-      const close = closingBracket(text, open);
-      const element = `${name}[${this.convert(text.slice(open + 1, close))}]`;
-      const access = this.store(text, close + 1, element, binding) ?? {
+      const access = this.store(text, end, element, binding) ?? {
         code: `${binding.wide}(${element})`,
-        end: close + 1,
+        end,
       };
       result += text.slice(done, match.index) + access.code;
       done = access.end;

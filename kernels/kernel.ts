@@ -22,6 +22,11 @@ export interface Kernel {
    * save compilations, which are what a first training step mostly waits for.
    */
   readonly constants?: readonly number[] | undefined;
+  /**
+   * Arrays in workgroup memory that hold values of one binding, unchanged: they become f16 with it
+   * (`element-types.ts`).
+   */
+  readonly tiles?: Readonly<Record<string, number>>;
   /** Device features without which the code does not compile. */
   readonly requires?: readonly GPUFeatureName[];
   /** Makes the WGSL text; called once per key. */
@@ -43,6 +48,8 @@ export type Operand =
 export interface Plan {
   /** Length of each temporary in 32-bit elements. */
   readonly temporaries: readonly number[];
+  /** Temporaries that are stored as an input is, for the kernels that read both; all others are f32. */
+  readonly alike?: readonly { readonly temporary: number; readonly input: number }[];
   readonly steps: readonly {
     readonly kernel: Kernel;
     /** One operand per binding of the kernel. */

@@ -5,13 +5,15 @@ import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geo
 import { gpuDataGradient, gpuForward } from '../../kernels/conv2d/gpu/plans.ts';
 import { gpuWeightGradient } from '../../kernels/conv2d/gpu/weight-gradient.ts';
 import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
-import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
+import { type ElementType, withElementTypes } from '../../kernels/element-types.ts';
+import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernels/kernel.ts';
 import { CONVOLUTIONS, type NamedShape, TRANSPOSED } from './shapes.ts';
 
 /** One kernel at one shape, as a file `<kernel>.<shape>.<variant>.wgsl` would hold it. */
 export interface KernelFile {
   readonly kernel: string;
   readonly shape: string;
+  /** Begins with one of `VARIANTS`. */
   readonly variant: string;
   /** Of the whole convolution: multiply-adds for every byte of x, y and w, were each moved once. */
   readonly intensity: number;
@@ -24,11 +26,19 @@ const CPU: AdapterProfile = { kind: 'cpu', subgroupSize: 0, f16: false };
 /** A transposed convolution has a bias and no frozen weights; a trained convolution has a bias too. */
 const BIAS: Epilogue = { bias: true, activation: { kind: 'leaky_relu', slope: 0.2 } };
 
+/** For which adapters, and with activations in f16 (`--precision f16`) or not. */
+export const VARIANTS = ['gpu', 'cpu', 'gpu_f16', 'cpu_f16'] as const;
+
 interface Family {
   readonly kernel: string;
   readonly shape: NamedShape;
   readonly plans: readonly (readonly [variant: 'gpu' | 'cpu', plan: Plan])[];
+  /** Which inputs are activations, and whether the output is; weights and their gradients are not. */
+  readonly activations: { readonly inputs: readonly number[]; readonly output: boolean };
 }
+
+const IMAGE_TO_IMAGE = { inputs: [0], output: true };
+const IMAGES_TO_WEIGHTS = { inputs: [0, 1], output: false };
 
 function* families(): Generator<Family> {
   for (const shape of CONVOLUTIONS) {
@@ -46,19 +56,45 @@ function* families(): Generator<Family> {
 function forward(kernel: string, shape: NamedShape, epilogue: Epilogue): Family {
   const gpu = gpuForward(shape.geometry, epilogue);
   const cpu = conv2dForward(shape.geometry, epilogue, CPU);
-  return { kernel, shape, plans: [['gpu', gpu] as const, ['cpu', cpu] as const] };
+  return family(kernel, shape, gpu, cpu, IMAGE_TO_IMAGE);
 }
 
 function dataGradient(kernel: string, shape: NamedShape, epilogue: Epilogue): Family {
   const gpu = gpuDataGradient(shape.geometry, epilogue);
   const cpu = conv2dDataGradient(shape.geometry, epilogue, CPU);
-  return { kernel, shape, plans: [['gpu', gpu] as const, ['cpu', cpu] as const] };
+  return family(kernel, shape, gpu, cpu, IMAGE_TO_IMAGE);
 }
 
 function weightGradient(kernel: string, shape: NamedShape): Family {
   const gpu = gpuWeightGradient(shape.geometry, false);
   const cpu = conv2dWeightGradient(shape.geometry, false, CPU);
-  return { kernel, shape, plans: [['gpu', gpu] as const, ['cpu', cpu] as const] };
+  return family(kernel, shape, gpu, cpu, IMAGES_TO_WEIGHTS);
+}
+
+function family(
+  kernel: string,
+  shape: NamedShape,
+  gpu: Plan,
+  cpu: Plan,
+  activations: Family['activations'],
+): Family {
+  return { kernel, shape, plans: [['gpu', gpu] as const, ['cpu', cpu] as const], activations };
+}
+
+/** A plan's kernel as it is where activations are stored as f16; undefined where nothing changes. */
+function narrowed(
+  kernel: Kernel,
+  operands: readonly Operand[],
+  { alike = [] }: Plan,
+  { inputs, output }: Family['activations'],
+): Kernel | undefined {
+  const types = operands.map((operand): ElementType => {
+    if ('output' in operand) return output ? 'f16' : 'f32';
+    if ('input' in operand) return inputs.includes(operand.input) ? 'f16' : 'f32';
+    const like = alike.find(({ temporary }) => temporary === operand.temporary);
+    return like && inputs.includes(like.input) ? 'f16' : 'f32';
+  });
+  return types.includes('f16') ? withElementTypes(kernel, types) : undefined;
 }
 
 /** Multiply-adds of any of the three passes, and the bytes that it reads and writes at least. */
@@ -74,19 +110,22 @@ function intensityOf(g: ConvGeometry): number {
  * after the op; those around it (packing, adding parts) have their own name behind it.
  */
 export function* kernelFiles(): Generator<KernelFile> {
-  for (const { kernel, shape, plans } of families()) {
+  for (const { kernel, shape, plans, activations } of families()) {
     for (const [kind, plan] of plans) {
       const most = Math.max(...plan.steps.map((step) => step.kernel.bindings.length));
       const main = plan.steps.find((step) => step.kernel.bindings.length === most);
       for (const step of plan.steps) {
         const [family, ...tile] = step.kernel.key.replace(/^gpu\./, '').split('.');
-        yield {
+        const named = (variant: string, code: string): KernelFile => ({
           kernel: step === main ? kernel : `${kernel}-${family.replace(/\W/g, '')}`,
           shape: shape.name,
           intensity: intensityOf(shape.geometry),
-          variant: [kind, ...tile].join('-').replace(/[^\w-]/g, '_'),
-          code: step.kernel.code(),
-        };
+          variant: [variant, ...tile].join('-').replace(/[^\w-]/g, '_'),
+          code,
+        });
+        yield named(kind, step.kernel.code());
+        const half = narrowed(step.kernel, step.operands, plan, activations);
+        if (half) yield named(`${kind}_f16`, half.code());
       }
     }
   }

@@ -18,9 +18,10 @@ export function stepTable(results: readonly StepResult[], clock: string): string
       right('pipelines'),
       right('bind groups made'),
       right('peak memory'),
+      right('without weights and moments'),
     ],
     results.map((result) => [
-      shapeText(result.shape),
+      stepText(result),
       result.perceptual,
       significant(result.seconds.median),
       spreadText(result.seconds),
@@ -31,17 +32,23 @@ export function stepTable(results: readonly StepResult[], clock: string): string
       String(result.pipelines),
       significant(result.bindGroupsPerStep),
       bytesText(result.peakBytes),
+      bytesText(result.peakBytes - result.heldBytes),
     ]),
   );
+}
+
+/** The sizes, and the precision if it is not f32. */
+function stepText({ shape, precision }: StepResult): string {
+  return precision === 'f32' ? shapeText(shape) : `${shapeText(shape)}, ${precision}`;
 }
 
 /** One line a step. */
 export function stepLine(result: StepResult, clock: string): string {
   return (
-    `${shapeText(result.shape)} (${result.perceptual}): ${clock} ${significant(result.seconds.median)} s ±${spreadText(result.seconds)}, ` +
+    `${stepText(result)} (${result.perceptual}): ${clock} ${significant(result.seconds.median)} s ±${spreadText(result.seconds)}, ` +
     `wall ${significant(result.wallSeconds.median)} s, first ${significant(result.firstSeconds)} s, host ${significant(result.hostMilliseconds)} ms, ` +
     `${result.dispatches} dispatches, ${result.pipelines} pipelines, ${significant(result.bindGroupsPerStep)} bind groups made, ` +
-    `peak ${bytesText(result.peakBytes)}, binding limit ${bytesText(result.bindingLimit)}`
+    `peak ${bytesText(result.peakBytes)}, ${bytesText(result.peakBytes - result.heldBytes)} of it only during a step, binding limit ${bytesText(result.bindingLimit)}`
   );
 }
 

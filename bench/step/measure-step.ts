@@ -1,6 +1,7 @@
 import { tuneConvolutions } from '../../src/autograd/tuning/tune.ts';
 import { GpuError, NumericalError } from '../../src/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Precision } from '../../src/methods/precision.ts';
 import type { PerceptualFile } from '../../src/run/perceptual.ts';
 import type { Clock } from '../measure/clock.ts';
 import { type Repeats, summariseRepeats } from '../measure/statistics.ts';
@@ -10,6 +11,7 @@ import { TrainingStep } from './training-step.ts';
 export interface StepResult {
   readonly shape: StepShape;
   readonly perceptual: string;
+  readonly precision: Precision;
   /** Seconds by the clock, and elapsed. */
   readonly seconds: Repeats;
   readonly wallSeconds: Repeats;
@@ -23,6 +25,8 @@ export interface StepResult {
   readonly bindGroupsPerStep: number;
   readonly pipelinesPerStep: number;
   readonly peakBytes: number;
+  /** In use between two steps: weights, their gradients and moments. The rest of the peak is of the step. */
+  readonly heldBytes: number;
   /** Largest single buffer binding that the device allows. */
   readonly bindingLimit: number;
 }
@@ -42,12 +46,18 @@ export async function measureStep(
   clock: Clock,
   shape: StepShape,
   perceptual: PerceptualFile,
-  options: { readonly repeats: number; readonly warmUp?: number },
+  options: {
+    readonly repeats: number;
+    readonly warmUp?: number;
+    readonly precision?: Precision;
+  },
 ): Promise<StepResult> {
-  const recordStep = (blank: Gpu) => new TrainingStep(blank, shape, perceptual).record();
+  const { precision = 'f32' } = options;
+  const recordStep = (blank: Gpu) =>
+    new TrainingStep(blank, shape, perceptual, { precision }).record();
   await tuneConvolutions(gpu, recordStep, { log: console.log });
   const start = performance.now();
-  const step = new TrainingStep(gpu, shape, perceptual);
+  const step = new TrainingStep(gpu, shape, perceptual, { precision });
   try {
     const losses = await step.takeAndReadLosses();
     const firstSeconds = (performance.now() - start) / 1000;
@@ -81,6 +91,7 @@ export async function measureStep(
     return {
       shape,
       perceptual: perceptual.name,
+      precision,
       seconds: summariseRepeats(seconds),
       wallSeconds: summariseRepeats(wall),
       hostMilliseconds: summariseRepeats(host).median,
@@ -90,6 +101,7 @@ export async function measureStep(
       bindGroupsPerStep: (recorder.bindGroupsCreated - before.bindGroups) / options.repeats,
       pipelinesPerStep: (pipelines.size - before.pipelines) / options.repeats,
       peakBytes: gpu.memory().peakBytes,
+      heldBytes: gpu.memory().liveBytes,
       bindingLimit: gpu.device.limits.maxStorageBufferBindingSize,
     };
   } finally {

@@ -118,7 +118,7 @@ export function foldedPlan(
     kernel: foldReflection({ planes, height, width, padding, accumulate, activation: NONE }),
     operands: [padded, { output: 0 }],
   });
-  return { temporaries: [...plan.temporaries, length], steps };
+  return { ...plan, temporaries: [...plan.temporaries, length], steps };
 }
 
 /**

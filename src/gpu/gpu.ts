@@ -1,4 +1,4 @@
-import { type ElementType, withElementTypes } from '../../kernels/element-types.ts';
+import { ELEMENT_BYTES, type ElementType, withElementTypes } from '../../kernels/element-types.ts';
 import type { AdapterProfile, Kernel, Plan } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
 import { KernelChoices } from './choices.ts';
@@ -181,13 +181,18 @@ export class Gpu {
    * that depend on a constant input alone: they stay with it, and are made only once.
    */
   runPlan(plan: Plan, inputs: readonly Storage[], outputs: readonly Storage[]): void {
-    const temporaries = plan.temporaries.map((length) => new Storage(length * 4));
+    const temporaries = plan.temporaries.map((length, index) => {
+      const like = plan.alike?.find(({ temporary }) => temporary === index);
+      const elementType = like ? inputs[like.input].elementType : 'f32';
+      return new Storage(length * ELEMENT_BYTES[elementType], undefined, elementType);
+    });
     const kept = new Set<Storage>();
     for (const { kernel, operands, dependsOnlyOn } of plan.steps) {
       const source = dependsOnlyOn === undefined ? undefined : inputs[dependsOnlyOn];
       const result = operands[kernel.bindings.indexOf('write')];
       if (source?.constant && 'temporary' in result) {
-        const key = `${kernel.key} ${kernel.constants?.join()}`;
+        const { elementType } = temporaries[result.temporary];
+        const key = `${kernel.key} ${kernel.constants?.join()} ${elementType}`;
         const found = source.derived.get(key);
         const known = found?.written ? found : undefined;
         temporaries[result.temporary] = known ?? temporaries[result.temporary];

@@ -74,5 +74,6 @@ export function correlationPlan(
       operands: [partial, bias, { output: 0 }],
     });
   }
-  return { temporaries, steps };
+  // Where tiles in workgroup memory hold weights beside pixels, both are of one type.
+  return { temporaries, steps, ...(form === 'tiles' && { alike: [{ temporary: 0, input: 0 }] }) };
 }

@@ -30,6 +30,7 @@ import {
   chooseSplits,
   chooseTile,
   openSteps,
+  TILES,
   type Tile,
   type TileChoice,
   tileCode,
@@ -92,6 +93,7 @@ function correlate(given: Correlation, { tile, blocked, steps, splits }: Layout)
   return {
     key: `gpu.correlate.${tileKey(tile)}.${spec.mode}.${blocked ? 'b' : 't'}${isDense ? 'v' : 's'}`,
     bindings: ['read', 'read', 'read', 'write', 'read'],
+    tiles: TILES,
     workgroups: spreadWorkgroups(rowTiles * parities * columnTiles * splits),
     constants: correlationSizes(
       spec,

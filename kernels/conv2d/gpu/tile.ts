@@ -210,6 +210,9 @@ export interface TileParts {
   readonly finish: string;
 }
 
+/** `Kernel.tiles`: rows are of binding 1, columns of binding 0. */
+export const TILES = { rowTile: 1, columnTile: 0 } as const;
+
 /** The code of a kernel. */
 export function tileCode(tile: Tile, parts: TileParts): string {
   const { columnThreads, rowThreads, depth } = tile;

@@ -7,6 +7,7 @@ import {
   chooseGradientTile,
   chooseSplits,
   openSteps,
+  TILES,
   type Tile,
   type TileChoice,
   tileCode,
@@ -124,6 +125,7 @@ function weightGradientKernel({ geometry: g, mirrored }: Summed, layout: Layout)
   return {
     key: `gpu.weightgradient.${tileKey(tile)}.${kind}`,
     bindings: ['read', 'read', 'write', 'read'],
+    tiles: TILES,
     workgroups: spreadWorkgroups(rowTiles * columnTiles * splits),
     constants: [
       rowTiles,

@@ -1,0 +1,81 @@
+/**
+ * Mixed precision trains as well as f32: the same runs from several seeds, on simulated pairs. What f16
+ * storage changes must be less than what another seed changes.
+ */
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openNodeGpu } from '../../src/node.ts';
+import type { OptionValues } from '../../src/run/options.ts';
+import { configureTraining, TrainingRun } from '../../src/train/training-run.ts';
+import { simulatedPairs } from '../support/simulated-pairs.ts';
+
+const suite = createSuite('losses of mixed precision');
+const gpu = await openNodeGpu();
+suite.after(() => gpu.close());
+
+const SEEDS = [1, 2, 3, 4];
+const STEPS = 150;
+/** Steps at the end whose losses are averaged: single steps show one batch. */
+const LAST = 30;
+
+const PAIRS = simulatedPairs(3, 12, 48);
+
+const OPTIONS: OptionValues = {
+  data: 'simulated',
+  out: 'runs',
+  size: 32,
+  ngf: 6,
+  ndf: 6,
+  batch: 2,
+  epochs: 1000,
+  lr: 1e-3,
+  perceptual: 'random-features',
+};
+
+type Losses = Record<string, number>;
+
+/** Means of the losses over the last steps of a run. */
+async function finalLosses(seed: number, precision: 'f32' | 'f16'): Promise<Losses> {
+  const run = await TrainingRun.open({
+    gpu,
+    configuration: configureTraining({ ...OPTIONS, seed, precision }),
+    train: PAIRS,
+  });
+  const means: Losses = {};
+  for (let step = 0; step < STEPS; step++) {
+    const { losses } = await run.trainStep();
+    if (step < STEPS - LAST) continue;
+    for (const [name, value] of Object.entries(losses)) {
+      means[name] = (means[name] ?? 0) + value / LAST;
+    }
+  }
+  run.dispose();
+  return means;
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+if (gpu.profile.f16) {
+  suite('final losses lie within the spread of f32 seeds', async () => {
+    const [full, half]: Losses[][] = [[], []];
+    for (const seed of SEEDS) {
+      full.push(await finalLosses(seed, 'f32'));
+      half.push(await finalLosses(seed, 'f16'));
+    }
+    console.log(`\n${SEEDS.length} seeds, ${STEPS} steps, mean of the last ${LAST}: f32 | f16`);
+    const outside: string[] = [];
+    for (const name of Object.keys(full[0])) {
+      const [a, b] = [full, half].map((runs) => runs.map((losses) => losses[name]));
+      const texts = [a, b].map((values) => values.map((value) => value.toPrecision(4)).join(' '));
+      console.log(`${name.padEnd(16)} ${texts.join(' | ')}`);
+      const isInside = mean(b) >= Math.min(...a) && mean(b) <= Math.max(...a);
+      if (!isInside) outside.push(`${name}: mean ${mean(b)} of f16, f32 ${texts[0]}`);
+    }
+    assert.equal(outside, []);
+  });
+} else {
+  suite(`skipped: ${gpu.description} has no shader-f16`, () => undefined);
+}
+
+suite.run();
