@@ -18,10 +18,11 @@ precision (ε 1e-6, 1e-5 absolute, 1e-3 relative); WGSL agrees with the referenc
 \`|a - b| ≤ (absolute·min(1, max|b|) + relative·|b|)·√terms\`, where terms is how many products or values
 a sample adds up to one element (1 unless its row says so). *Samples* are the shapes and settings that
 are tried, of which *probed* ones go through finite differences too (the others are too large, or lie on
-a kink).
+a kink). *f16* are the inputs, counted from 0, that \`--precision f16\` stores as f16: on such inputs, rounded, the
+output may be off by half a unit in its last place besides, and gradients by 2⁻⁹ absolute and 2⁻¹⁰ relative.
 
-| op | formula | samples | probed | forward: absolute, relative | backward: absolute, relative |
-|---|---|---|---|---|---|
+| op | formula | samples | probed | forward: absolute, relative | backward: absolute, relative | f16 |
+|---|---|---|---|---|---|---|
 `;
 
 const number = (value: number): string => (value === 0 ? '0' : value.toExponential());
@@ -40,6 +41,7 @@ function line(row: AnyOpRow): string {
     probed,
     bounds(row.tolerance.forward),
     bounds(row.tolerance.backward),
+    row.halves.join(', ') || '–',
   ];
   return `| ${cells.join(' | ')} |\n`;
 }

@@ -1,12 +1,20 @@
 import { ELEMENT_TYPES, type ElementType } from '../../kernels/element-types.ts';
+import { elementwiseScale } from '../../kernels/elementwise.ts';
+import { emptyTensor, runKernel, tensorFrom } from '../autograd/tensor.ts';
 import { GpuError, NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { LOWEST_SCALE, type ScalerValue } from '../nn/loss-scaler.ts';
 import type { Method } from './method.ts';
+import type { ConfiguredMethod } from './method-kind.ts';
 
 /** How activations of networks are stored: `--precision`. */
 export const PRECISIONS = ELEMENT_TYPES;
 export type Precision = ElementType;
+
+/** What a method is configured to; f32 if it has no choice. */
+export function precisionOf({ options }: ConfiguredMethod): Precision {
+  return PRECISIONS.find((precision) => precision === options.precision) ?? 'f32';
+}
 
 /** @throws GpuError `unsupported` if the device cannot store activations in this way */
 export function requirePrecision(gpu: Gpu, precision: Precision): void {
@@ -14,6 +22,33 @@ export function requirePrecision(gpu: Gpu, precision: Precision): void {
   throw new GpuError(
     'unsupported',
     `precision f16 needs the WebGPU feature shader-f16, which ${gpu.description} does not offer: choose another adapter, or precision f32`,
+  );
+}
+
+/** Beyond the largest f16, and the largest. */
+const OVERFLOW = [1e6, -1e6, 65504, 0];
+
+/**
+ * Makes sure before a run that the device stores what f16 cannot hold as infinity: WGSL does not say so, and a
+ * device that stored the largest number instead would never tell that a loss scale is too large.
+ * @throws GpuError `unsupported` if it does not, or has no f16
+ */
+export async function checkPrecision(gpu: Gpu, precision: Precision): Promise<void> {
+  requirePrecision(gpu, precision);
+  if (precision === 'f32') return;
+  const stored = gpu.scope(() => {
+    const y = emptyTensor(gpu, [OVERFLOW.length], 'f16');
+    runKernel(elementwiseScale(1, y.size), [tensorFrom(gpu, OVERFLOW, y.shape), y]);
+    return y;
+  });
+  const found = [...(await stored.read())];
+  stored.dispose();
+  const { POSITIVE_INFINITY: infinity } = Number;
+  const isSound = [infinity, -infinity, 65504, 0].every((value, index) => value === found[index]);
+  if (isSound) return;
+  throw new GpuError(
+    'unsupported',
+    `precision f16: ${gpu.description} stores ${OVERFLOW.join(', ')} as ${found.join(', ')}, so that overflow would not be noticed: choose another adapter, or precision f32`,
   );
 }
 

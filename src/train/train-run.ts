@@ -4,7 +4,7 @@ import { PairLoader } from '../data/loader.ts';
 import type { PairSource } from '../data/pairs.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { ENHANCER_PREFIX, type Method } from '../methods/method.ts';
-import { requirePrecision } from '../methods/precision.ts';
+import { checkPrecision, precisionOf } from '../methods/precision.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { montage } from '../report/montage.ts';
 import { loadCheckpoint, stepFolderName } from '../run/checkpoint.ts';
@@ -51,7 +51,7 @@ export interface TrainRunResult {
  */
 export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
   const { gpu, configuration, runFolder, log } = input;
-  requirePrecision(gpu, configuration.method.options.precision === 'f16' ? 'f16' : 'f32');
+  await checkPrecision(gpu, precisionOf(configuration.method));
   await checkRunFolder(runFolder, input.resume);
   const checkpoint = input.resume ? await loadCheckpoint(runFolder) : undefined;
   for (const line of checkpoint?.skipped ?? []) log(`passed over: ${line}`);

@@ -6,7 +6,7 @@ import type { PairSource } from '../data/pairs.ts';
 import { NumericalError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
-import { assertScales, readScales } from '../methods/precision.ts';
+import { assertScales, checkPrecision, precisionOf, readScales } from '../methods/precision.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { serializeSafetensors } from '../nn/safetensors.ts';
 import type { Schedule } from '../nn/schedules.ts';
@@ -90,12 +90,13 @@ export class TrainingRun {
   /**
    * Makes the networks of a run, or takes them from a checkpoint.
    * @throws DataError if there is no pair; CheckpointError if the checkpoint is of another run;
-   *   UsageError for a perceptual loss whose weights only files have; GpuError if memory is refused
+   *   UsageError for a perceptual loss whose weights only files have; GpuError if memory or f16 is refused
    */
   static async open(input: TrainingRunInput): Promise<TrainingRun> {
     const { gpu, configuration, checkpoint, train, log = () => undefined } = input;
     if (checkpoint) expectSameRun(checkpoint, configuration, train.pairs.length);
     const perceptual = perceptualOf(configuration.perceptual);
+    await checkPrecision(gpu, precisionOf(configuration.method));
     await chooseKernels(gpu, configuration, perceptual, checkpoint, log);
     const run = new TrainingRun(input, perceptual);
     try {

@@ -20,6 +20,7 @@ export function testHalfRows(suite: Test, gpu: Gpu, rows: readonly AnyOpRow[], a
     return;
   }
   for (const row of rows.filter(({ halves }) => halves.length)) {
+    const tolerance = gpu.profile.kind === 'gpu' ? withRoundedWeights(row) : row.tolerance;
     suite(`${row.name}: kernels over f16 agree with the reference`, async () => {
       const random = new RandomStream(8, row.name);
       const before = gpu.memory().liveBytes;
@@ -27,12 +28,18 @@ export function testHalfRows(suite: Test, gpu: Gpu, rows: readonly AnyOpRow[], a
       assert.ok(fitting.length);
       const step = all ? 1 : Math.ceil(fitting.length / FEW);
       for (const sample of fitting.filter((_, index) => index % step === 0)) {
-        const mismatch = await checkDevice(gpu, sample, row.tolerance, random, row.halves);
+        const mismatch = await checkDevice(gpu, sample, tolerance, random, row.halves);
         assert.not(mismatch, mismatch && `${sample.label}: ${formatMismatch(mismatch)}`);
       }
       assert.is(gpu.memory().liveBytes, before, 'device memory is leaked');
     });
   }
+}
+
+/** The tiles of GPUs hold weights as f16 too: an error for each product, which grow like other roundings. */
+function withRoundedWeights({ tolerance }: AnyOpRow): AnyOpRow['tolerance'] {
+  const { atol, rtol } = tolerance.forward;
+  return { ...tolerance, forward: { atol: atol + 2 ** -10, rtol } };
 }
 
 const isInRange = (value: number): boolean =>

@@ -9,6 +9,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CheckpointError, GpuError, NumericalError, UsageError } from '../../src/errors.ts';
 import { Gpu } from '../../src/gpu/gpu.ts';
+import { checkPrecision } from '../../src/methods/precision.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { loadCheckpoint } from '../../src/run/checkpoint.ts';
 import type { OptionValues } from '../../src/run/options.ts';
@@ -134,6 +135,14 @@ if (gpu.profile.f16) {
     assert.is(gpu.memory().liveBytes, liveBytes);
     assert.is(gpu.memory().liveBuffers, liveBuffers);
     run.dispose();
+  });
+  suite('a device that stores the largest number instead of infinity is refused', async () => {
+    const clipped = { read: async () => Uint16Array.of(0x7bff, 0xfbff, 0x7bff, 0).buffer };
+    const device: Gpu = Object.assign(Object.create(gpu), clipped);
+    const refused = await failureOf(checkPrecision(device, 'f16'));
+    assert.instance(refused, GpuError);
+    assert.match(String(refused), /stores 1000000, .* as 65504, -65504, 65504, 0/);
+    await checkPrecision(device, 'f32');
   });
 } else {
   suite(`skipped: ${gpu.description} has no shader-f16`, () => undefined);
