@@ -42,6 +42,9 @@ interface Binding {
   readonly depth: number;
 }
 
+/** Occurs in no kernel. */
+const MARK = '§';
+
 const made = new WeakMap<Kernel, Map<string, Kernel>>();
 
 /**
@@ -74,36 +77,40 @@ export function withElementTypes(kernel: Kernel, types: readonly ElementType[]):
 /** @param bindings of group 0 that hold f16 */
 function narrowBindings(kernel: Kernel, bindings: readonly number[]): string {
   const found = new Map<string, Binding>();
-  const declared = new Set<number>();
+  /** Declares an array narrow. The mark says that the name there is no access. */
+  const declare = (before: string, name: string, type: string): string | undefined => {
+    const wide = /^(?:array<)+(\w+)/.exec(type)?.[1] ?? '';
+    const narrow = NARROW[wide];
+    if (!narrow) return undefined;
+    found.set(name, { wide, narrow, depth: type.split('array<').length - 1 });
+    return `${before}${MARK}${name}: ${type.replace(wide, narrow)};`;
+  };
+  const missing = new Set(bindings);
   const declarations = withoutComments(kernel.code()).replace(
-    /@binding\((\d+)\) var<storage, (\w+)> (\w+): array<(\w+)>;/g,
-    (declaration, binding, access, variable, wide) => {
-      const narrow = NARROW[wide];
-      if (!bindings.includes(Number(binding)) || !narrow) return declaration;
-      found.set(variable, { wide, narrow, depth: 1 });
-      declared.add(Number(binding));
-      // The name in the declaration is no access.
-      return `@binding(${binding}) var<storage, ${access}> §${variable}: array<${narrow}>;`;
+    /(@binding\((\d+)\) var<storage, \w+> )(\w+): (array<[^;]*>);/g,
+    (unchanged, before, binding, name, type) => {
+      if (!bindings.includes(Number(binding))) return unchanged;
+      const declaration = declare(before, name, type);
+      if (declaration) missing.delete(Number(binding));
+      return declaration ?? unchanged;
     },
   );
-  const missing = bindings.filter((binding) => !declared.has(binding));
-  if (missing.length) {
+  if (missing.size) {
     throw new TypeError(
-      `kernel ${kernel.key}: binding ${missing.join(', ')} is no array of floats and cannot hold f16`,
+      `kernel ${kernel.key}: binding ${[...missing].join(', ')} is no array of floats and cannot hold f16`,
     );
   }
-  const rest = declarations.replace(
-    /var<workgroup> (\w+): array<array<vec4f, (\d+)>, (\d+)>;/g,
-    (declaration, variable, inner, outer) => {
-      const binding = kernel.tiles?.[variable];
-      if (binding === undefined || !bindings.includes(binding)) return declaration;
-      found.set(variable, { wide: 'vec4f', narrow: NARROW.vec4f, depth: 2 });
-      return `var<workgroup> §${variable}: array<array<${NARROW.vec4f}, ${inner}>, ${outer}>;`;
+  const code = declarations.replace(
+    /(var<workgroup> )(\w+): (array<[^;]*>);/g,
+    (unchanged, before, name, type) => {
+      const binding = kernel.tiles?.[name];
+      const isNarrow = binding !== undefined && bindings.includes(binding);
+      return (isNarrow ? declare(before, name, type) : undefined) ?? unchanged;
     },
   );
-  const names = new RegExp(`(?<![\\w.§])(?:${[...found.keys()].join('|')})\\b`, 'g');
-  const converted = new Accesses(found, names, kernel.key).convert(rest);
-  return `enable f16;\n${converted.replaceAll('§', '')}`;
+  const names = new RegExp(`(?<![\\w.${MARK}])(?:${[...found.keys()].join('|')})\\b`, 'g');
+  const converted = new Accesses(found, names, kernel.key).convert(code);
+  return `enable f16;\n${converted.replaceAll(MARK, '')}`;
 }
 
 function withoutComments(code: string): string {

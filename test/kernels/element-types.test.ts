@@ -68,6 +68,12 @@ for (const [title, body, expected, types] of [
   ['an index may have brackets', 'y[at[k] + 1u] = v[2];', 'y[at[k] + 1u] = vec4<f16>(v[2]);'],
   ['a comparison is a read', 'if (x[i] == 0.0) {}', 'if (f32(x[i]) == 0.0) {}'],
   ['components and other names stay', 's.x = xx[i] + a.y[i];', 's.x = xx[i] + a.y[i];'],
+  [
+    'arrays of arrays have two indices',
+    'let a = x[k][3].y; y[i] = a * x[k + 1u][at[0]];',
+    'let a = vec4f(x[k][3]).y; y[i] = f16(a * vec4f(x[k + 1u][at[0]]));',
+    ['array<vec4f, 8>', 'f32'],
+  ],
   ['lengths stay', 'if (i < arrayLength(&y)) {}', 'if (i < arrayLength(&y)) {}'],
   ['comments say nothing', 'let a = 1; // of x\n/* y */let b = 2;', 'let a = 1; \nlet b = 2;'],
 ] as readonly [string, string, string, [string, string]?][]) {
