@@ -34,6 +34,7 @@ export * from '../nn/gradient-scaler.ts';
 export type { HostTensor } from '../nn/host-tensor.ts';
 export * from '../nn/initialisers.ts';
 export { linearWeights, parseWeights, trunkWeights } from '../nn/load-weights.ts';
+export * from '../nn/loss-scaler.ts';
 export * from '../nn/network.ts';
 export * from '../nn/parameter-set.ts';
 export * from '../nn/patchgan.ts';

@@ -9,6 +9,7 @@ export * from '../data/split.ts';
 export * from '../embed/pair-trainer.ts';
 export type { Batch as DeviceBatch, Method, StepContext } from '../methods/method.ts';
 export { findMethod, METHOD_NAMES } from '../methods/methods.ts';
+export { checkPrecision, PRECISIONS, type Precision } from '../methods/precision.ts';
 export {
   PROPOSED_DEFAULTS,
   ProposedMethod,

@@ -109,7 +109,7 @@ export class PipelineCache {
         );
       }
     }
-    const code = kernel.code();
+    const code = codeOf(kernel);
     const module = this.device.createShaderModule({ code, label: kernel.key });
     try {
       const pipeline = await this.device.createComputePipelineAsync({
@@ -132,5 +132,14 @@ export class PipelineCache {
         { cause: error },
       );
     }
+  }
+}
+
+/** @throws GpuError `unsupported` if there is no such kernel (over f16, of what is no array of floats) */
+function codeOf(kernel: Kernel): string {
+  try {
+    return kernel.code();
+  } catch (error) {
+    throw new GpuError('unsupported', (error as Error).message, { cause: error });
   }
 }

@@ -1,5 +1,11 @@
 import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { countNonFinite } from '../../src/autograd/finite.ts';
+import { add } from '../../src/autograd/ops/arithmetic.ts';
+import { concat } from '../../src/autograd/ops/concat.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
+import { tensorFrom } from '../../src/autograd/tensor.ts';
+import { GpuError } from '../../src/errors.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { testHalfRows } from './check-half-rows.ts';
 
@@ -8,5 +14,34 @@ const gpu = await openNodeGpu();
 suite.after(() => gpu.close());
 
 testHalfRows(suite, gpu, OPS, false);
+
+if (gpu.profile.f16) {
+  suite('what takes no f16 says so', async () => {
+    const half = tensorFrom(gpu, [1, 2, 3], [3], 'f16');
+    const full = tensorFrom(gpu, [1, 2, 3], [3]);
+    assert.throws(
+      () => add(half, full),
+      /add needs tensors of one element type, found f16 and f32/,
+    );
+    assert.throws(() => concat([full, half], 0), /concat needs .* found f32 and f16/);
+    const failure = await countNonFinite([{ name: 'half', tensor: half }]).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    assert.instance(failure, GpuError);
+    assert.match(String(failure), /kernel finite.*: binding 0 is no array of floats/);
+    // The command that cannot be done is still recorded.
+    gpu.trim();
+  });
+
+  suite('values come back as they were stored, odd numbers of them too', async () => {
+    const values = [1, -0.5, 65504, 2 ** -24, 1 / 3, Number.NaN, Number.NEGATIVE_INFINITY];
+    const tensor = tensorFrom(gpu, values, [7], 'f16');
+    assert.is(tensor.storage.byteLength, 16);
+    const rounded = [...values];
+    rounded[4] = 0.333251953125;
+    assert.equal([...(await tensor.read())], rounded);
+  });
+}
 
 suite.run();

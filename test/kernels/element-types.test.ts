@@ -106,6 +106,7 @@ suite('what cannot be converted is refused by name', () => {
   assert.match(refused('', ['u32', 'f32']), /kernel sample: binding 0 is no array of floats/);
   assert.match(refused('', ['f32', 'atomic<u32>']), /binding 1 is no array of floats/);
   assert.match(refused('f(&y);'), /kernel sample: no access of the array y: f\(&y\)/);
+  assert.match(refused('y[i;'), /no bracket closes the one at \[i;/);
   const counting = withElementTypes(countNonFiniteKernel(8), ['f16']);
   assert.throws(() => counting.code(), /kernel finite.tail0: binding 0 is no array of floats/);
 });
@@ -119,11 +120,12 @@ suite('every convolution kernel has an f16 form, but those between weights and t
   );
   const half = main.filter(({ code }) => isHalf(code));
   assert.is(half.length * 2, main.length);
-  const tiles = half.filter(({ variant }) => variant.startsWith('gpu_f16'));
-  assert.ok(tiles.length > 50);
-  for (const { code } of tiles) {
-    assert.match(code, /rowTile: array<array<vec4<f16>, \d+>, 2>/);
-    assert.match(code, /columnTile: array<array<vec4<f16>, \d+>, 2>/);
+  const shared = half.flatMap(({ variant, code }) =>
+    variant.startsWith('gpu_f16') ? [...code.matchAll(/var<workgroup> \w+: (.*);/g)] : [],
+  );
+  assert.ok(shared.length > 50);
+  for (const [declaration, type] of shared) {
+    assert.match(type, /^array<array<vec4<f16>, \d+>, 2>$/, declaration);
   }
 });
 
