@@ -19,7 +19,7 @@ precision (ε 1e-6, 1e-5 absolute, 1e-3 relative); WGSL agrees with the referenc
 a sample adds up to one element (1 unless its row says so). *Samples* are the shapes and settings that
 are tried, of which *probed* ones go through finite differences too (the others are too large, or lie on
 a kink). *f16* are the inputs, counted from 0, that \`--precision f16\` stores as f16: on such inputs, rounded, the
-output may be off by half a unit in its last place besides, and gradients by 2⁻⁹ absolute and 2⁻¹⁰ relative.
+output may be off by half a unit in its last place besides, and gradients by 2⁻⁹ of the largest and 2⁻¹⁰ relative.
 
 | op | formula | samples | probed | forward: absolute, relative | backward: absolute, relative | f16 |
 |---|---|---|---|---|---|---|

@@ -22,7 +22,8 @@ const PROBES = 24;
 
 /**
  * What storing as f16 adds: half a unit in the last place of the output, below 2^-14 half of the smallest
- * number; for gradients more, as the output that they are told from was rounded before (dy·(1 - y²)).
+ * number; for gradients more, as the output that they are told from was rounded before (dy·(1 - y²)), the
+ * absolute part in shares of the largest.
  */
 const HALF_ROUNDING: OpRow['tolerance'] = {
   forward: { atol: 2 ** -25, rtol: 2 ** -11 },
@@ -187,10 +188,6 @@ export async function checkDevice(
       rtol: rtol * scale + rounding.rtol,
     });
     if (mismatch) return mismatch;
-    const allowed = {
-      atol: tolerance.backward.atol + (halves.length && HALF_ROUNDING.backward.atol),
-      rtol: tolerance.backward.rtol + (halves.length && HALF_ROUNDING.backward.rtol),
-    };
     for (const [index, input] of inputs.entries()) {
       if (!input.requiresGrad) continue;
       const gradient = found.get(input);
@@ -202,7 +199,10 @@ export async function checkDevice(
         `gradient ${index}`,
         await gradient.read(),
         reference.data,
-        cancels('gradients') ? allowed : toleranceFor(allowed, reference.data),
+        gradientTolerance(tolerance.backward, reference.data, {
+          cancels: cancels('gradients'),
+          isHalf: halves.length > 0,
+        }),
         Math.sqrt(op.reduction.backward),
       );
       if (wrong) return wrong;
@@ -214,6 +214,21 @@ export async function checkDevice(
     for (const gradient of found.values()) gradient.dispose();
     for (const tensor of made) tensor.dispose();
   }
+}
+
+function gradientTolerance(
+  given: Tolerance,
+  reference: Float64Array,
+  { cancels, isHalf }: { readonly cancels: boolean; readonly isHalf: boolean },
+): Tolerance {
+  const { atol, rtol } = cancels ? given : toleranceFor(given, reference);
+  if (!isHalf) return { atol, rtol };
+  const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const { backward } = HALF_ROUNDING;
+  return {
+    atol: atol + backward.atol * (cancels ? Math.max(1, largest) : largest),
+    rtol: rtol + backward.rtol,
+  };
 }
 
 /** The values that a tensor of this type holds. */
