@@ -18,7 +18,7 @@ export function stepTable(results: readonly StepResult[], clock: string): string
       right('pipelines'),
       right('bind groups made'),
       right('peak memory'),
-      right('without weights and moments'),
+      right('of a step'),
     ],
     results.map((result) => [
       stepText(result),
@@ -32,7 +32,7 @@ export function stepTable(results: readonly StepResult[], clock: string): string
       String(result.pipelines),
       significant(result.bindGroupsPerStep),
       bytesText(result.peakBytes),
-      bytesText(result.peakBytes - result.heldBytes),
+      bytesText(result.stepBytes),
     ]),
   );
 }
@@ -48,7 +48,7 @@ export function stepLine(result: StepResult, clock: string): string {
     `${stepText(result)} (${result.perceptual}): ${clock} ${significant(result.seconds.median)} s ±${spreadText(result.seconds)}, ` +
     `wall ${significant(result.wallSeconds.median)} s, first ${significant(result.firstSeconds)} s, host ${significant(result.hostMilliseconds)} ms, ` +
     `${result.dispatches} dispatches, ${result.pipelines} pipelines, ${significant(result.bindGroupsPerStep)} bind groups made, ` +
-    `peak ${bytesText(result.peakBytes)}, ${bytesText(result.peakBytes - result.heldBytes)} of it only during a step, binding limit ${bytesText(result.bindingLimit)}`
+    `peak ${bytesText(result.peakBytes)}, ${bytesText(result.stepBytes)} in use by a step, binding limit ${bytesText(result.bindingLimit)}`
   );
 }
 

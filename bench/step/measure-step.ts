@@ -25,8 +25,8 @@ export interface StepResult {
   readonly bindGroupsPerStep: number;
   readonly pipelinesPerStep: number;
   readonly peakBytes: number;
-  /** In use between two steps: weights, their gradients and moments. The rest of the peak is of the step. */
-  readonly heldBytes: number;
+  /** Most that a step holds at once besides what is in use between two steps: weights, gradients, moments. */
+  readonly stepBytes: number;
   /** Largest single buffer binding that the device allows. */
   readonly bindingLimit: number;
 }
@@ -88,6 +88,7 @@ export async function measureStep(
       seconds.push(lapse.milliseconds / 1000);
       wall.push(lapse.wall / 1000);
     }
+    const { peakBytes, peakLiveBytes, liveBytes } = gpu.memory();
     return {
       shape,
       perceptual: perceptual.name,
@@ -100,8 +101,8 @@ export async function measureStep(
       pipelines: pipelines.size,
       bindGroupsPerStep: (recorder.bindGroupsCreated - before.bindGroups) / options.repeats,
       pipelinesPerStep: (pipelines.size - before.pipelines) / options.repeats,
-      peakBytes: gpu.memory().peakBytes,
-      heldBytes: gpu.memory().liveBytes,
+      peakBytes,
+      stepBytes: peakLiveBytes - liveBytes,
       bindingLimit: gpu.device.limits.maxStorageBufferBindingSize,
     };
   } finally {

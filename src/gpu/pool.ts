@@ -14,6 +14,8 @@ export interface MemoryReport {
   readonly pooledBytes: number;
   /** Largest sum of live and pooled bytes so far. */
   readonly peakBytes: number;
+  /** Most bytes that tensors held at once so far. */
+  readonly peakLiveBytes: number;
   /** Bytes that may be allocated in all; beyond it is an out-of-memory error. */
   readonly budgetBytes: number;
   /** Number of buffers held by tensors now. */
@@ -56,6 +58,7 @@ export class BufferPool {
   private liveBytes = 0;
   private pooledBytes = 0;
   private peakBytes = 0;
+  private peakLiveBytes = 0;
   private liveBuffers = 0;
 
   constructor(device: GPUDevice, budgetBytes: number) {
@@ -82,8 +85,7 @@ export class BufferPool {
     const reused = this.takeFree(wanted);
     if (reused) {
       this.pooledBytes -= reused.size;
-      this.liveBytes += reused.size;
-      this.liveBuffers++;
+      this.hold(reused.size);
       return reused;
     }
     if (this.liveBytes + this.pooledBytes + wanted > this.budgetBytes) this.trim();
@@ -96,10 +98,15 @@ export class BufferPool {
     const buffer = this.device.createBuffer({ size: wanted, usage: STORAGE_USAGE });
     const range = { buffer, offset: 0, size: wanted, serial: this.nextSerial++ };
     this.buffers.add(range);
-    this.liveBytes += wanted;
-    this.liveBuffers++;
+    this.hold(wanted);
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes + this.pooledBytes);
     return range;
+  }
+
+  private hold(size: number): void {
+    this.liveBytes += size;
+    this.liveBuffers++;
+    this.peakLiveBytes = Math.max(this.peakLiveBytes, this.liveBytes);
   }
 
   /** Takes a buffer back; commands recorded before this call may still use it. */
@@ -139,6 +146,7 @@ export class BufferPool {
       liveBytes: this.liveBytes,
       pooledBytes: this.pooledBytes,
       peakBytes: this.peakBytes,
+      peakLiveBytes: this.peakLiveBytes,
       budgetBytes: this.budgetBytes,
       liveBuffers: this.liveBuffers,
     };
