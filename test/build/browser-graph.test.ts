@@ -6,7 +6,7 @@ import { bundleForBrowser } from './browser-graph.ts';
 const suite = createSuite('browser graph');
 
 /** Most gzipped bytes of a page that only enhances. */
-const INFERENCE_LIMIT = 66_000;
+const INFERENCE_LIMIT = 72_000;
 
 const PUBLIC = ['index', 'api/nn', 'api/train', 'api/metrics', 'api/kernels'];
 const EVERYTHING = PUBLIC.map((entry) => `export * from './src/${entry}.ts';`).join('\n');
