@@ -95,7 +95,7 @@ function tilePlan(request: ConvolutionRequest, choice: TileChoice): Plan {
     case 'forward':
       return gpuForward(geometry, epilogue, choice);
     case 'data-gradient':
-      return gpuDataGradient(geometry, epilogue, choice);
+      return gpuDataGradient(geometry, epilogue, choice, accumulate);
     case 'weight-gradient':
       return gpuWeightGradient(geometry, accumulate, choice);
   }

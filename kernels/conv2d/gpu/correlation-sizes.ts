@@ -36,6 +36,8 @@ export interface Correlation {
   }[];
   readonly outHeight: number;
   readonly outWidth: number;
+  /** Whether results are added to what the output holds; default false. */
+  readonly accumulate?: boolean | undefined;
   readonly bias: boolean;
   readonly activation: Activation;
 }
@@ -139,6 +141,8 @@ export function correlationSizes(
     floatBits(epilogueSlope(spec.activation)),
     layout.results,
     spec.parities.length,
+    spec.accumulate && isWhole ? 1 : 0,
+    0,
     ...spec.parities.flatMap(({ originY, firstY, originX, firstX }) => [
       originY >>> 0,
       firstY,
@@ -158,7 +162,7 @@ struct Sizes {
   stride: u32, steps: u32, stepsPerSplit: u32, tapsY: u32, tapsX: u32,
   rows: u32, rowQuads: u32, outHeight: u32, outWidth: u32, outPlane: u32, resultPitch: u32,
   biased: u32, activation: u32, slope: u32,
-  results: u32, parities: u32,
+  results: u32, parities: u32, accumulate: u32, none: u32,
   // Origin and first tap of each parity along y and along x, then the table if there is one.
   list: array<vec2u>,
 }
@@ -207,10 +211,21 @@ export function pixelPlaces(count: number, column: string): string {
     }`;
 }
 
+/** Statements that store `final4` as the results of row `o` from `place` on. */
+export const STORE_QUAD = `
+      let at = (place + o * sizes.outPlane) / 4u;
+      var total = final4;
+      if (sizes.accumulate != 0u) { total += result[at]; }
+      result[at] = total;`;
+
 /** Statements that store `final4` as the results of row `o` at `places`. */
 export function storePixels(count: number): string {
   return `
       for (var i = 0u; i < ${count}u; i++) {
-        if (places[i] != NOWHERE) { result[places[i] + o * sizes.outPlane] = final4[i]; }
+        if (places[i] == NOWHERE) { continue; }
+        let at = places[i] + o * sizes.outPlane;
+        var total = final4[i];
+        if (sizes.accumulate != 0u) { total += result[at]; }
+        result[at] = total;
       }`;
 }

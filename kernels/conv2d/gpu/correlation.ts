@@ -9,6 +9,7 @@ import {
   gridOf,
   pixelPlaces,
   resultLength,
+  STORE_QUAD,
   storePixels,
   storesQuads,
   withoutBorder,
@@ -153,8 +154,7 @@ function denseResults(tile: Tile): string {
     if (column >= sizes.columns) { continue; }
     let place = split * sizes.resultPitch + column % sizes.outPlane +
       column / sizes.outPlane * sizes.rows * sizes.outPlane;`,
-    `${ROW}
-    result[(place + o * sizes.outPlane) / 4u] = final4;`,
+    `${ROW}${STORE_QUAD}`,
   );
 }
 

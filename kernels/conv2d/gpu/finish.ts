@@ -13,10 +13,12 @@ interface Finished {
   readonly outWidth: number;
   readonly bias: boolean;
   readonly activation: Activation;
+  /** Whether to add to what the output holds. */
+  readonly accumulate?: boolean | undefined;
 }
 
 /**
- * y[i] = f(bias[channel of i] + Σ_split partial[split][i]).
+ * y[i] (+)= f(bias[channel of i] + Σ_split partial[split][i]).
  * Bindings: partial, bias (any storage if there is none), y, sizes.
  */
 export function finishSplits(spec: Finished, length: number, splits: number): Kernel {
@@ -32,10 +34,12 @@ export function finishSplits(spec: Finished, length: number, splits: number): Ke
       spec.bias ? 1 : 0,
       epilogueCode(spec.activation),
       floatBits(epilogueSlope(spec.activation)),
+      spec.accumulate ? 1 : 0,
     ],
     code: () => wgsl`
 struct Sizes {
   length: u32, splits: u32, plane: u32, rows: u32, biased: u32, activation: u32, slope: u32,
+  accumulate: u32,
 }
 @group(0) @binding(0) var<storage, read> partial: array<f32>;
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
@@ -47,7 +51,9 @@ ${linearMain('sizes.length')}
   var sum = 0.0;
   for (var split = 0u; split < sizes.splits; split++) { sum += partial[split * sizes.length + index]; }
   if (sizes.biased != 0u) { sum += bias[index / sizes.plane % sizes.rows]; }
-  result[index] = activate(vec4f(sum), sizes.activation, bitcast<f32>(sizes.slope)).x;
+  var total = activate(vec4f(sum), sizes.activation, bitcast<f32>(sizes.slope)).x;
+  if (sizes.accumulate != 0u) { total += result[index]; }
+  result[index] = total;
 }
 `,
   };

@@ -10,6 +10,7 @@ import {
   gridOf,
   pixelPlaces,
   resultLength,
+  STORE_QUAD,
   storePixels,
   storesQuads,
   withoutBorder,
@@ -205,12 +206,7 @@ function results({ rows, columns, quads }: Narrow): string {
   if (column >= sizes.columns) { return; }
   let place = split * sizes.resultPitch + column % sizes.outPlane +
     column / sizes.outPlane * sizes.rows * sizes.outPlane;
-${eachRow(
-  rows,
-  columns,
-  `
-      result[(place + o * sizes.outPlane) / 4u] = final4;`,
-)}`;
+${eachRow(rows, columns, STORE_QUAD)}`;
   }
   return `${pixelPlaces(columns, `firstColumn + i * ${THREADS}u + lane`)}
 ${eachRow(rows, columns, storePixels(columns))}`;

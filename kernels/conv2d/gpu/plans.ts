@@ -56,15 +56,20 @@ function forwardOf(geometry: ConvGeometry, epilogue: Epilogue): Described {
   };
 }
 
-/** Inputs: dy, w, bias (only if `epilogue.bias`: one per channel of dx). Output: dx. */
+/**
+ * Inputs: dy, w, bias (only if `epilogue.bias`: one per channel of dx). Output: dx, overwritten, or added to if
+ * `accumulate`.
+ */
 export function gpuDataGradient(
   geometry: ConvGeometry,
   epilogue: Epilogue,
   choice?: TileChoice,
+  accumulate = false,
 ): Plan {
   const { spec, order } = dataGradientOf(geometry, epilogue);
-  const plan = correlationPlan(spec, order, choice);
-  return foldsMargins(geometry) ? foldedPlan(plan, geometry, false) : plan;
+  const isFolded = foldsMargins(geometry);
+  const plan = correlationPlan({ ...spec, accumulate: accumulate && !isFolded }, order, choice);
+  return isFolded ? foldedPlan(plan, geometry, accumulate) : plan;
 }
 
 /**

@@ -118,7 +118,7 @@ function addTaps(spec: Correlation, order: WeightOrder, splits: number): Kernel 
       spec.bias ? 1 : 0,
       epilogueCode(spec.activation),
       floatBits(epilogueSlope(spec.activation)),
-      0,
+      spec.accumulate ? 1 : 0,
       ...parities.flatMap(({ originY, firstY, originX, firstX }, parity) => [
         originY >>> 0,
         firstY,
@@ -135,7 +135,7 @@ struct Axis { origin: i32, first: u32, kernel: i32, none: u32 }
 struct Sizes {
   length: u32, splits: u32, splitPitch: u32, rows: u32, outHeight: u32, outWidth: u32,
   height: i32, width: i32, taps: u32, kernelWidth: i32, tapsY: u32, tapsX: u32, kernelStep: i32,
-  parities: u32, biased: u32, activation: u32, slope: u32, none: u32,
+  parities: u32, biased: u32, activation: u32, slope: u32, accumulate: u32,
   // Along y and along x for each parity.
   axes: array<Axis>,
 }
@@ -174,7 +174,9 @@ ${MIRRORS}
     }
   }
   if (sizes.biased != 0u) { sum += bias[plane % sizes.rows]; }
-  result[index] = activate(vec4f(sum), sizes.activation, bitcast<f32>(sizes.slope)).x;
+  var total = activate(vec4f(sum), sizes.activation, bitcast<f32>(sizes.slope)).x;
+  if (sizes.accumulate != 0u) { total += result[index]; }
+  result[index] = total;
 }
 `,
   };

@@ -119,7 +119,7 @@ export function runForward(
 
 /**
  * dx of a convolution of x whose output is channels of the tensor of which `dy` is the cotangent. Added to
- * `target`, if there is one and the adapter's kernels can; else a new tensor. A `gate` on x is applied
+ * `target`, if there is one; else a new tensor. A `gate` on x is applied
  * where the kernels end in a fold.
  */
 export function runInputGradient(
@@ -131,7 +131,7 @@ export function runInputGradient(
   gate?: Gate,
 ): Tensor {
   const { gpu } = weight;
-  const accumulate = gpu.profile.kind === 'cpu' && (target?.filled ?? false);
+  const accumulate = target?.filled ?? false;
   const slice = dy instanceof Tensor ? undefined : sliceOf(dy);
   const dx = target && accumulate ? target.tensor : emptyLike(x);
   const plan = planFor(gpu, {

@@ -1,0 +1,73 @@
+/** Data gradients of GPU kernels that are added to what is there, however the work is cut. */
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
+import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
+import { gpuCorrelationChoices, gpuDataGradient } from '../../kernels/conv2d/gpu/plans.ts';
+import type { TileChoice } from '../../kernels/conv2d/gpu/tile.ts';
+import { RandomStream } from '../../src/autograd/philox.ts';
+import { randomArray } from '../../src/autograd/registry/row.ts';
+import { openNodeGpu } from '../../src/node.ts';
+import { squareGeometry } from '../support/convolution-contests.ts';
+
+const suite = createSuite('accumulating data gradients on GPUs');
+const gpu = await openNodeGpu();
+suite.after(() => gpu.close());
+
+const SHAPES: readonly ConvGeometry[] = [
+  squareGeometry(2, 20, 8, 16),
+  squareGeometry(1, 72, 6, 32, 4, 2),
+  squareGeometry(2, 1, 8, 16, 4, 2),
+  { ...squareGeometry(1, 12, 7, 16, 4, 2), paddingMode: 'reflect' },
+];
+
+/** The gradient by a plan, of an output that holds `before`. */
+async function gradient(
+  geometry: ConvGeometry,
+  choice: TileChoice,
+  accumulate: boolean,
+  before: Float32Array,
+): Promise<Float32Array> {
+  const { batch, inChannels, outChannels, kernelHeight, kernelWidth } = geometry;
+  const random = new RandomStream(7, 'accumulate');
+  const dy = [batch, outChannels, outHeight(geometry), outWidth(geometry)];
+  const w = [outChannels, inChannels, kernelHeight, kernelWidth];
+  const inputs = [dy, w].map((shape) =>
+    gpu.upload(Float32Array.from(randomArray(random, shape).data)),
+  );
+  const dx = gpu.upload(before);
+  gpu.runPlan(gpuDataGradient(geometry, NO_EPILOGUE, choice, accumulate), inputs, [dx]);
+  const result = new Float32Array(await gpu.read(dx, before.length));
+  for (const storage of [...inputs, dx]) gpu.dispose(storage);
+  return result;
+}
+
+for (const geometry of SHAPES) {
+  const { batch, inChannels, height, width, kernelHeight, stride, paddingMode } = geometry;
+  const name = `${batch}x${inChannels}x${height}x${width}, ${kernelHeight}x${kernelHeight} stride ${stride} ${paddingMode}`;
+  suite(`of ${name}`, async () => {
+    const before = Float32Array.from(
+      { length: batch * inChannels * height * width },
+      (_, i) => (i % 7) - 3,
+    );
+    const choices: (readonly [string, TileChoice])[] = [
+      ['usual', {}],
+      ['cut', { cut: 4 }],
+      ...gpuCorrelationChoices('data-gradient', geometry),
+    ];
+    for (const [choice, options] of choices) {
+      const alone = await gradient(geometry, options, false, before);
+      const added = await gradient(geometry, options, true, before);
+      alone.forEach((value, i) => {
+        // The sum is rounded once; how the parts were made is the same.
+        const expected = Math.fround(value + before[i]);
+        assert.ok(
+          Math.abs(added[i] - expected) <= 1e-6 * (1 + Math.abs(expected)),
+          `${choice}, element ${i}: ${added[i]}, expected ${expected}`,
+        );
+      });
+    }
+  });
+}
+
+suite.run();
