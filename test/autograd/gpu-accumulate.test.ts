@@ -19,7 +19,14 @@ const SHAPES: readonly ConvGeometry[] = [
   squareGeometry(1, 72, 6, 32, 4, 2),
   squareGeometry(2, 1, 8, 16, 4, 2),
   { ...squareGeometry(1, 12, 7, 16, 4, 2), paddingMode: 'reflect' },
+  squareGeometry(1, 64, 4, 320),
 ];
+
+suite('sums of the last shape are cut, and finished by a kernel of their own', () => {
+  const [geometry] = SHAPES.slice(-1);
+  const { steps } = gpuDataGradient(geometry, NO_EPILOGUE, {}, true);
+  assert.is(steps.at(-1)?.kernel.key, 'gpu.finish');
+});
 
 /** The gradient by a plan, of an output that holds `before`. */
 async function gradient(
@@ -52,7 +59,6 @@ for (const geometry of SHAPES) {
     );
     const choices: (readonly [string, TileChoice])[] = [
       ['usual', {}],
-      ['cut', { cut: 4 }],
       ...gpuCorrelationChoices('data-gradient', geometry),
     ];
     for (const [choice, options] of choices) {
