@@ -15,7 +15,8 @@ import { parseSafetensors, serializeSafetensors } from '../src/nn/safetensors.ts
 import { openNodeGpu } from '../src/node.ts';
 import { architectureMetadata } from '../src/run/architecture-metadata.ts';
 import { enhanceImage } from '../src/run/enhance-image.ts';
-import { enhancerFrom, type TensorMap } from '../src/run/method-state.ts';
+import { enhancerFrom } from '../src/run/enhancer.ts';
+import type { TensorMap } from '../src/run/method-state.ts';
 import {
   describeModel,
   MODEL_WEIGHTS_OPTION,
@@ -75,8 +76,10 @@ function halve(tensors: TensorMap): Map<string, HostTensor> {
 /** Largest difference of what the original and the halved weights make of simulated scans. */
 async function compare(file: ModelFile, halved: TensorMap, device: string | undefined) {
   const gpu = await openNodeGpu({ device, log: print });
-  const [original, small] = [file.tensors, halved].map((tensors) =>
-    enhancerFrom(gpu, file.architecture, tensors, file.folder),
+  const [original, small] = await Promise.all(
+    [file.tensors, halved].map((tensors) =>
+      enhancerFrom(gpu, file.architecture, tensors, file.folder),
+    ),
   );
   let largest = 0;
   for (let index = 0; index < SCANS; index++) {

@@ -2,12 +2,13 @@
 import type { GrayImage } from '../data/image.ts';
 import { CheckpointError, DataError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { Enhancer } from '../methods/method.ts';
 import { parseSafetensors } from '../nn/safetensors.ts';
+import { onDemand } from '../on-demand.ts';
 import { architectureOf, requireArchitecture } from '../run/architecture-metadata.ts';
 import type { Architecture } from '../run/checkpoint-state.ts';
 import { type EnhanceOptions, enhancedSize, enhanceImage } from '../run/enhance-image.ts';
-import { enhancerFrom } from '../run/method-state.ts';
-import { tuneEnhancer } from '../run/tune-enhancer.ts';
+import { enhancerFrom } from '../run/enhancer.ts';
 import { grayFrom, type ImageInput } from './image-input.ts';
 
 /** Where a generator's bytes are: an address to fetch, or the bytes themselves. */
@@ -24,8 +25,6 @@ export interface LoadOptions {
   /** Stops fetching. */
   readonly signal?: AbortSignal;
 }
-
-type Enhancer = ReturnType<typeof enhancerFrom>;
 
 /** A trained generator on a device. */
 export class Generator {
@@ -66,7 +65,14 @@ export class Generator {
     this.tuned.add(name);
     const size = { batch: 1, width, height };
     const log = (line: string): void => console.info(`sonolift: ${line}`);
-    this.tuning = this.tuning.then(() => tuneEnhancer(this.gpu, this.architecture, [size], log));
+    this.tuning = this.tuning.then(async () => {
+      // Fetched when asked for: a page that does not measure need not carry it.
+      const { tuneEnhancer } = await onDemand(
+        'the code that measures kernels',
+        () => import('../run/tune-enhancer.ts'),
+      );
+      await tuneEnhancer(this.gpu, this.architecture, [size], log);
+    });
     return this.tuning;
   }
 
@@ -103,7 +109,7 @@ export async function loadGenerator(
         "checkpoint's state.json as { state }",
     );
   }
-  return new Generator(gpu, architecture, enhancerFrom(gpu, architecture, tensors, name));
+  return new Generator(gpu, architecture, await enhancerFrom(gpu, architecture, tensors, name));
 }
 
 async function stateArchitecture(options: LoadOptions): Promise<Architecture | undefined> {

@@ -9,7 +9,7 @@ import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { architectureReader } from '../methods/architecture-reader.ts';
 import { AveragedMethod } from '../methods/averaged.ts';
-import { proposedPlan } from '../methods/generators.ts';
+import { proposedPlan } from '../methods/generator-plans.ts';
 import type { Method, MethodArchitecture } from '../methods/method.ts';
 import { assertScales, readScales } from '../methods/precision.ts';
 import {

@@ -11,7 +11,7 @@ import { openNodeGpu } from '../node.ts';
 import { readBundledModel, readGeneratorFile } from '../run/bundled-model.ts';
 import type { Architecture } from '../run/checkpoint-state.ts';
 import { enhancedSize, enhanceImage } from '../run/enhance-image.ts';
-import { enhancerFrom, generatorPlan } from '../run/method-state.ts';
+import { enhancerFrom, generatorPlan } from '../run/enhancer.ts';
 import {
   describeModel,
   MODEL_WEIGHTS_OPTION,
@@ -69,7 +69,7 @@ interface Model {
   readonly description: string;
   readonly architecture: Architecture;
   readonly skipped: readonly string[];
-  readonly open: (gpu: Gpu) => Enhancer;
+  readonly open: (gpu: Gpu) => Promise<Enhancer>;
 }
 
 /**
@@ -108,7 +108,7 @@ async function enhanceFiles(
     tune: tuneOption(values),
     log: print,
   });
-  const enhancer = model.open(gpu);
+  const enhancer = await model.open(gpu);
   print(`model ${model.description}`);
   if (tile > 0) {
     print(
@@ -142,7 +142,7 @@ async function findModel(
     const file = path === undefined ? readBundledModel() : readGeneratorFile(path);
     const { architecture, tensors } = file;
     // A wrong architecture is found before anything is opened.
-    generatorPlan(architecture, file.path);
+    await generatorPlan(architecture, file.path);
     const { step } = file.metadata;
     return {
       description: `${file.path}${step === undefined ? '' : ` (step ${step})`}`,
@@ -156,7 +156,7 @@ async function findModel(
     description: describeModel(file),
     architecture: file.architecture,
     skipped: file.skipped,
-    open: (gpu) => openModel(gpu, file).method,
+    open: async (gpu) => (await openModel(gpu, file)).method,
   };
 }
 

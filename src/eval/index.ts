@@ -58,7 +58,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   for (const name of plan.perceptual) weights.push(await readPerceptual(name, plan.weights));
 
   const gpu = await openNodeGpu({ device: plan.device, tune: plan.tune, log: print });
-  const { method } = openModel(gpu, model);
+  const { method } = await openModel(gpu, model);
   print(`model ${describeModel(model)}`);
   print(
     `data ${plan.data}: ${chosen.length} ${plan.split} pairs of ${pairs.length}, ${fit === 'crop' ? 'centre crops of' : 'resized to'} ${size}x${size}`,

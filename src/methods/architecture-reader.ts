@@ -1,4 +1,5 @@
 import { CheckpointError } from '../errors.ts';
+import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import type { ArchitectureReader } from './method-kind.ts';
 
 /**
@@ -23,6 +24,11 @@ export function architectureReader(
       return found;
     },
   };
+}
+
+/** Checkpoints from before there was a choice are of transposed convolutions. */
+export function upsampleOf(architecture: ArchitectureReader): Upsample {
+  return architecture.choice('upsample', UPSAMPLES, 'transposed');
 }
 
 /** What to throw for a field that is missing or does not fit. */

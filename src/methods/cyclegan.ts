@@ -18,7 +18,7 @@ import {
   cycleGeneratorLoss,
 } from './cycle.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
-import { resnetPlan } from './generators.ts';
+import { resnetPlan } from './generator-plans.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';

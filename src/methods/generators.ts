@@ -1,119 +1,24 @@
-/**
- * The enhancing generators of all methods, from what a checkpoint says of them: what enhancing needs, apart
- * from the methods, so that a page that only enhances does not load training.
- */
-import { RandomStream } from '../autograd/philox.ts';
-import { MspganGenerator } from '../nn/mspgan-generator.ts';
-import { NORM_NAMES } from '../nn/norm.ts';
-import { ResNet, type ResNetOptions } from '../nn/resnet.ts';
-import { PADDING_MODES, UNet } from '../nn/unet.ts';
-import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
+/** The table of generators, for pages and programs that enhance. */
+import { onDemand } from '../on-demand.ts';
+import { pix2pixPlan, proposedPlan, resnetPlan, stableCycleGanPlan } from './generator-plans.ts';
 import type { ArchitectureReader, GeneratorPlan } from './method-kind.ts';
 
-/** Checkpoints from before there was a choice are of transposed convolutions. */
-function upsampleOf(architecture: ArchitectureReader): Upsample {
-  return architecture.choice('upsample', UPSAMPLES, 'transposed');
-}
+/** Reads what a checkpoint says of a generator. */
+export type PlanReader = (architecture: ArchitectureReader) => GeneratorPlan;
 
-/** The U-Net of the proposed method. */
-export function proposedPlan(architecture: ArchitectureReader): GeneratorPlan {
-  const levels = architecture.whole('levels', 8);
-  const options = {
-    inChannels: 1,
-    outChannels: 1,
-    ngf: architecture.whole('ngf', 4096),
-    levels,
-    paddingMode: architecture.choice('paddingMode', PADDING_MODES),
-    upsample: upsampleOf(architecture),
-    dropout: 0,
-    dropoutSite: 'none',
-    initialiser: 'default',
-  } as const;
-  return {
-    sizeMultiple: 2 ** levels,
-    make: (gpu) => new UNet(gpu, options, new RandomStream(0, 'overwritten')),
-  };
-}
-
-/** The U-Net of pix2pix. */
-export function pix2pixPlan(architecture: ArchitectureReader): GeneratorPlan {
-  const levels = architecture.whole('levels', 8);
-  const options = {
-    inChannels: 1,
-    outChannels: 1,
-    ngf: architecture.whole('ngf', 4096),
-    levels,
-    norm: architecture.choice('norm', NORM_NAMES),
-    upsample: upsampleOf(architecture),
-    dropout: 0,
-    dropoutSite: 'none',
-    paddingMode: 'zeros',
-    initialiser: 'default',
-  } as const;
-  return {
-    sizeMultiple: 2 ** levels,
-    make: (gpu) => new UNet(gpu, options, new RandomStream(0, 'overwritten')),
-  };
-}
-
-function resnetOptions(architecture: ArchitectureReader): ResNetOptions {
-  return {
-    inChannels: 1,
-    outChannels: 1,
-    ngf: architecture.whole('ngf', 4096),
-    blocks: architecture.whole('blocks', 64),
-    upsample: upsampleOf(architecture),
-    initialiser: 'default',
-  };
-}
-
-/** The ResNet of CycleGAN and RegGAN. */
-export function resnetPlan(architecture: ArchitectureReader): GeneratorPlan {
-  const options = resnetOptions(architecture);
-  return {
-    sizeMultiple: ResNet.SIZE_MULTIPLE,
-    make: (gpu) => new ResNet(gpu, options, new RandomStream(0, 'overwritten')),
-  };
-}
-
-/** What sets the ResNets of the reconstructed stable CycleGAN apart from CycleGAN's. */
-export const SKIP_RESNET = { skips: true, downPadding: 'reflect' } as const;
-
-/** The ResNet with skips of the reconstructed stable CycleGAN. */
-export function stableCycleGanPlan(architecture: ArchitectureReader): GeneratorPlan {
-  const options = { ...resnetOptions(architecture), ...SKIP_RESNET };
-  return {
-    sizeMultiple: ResNet.SIZE_MULTIPLE,
-    make: (gpu) => new ResNet(gpu, options, new RandomStream(0, 'overwritten')),
-  };
-}
-
-/** The generator of the reconstructed MSPGAN. */
-export function mspganPlan(architecture: ArchitectureReader): GeneratorPlan {
-  const options = {
-    inChannels: 1,
-    outChannels: 1,
-    ngf: architecture.whole('ngf', 4096),
-    blocks: architecture.whole('blocks', 64),
-    layers: architecture.whole('layers', 64),
-    heads: architecture.whole('heads', 64),
-    positions: architecture.whole('positions', 512),
-    upsample: upsampleOf(architecture),
-    initialiser: 'default',
-  } as const;
-  return {
-    sizeMultiple: MspganGenerator.SIZE_MULTIPLE,
-    make: (gpu) => new MspganGenerator(gpu, options, new RandomStream(0, 'overwritten')),
-  };
-}
-
-/** Every method's generator, by the method's name in checkpoints. */
-export const GENERATORS: ReadonlyMap<string, (architecture: ArchitectureReader) => GeneratorPlan> =
-  new Map([
-    ['proposed', proposedPlan],
-    ['pix2pix', pix2pixPlan],
-    ['cyclegan', resnetPlan],
-    ['reggan', resnetPlan],
-    ['stable-cyclegan', stableCycleGanPlan],
-    ['mspgan', mspganPlan],
-  ]);
+/**
+ * Every method's generator, by the method's name in checkpoints. What is large and rare is fetched when a
+ * checkpoint asks for it, so that a page does not carry it otherwise.
+ */
+export const GENERATORS: ReadonlyMap<string, () => Promise<PlanReader>> = new Map([
+  ['proposed', async () => proposedPlan],
+  ['pix2pix', async () => pix2pixPlan],
+  ['cyclegan', async () => resnetPlan],
+  ['reggan', async () => resnetPlan],
+  ['stable-cyclegan', async () => stableCycleGanPlan],
+  [
+    'mspgan',
+    async () =>
+      (await onDemand('the generator of MSPGAN', () => import('./mspgan-plan.ts'))).mspganPlan,
+  ],
+]);

@@ -18,7 +18,6 @@ import type { Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { ProjectionHeads, superpixelContrast } from '../nn/superpixel-contrast.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
-import { mspganPlan } from './generators.ts';
 import {
   type Batch,
   ENHANCER_PREFIX,
@@ -27,6 +26,7 @@ import {
   trainingPasses,
 } from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
+import { mspganPlan } from './mspgan-plan.ts';
 import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
 
 export interface MspganOptions {

@@ -12,7 +12,7 @@ import { PatchGan } from '../nn/patchgan-basic.ts';
 import { DROPOUT_SITES, type DropoutSite, UNet } from '../nn/unet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
-import { pix2pixPlan } from './generators.ts';
+import { pix2pixPlan } from './generator-plans.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { defaultLevels, methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';

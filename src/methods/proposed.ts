@@ -14,7 +14,7 @@ import { SpectralPatchGan } from '../nn/patchgan.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { DROPOUT_SITES, type DropoutSite, PADDING_MODES, UNet } from '../nn/unet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
-import { proposedPlan } from './generators.ts';
+import { proposedPlan } from './generator-plans.ts';
 import {
   type Batch,
   type Method,

@@ -16,7 +16,7 @@ import { PatchGan } from '../nn/patchgan-basic.ts';
 import { RegistrationNet, smoothness, warp } from '../nn/registration.ts';
 import { ResNet } from '../nn/resnet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
-import { resnetPlan } from './generators.ts';
+import { resnetPlan } from './generator-plans.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';

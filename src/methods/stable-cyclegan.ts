@@ -18,7 +18,7 @@ import {
   cycleDiscriminatorLoss,
   cycleGeneratorLoss,
 } from './cycle.ts';
-import { SKIP_RESNET, stableCycleGanPlan } from './generators.ts';
+import { SKIP_RESNET, stableCycleGanPlan } from './generator-plans.ts';
 import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';

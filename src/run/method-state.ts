@@ -1,14 +1,8 @@
 /** Methods and their states as checkpoints hold them. Browser-safe: nothing here reads files. */
 import { CheckpointError } from '../errors.ts';
-import type { Gpu } from '../gpu/gpu.ts';
-import { architectureReader, wrongField } from '../methods/architecture-reader.ts';
-import { GENERATORS } from '../methods/generators.ts';
-import { AVERAGE_PREFIX, ENHANCER_PREFIX, type Enhancer, type Method } from '../methods/method.ts';
-import type { GeneratorPlan } from '../methods/method-kind.ts';
-import { disposeNetwork, enhancerOf } from '../methods/parts.ts';
+import { AVERAGE_PREFIX, ENHANCER_PREFIX, type Method } from '../methods/method.ts';
 import type { HostTensor } from '../nn/host-tensor.ts';
 import { type Network, readState, type Tensorlike, writeState } from '../nn/network.ts';
-import type { Architecture } from './checkpoint-state.ts';
 
 /** Tensors by name, as one `.safetensors` file holds them. */
 export type TensorMap = ReadonlyMap<string, HostTensor>;
@@ -103,7 +97,8 @@ export function restoreNetworks(
   }
 }
 
-function restoreNetwork(
+/** Puts a file of a checkpoint into a network. @throws CheckpointError as {@link restoreNetworks} */
+export function restoreNetwork(
   network: Network,
   prefix: string,
   tensors: TensorMap | undefined,
@@ -165,43 +160,6 @@ export function restoreOptimisers(
     }
     optimiser.writeState(values, stepCount);
   }
-}
-
-/**
- * Makes the enhancing generator of a checkpoint. Browser-safe: the caller has read the tensors.
- * @param tensors of `G_H.safetensors`, by name with the prefix `G_H.`; or of the average,
- *   `G_H_ema.safetensors`
- * @param source what to call the checkpoint in messages
- * @throws CheckpointError if the method is unknown, or a tensor is missing or of another shape
- */
-export function enhancerFrom(
-  gpu: Gpu,
-  architecture: Architecture,
-  tensors: TensorMap,
-  source: string,
-): Enhancer {
-  const generator = generatorPlan(architecture, source).make(gpu);
-  const isAverage = tensors.keys().next().value?.startsWith(AVERAGE_PREFIX) ?? false;
-  try {
-    generator.parameters.freeze();
-    restoreNetwork(generator, isAverage ? AVERAGE_PREFIX : ENHANCER_PREFIX, tensors, source);
-  } catch (error) {
-    disposeNetwork(generator);
-    throw error;
-  }
-  return enhancerOf(generator);
-}
-
-/**
- * The enhancing generator that a checkpoint's architecture describes, not made yet.
- * @throws CheckpointError if the method is unknown or a field is missing or out of range
- */
-export function generatorPlan(architecture: Architecture, source: string): GeneratorPlan {
-  const plan = GENERATORS.get(architecture.method);
-  if (!plan) {
-    throw wrongField(architecture, source, 'method', [...GENERATORS.keys()].join(' or '));
-  }
-  return plan(architectureReader(architecture, source));
 }
 
 function hostTensor(shape: readonly number[], data: Float32Array): HostTensor {

@@ -10,13 +10,8 @@ import {
   loadCheckpoint,
   stepFolderName,
 } from './checkpoint.ts';
-import {
-  AVERAGE_FILE,
-  ENHANCER_FILE,
-  enhancerFrom,
-  generatorPlan,
-  type TensorMap,
-} from './method-state.ts';
+import { enhancerFrom, generatorPlan } from './enhancer.ts';
+import { AVERAGE_FILE, ENHANCER_FILE, type TensorMap } from './method-state.ts';
 import type { OptionSpec } from './options.ts';
 
 /** What a checkpoint holds of a trained generator, on the host. */
@@ -85,7 +80,7 @@ export async function readModel(
 ): Promise<ModelFile> {
   const { folder, state, files, skipped } = await chooseCheckpoint(path, select);
   const { architecture, step, extra = {} } = state;
-  const { sizeMultiple } = generatorPlan(architecture, folder);
+  const { sizeMultiple } = await generatorPlan(architecture, folder);
   const average = files[AVERAGE_FILE];
   if (weights === 'ema' && !average) {
     throw new CheckpointError(
@@ -109,9 +104,9 @@ export async function readModel(
  * Puts a generator that was read on a device.
  * @throws CheckpointError naming the first tensor that is missing or of another shape
  */
-export function openModel(gpu: Gpu, file: ModelFile): LoadedModel {
+export async function openModel(gpu: Gpu, file: ModelFile): Promise<LoadedModel> {
   const { tensors, ...rest } = file;
-  return { ...rest, method: enhancerFrom(gpu, file.architecture, tensors, file.folder) };
+  return { ...rest, method: await enhancerFrom(gpu, file.architecture, tensors, file.folder) };
 }
 
 /** Name of the method that trained a model, for people. */

@@ -5,7 +5,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { EVALUATION } from '../nn/network.ts';
 import type { Architecture } from './checkpoint-state.ts';
 import { paddedSize } from './enhance-image.ts';
-import { generatorPlan } from './method-state.ts';
+import { generatorPlan } from './enhancer.ts';
 
 /** Images that will be enhanced together, of one size. */
 export interface ImageSize {
@@ -25,7 +25,7 @@ export async function tuneEnhancer(
   log: (line: string) => void,
   also?: (blank: Gpu) => void,
 ): Promise<void> {
-  const plan = generatorPlan(architecture, 'generator');
+  const plan = await generatorPlan(architecture, 'generator');
   const record = (blank: Gpu): void => {
     const generator = plan.make(blank);
     for (const { batch, ...size } of sizes) {

@@ -5,10 +5,20 @@ import { build, type Metafile } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Some of the files that a bundler wrote. */
+export interface Chunks {
+  /** Sum of the files, each gzipped. */
+  readonly gzipBytes: number;
+  /** Bytes that each source file has in them. */
+  readonly sources: ReadonlyMap<string, number>;
+}
+
 export interface BrowserGraph {
   readonly metafile: Metafile;
-  readonly code: string;
-  readonly gzipBytes: number;
+  /** What a page fetches before its script runs: the entry and what it imports. */
+  readonly start: Chunks;
+  /** What it fetches when an `import()` is reached. */
+  readonly later: Chunks;
 }
 
 /**
@@ -21,6 +31,8 @@ export async function bundleForBrowser(contents: string): Promise<BrowserGraph> 
     stdin: { contents, resolveDir: ROOT, loader: 'ts', sourcefile: 'page.ts' },
     absWorkingDir: ROOT,
     bundle: true,
+    splitting: true,
+    outdir: 'bundle',
     minify: true,
     write: false,
     metafile: true,
@@ -29,18 +41,38 @@ export async function bundleForBrowser(contents: string): Promise<BrowserGraph> 
     target: 'es2022',
     logLevel: 'silent',
   });
-  const code = outputFiles[0].text;
-  return { metafile, code, gzipBytes: gzipSync(code, { level: 9 }).length };
-}
-
-/** Bytes that each source file has in the bundle, largest first. */
-export function shares({ metafile }: BrowserGraph): [string, number][] {
-  return Object.values(metafile.outputs)
-    .flatMap(({ inputs }) =>
-      Object.entries(inputs).map(([path, { bytesInOutput }]): [string, number] => [
-        path,
-        bytesInOutput,
-      ]),
-    )
-    .sort(([, a], [, b]) => b - a);
+  const { outputs } = metafile;
+  const sizes = new Map(
+    outputFiles.map(({ path, contents: code }) => [
+      path.slice(ROOT.length),
+      gzipSync(code, { level: 9 }).length,
+    ]),
+  );
+  const atStart = new Set<string>();
+  const visit = (name: string): void => {
+    if (atStart.has(name)) return;
+    atStart.add(name);
+    for (const { path, kind } of outputs[name].imports) {
+      if (kind === 'import-statement') visit(path);
+    }
+  };
+  for (const [name, { entryPoint }] of Object.entries(outputs)) {
+    if (entryPoint === 'page.ts') visit(name);
+  }
+  const chunks = (names: readonly string[]): Chunks => ({
+    gzipBytes: names.reduce((sum, name) => sum + (sizes.get(name) ?? Number.NaN), 0),
+    sources: new Map(
+      names.flatMap((name) =>
+        Object.entries(outputs[name].inputs).map(
+          ([path, { bytesInOutput }]) => [path, bytesInOutput] as const,
+        ),
+      ),
+    ),
+  });
+  const names = Object.keys(outputs);
+  return {
+    metafile,
+    start: chunks(names.filter((name) => atStart.has(name))),
+    later: chunks(names.filter((name) => !atStart.has(name))),
+  };
 }

@@ -14,7 +14,7 @@ import { serializeSafetensors } from '../../src/nn/safetensors.ts';
 import { openGpu } from '../../src/node.ts';
 import { saveCheckpoint } from '../../src/run/checkpoint.ts';
 import { enhanceImage } from '../../src/run/enhance-image.ts';
-import { enhancerFrom } from '../../src/run/method-state.ts';
+import { enhancerFrom } from '../../src/run/enhancer.ts';
 import { largestDifference, randomImage, tinyGenerator } from '../support/tiny-generator.ts';
 
 const suite = createSuite('generator');
@@ -35,7 +35,7 @@ async function failureOf(promise: Promise<unknown>): Promise<unknown> {
 suite('enhances as the enhance program does, from bytes alone', async () => {
   const model = await loadGenerator(gpu, bytes);
   const found = await model.enhance(image);
-  const method = enhancerFrom(gpu, architecture, tensors, 'tiny');
+  const method = await enhancerFrom(gpu, architecture, tensors, 'tiny');
   const expected = await enhanceImage(gpu, method, image);
   assert.is(largestDifference(found.data, expected.data), 0);
   assert.equal([found.width, found.height], [37, 29]);

@@ -11,7 +11,7 @@ import { declareResNet, ResNet } from '../../src/nn/resnet.ts';
 import { declareUNet, UNet } from '../../src/nn/unet.ts';
 import { UPSAMPLES, type Upsample, upsample } from '../../src/nn/upsample.ts';
 import { openNodeGpu } from '../../src/node.ts';
-import { generatorPlan } from '../../src/run/method-state.ts';
+import { generatorPlan } from '../../src/run/enhancer.ts';
 import { largest } from '../support/deviation.ts';
 import { checkNetwork, type Forwarding, type NetworkEntry } from '../support/network-case.ts';
 import { FixtureTensors, readFixture } from '../support/pytorch-fixtures.ts';
@@ -106,28 +106,30 @@ suite('parameters: three sides of nine weights a layer; the authors’ ResNet of
   }
 });
 
-suite('an architecture without the field is of transposed convolutions', () => {
-  const names = (architecture: { method: string; [name: string]: unknown }) => {
-    const generator = generatorPlan(architecture, 'step').make(gpu);
+suite('an architecture without the field is of transposed convolutions', async () => {
+  const shapeOf = async (architecture: { method: string; [name: string]: unknown }) => {
+    const generator = (await generatorPlan(architecture, 'step')).make(gpu);
     const shape = generator.parameters.get('up1.weight').shape;
     generator.parameters.dispose();
     return shape;
   };
   const cyclegan = { method: 'cyclegan', ngf: 2, blocks: 1 };
-  assert.equal(names(cyclegan), [8, 4, 3, 3]);
-  assert.equal(names({ ...cyclegan, upsample: 'transposed' }), [8, 4, 3, 3]);
-  assert.equal(names({ ...cyclegan, upsample: 'resize' }), [4, 8, 3, 3]);
+  assert.equal(await shapeOf(cyclegan), [8, 4, 3, 3]);
+  assert.equal(await shapeOf({ ...cyclegan, upsample: 'transposed' }), [8, 4, 3, 3]);
+  assert.equal(await shapeOf({ ...cyclegan, upsample: 'resize' }), [4, 8, 3, 3]);
   const pix2pix = { method: 'pix2pix', ngf: 2, levels: 3, norm: 'instance' };
-  assert.equal(names(pix2pix), [4, 1, 4, 4]);
-  assert.equal(names({ ...pix2pix, upsample: 'resize' }), [1, 4, 3, 3]);
+  assert.equal(await shapeOf(pix2pix), [4, 1, 4, 4]);
+  assert.equal(await shapeOf({ ...pix2pix, upsample: 'resize' }), [1, 4, 3, 3]);
   const proposed = { method: 'proposed', ngf: 2, levels: 3, paddingMode: 'zeros' };
-  assert.equal(names(proposed), [4, 1, 4, 4]);
-  assert.equal(names({ ...proposed, upsample: 'resize' }), [1, 4, 3, 3]);
-  assert.throws(
-    () => names({ ...cyclegan, upsample: 'bicubic' }),
-    (error: Error) =>
-      error instanceof CheckpointError &&
-      /architecture\.upsample: expected transposed or resize, found bicubic$/.test(error.message),
+  assert.equal(await shapeOf(proposed), [4, 1, 4, 4]);
+  assert.equal(await shapeOf({ ...proposed, upsample: 'resize' }), [1, 4, 3, 3]);
+  const failure = await shapeOf({ ...cyclegan, upsample: 'bicubic' }).catch(
+    (error: unknown) => error,
+  );
+  assert.instance(failure, CheckpointError);
+  assert.match(
+    String(failure),
+    /architecture\.upsample: expected transposed or resize, found bicubic$/,
   );
 });
 

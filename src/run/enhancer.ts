@@ -1,0 +1,49 @@
+/** The enhancing generator of a checkpoint. Browser-safe: nothing here reads files. */
+import type { Gpu } from '../gpu/gpu.ts';
+import { architectureReader, wrongField } from '../methods/architecture-reader.ts';
+import { GENERATORS } from '../methods/generators.ts';
+import { AVERAGE_PREFIX, ENHANCER_PREFIX, type Enhancer } from '../methods/method.ts';
+import type { GeneratorPlan } from '../methods/method-kind.ts';
+import { disposeNetwork, enhancerOf } from '../methods/parts.ts';
+import type { Architecture } from './checkpoint-state.ts';
+import { restoreNetwork, type TensorMap } from './method-state.ts';
+
+/**
+ * Makes the enhancing generator of a checkpoint.
+ * @param tensors of `G_H.safetensors`, by name with the prefix `G_H.`; or of the average,
+ *   `G_H_ema.safetensors`
+ * @param source what to call the checkpoint in messages
+ * @throws CheckpointError if the method is unknown, or a tensor is missing or of another shape
+ */
+export async function enhancerFrom(
+  gpu: Gpu,
+  architecture: Architecture,
+  tensors: TensorMap,
+  source: string,
+): Promise<Enhancer> {
+  const generator = (await generatorPlan(architecture, source)).make(gpu);
+  const isAverage = tensors.keys().next().value?.startsWith(AVERAGE_PREFIX) ?? false;
+  try {
+    generator.parameters.freeze();
+    restoreNetwork(generator, isAverage ? AVERAGE_PREFIX : ENHANCER_PREFIX, tensors, source);
+  } catch (error) {
+    disposeNetwork(generator);
+    throw error;
+  }
+  return enhancerOf(generator);
+}
+
+/**
+ * The enhancing generator that a checkpoint's architecture describes, not made yet.
+ * @throws CheckpointError if the method is unknown or a field is missing or out of range
+ */
+export async function generatorPlan(
+  architecture: Architecture,
+  source: string,
+): Promise<GeneratorPlan> {
+  const reader = GENERATORS.get(architecture.method);
+  if (!reader) {
+    throw wrongField(architecture, source, 'method', [...GENERATORS.keys()].join(' or '));
+  }
+  return (await reader())(architectureReader(architecture, source));
+}
