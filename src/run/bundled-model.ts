@@ -1,13 +1,13 @@
 /** The model that comes with the package, or with a checkout. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { CheckpointError } from '../errors.ts';
 import { readFailure } from '../files.ts';
 import { parseSafetensors } from '../nn/safetensors.ts';
 import { architectureOf } from './architecture-metadata.ts';
 import type { Architecture } from './checkpoint-state.ts';
 import type { TensorMap } from './method-state.ts';
+import { packageFolder } from './package-folder.ts';
 
 /** Where a checkout keeps it, for the demo page to serve; where the build puts it in the package. */
 const PLACES = ['web/public/models/G_H.safetensors', 'dist/models/G_H.safetensors'];
@@ -18,15 +18,6 @@ export interface GeneratorFile {
   readonly architecture: Architecture;
   readonly tensors: TensorMap;
   readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** The folder of this package, whether this module runs from the sources or from a built chunk. */
-function packageFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) {
-    folder = dirname(folder);
-  }
-  return folder;
 }
 
 /**

@@ -24,29 +24,27 @@ export async function serveBundle(
     target: 'es2022',
     logLevel: 'silent',
   });
-  return servePage(bundle.outputFiles[0].text, files);
+  return servePage(new Map([['/script.js', bundle.outputFiles[0].contents]]), files);
 }
 
 /**
  * Serves an empty page that runs a script.
- * @param code the script, as `/script.js`
+ * @param scripts by path: `/script.js` and what it imports
  * @param files further content by path, for example `/model.safetensors`
  */
 export async function servePage(
-  code: string,
+  scripts: ReadonlyMap<string, Uint8Array>,
   files: ReadonlyMap<string, Uint8Array> = new Map(),
 ): Promise<ServedPage> {
   const html =
     '<!doctype html><title>test page</title><script type="module" src="/script.js"></script>';
   const server = createServer(({ url = '' }, response) => {
-    const file = files.get(url);
-    if (file) {
-      response.writeHead(200, { 'content-type': 'application/octet-stream' });
-      response.end(file);
-      return;
-    }
-    const [type, body] =
-      url === '/script.js' ? ['text/javascript', code] : ['text/html; charset=utf-8', html];
+    const script = scripts.get(url);
+    const [type, body] = script
+      ? ['text/javascript', script]
+      : files.has(url)
+        ? ['application/octet-stream', files.get(url)]
+        : ['text/html; charset=utf-8', html];
     response.writeHead(200, { 'content-type': type });
     response.end(body);
   });

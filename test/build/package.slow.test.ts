@@ -5,14 +5,22 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readImage } from '../../src/data/image.node.ts';
-import { encodePng } from '../../src/data/image.ts';
+import { encodePng, type GrayImage } from '../../src/data/image.ts';
 import { loadGenerator } from '../../src/embed/generator.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
 import { swiftShaderRunsHere } from '../../src/gpu/swiftshader.ts';
+import { ENHANCER_PREFIX } from '../../src/methods/method.ts';
+import type { HostTensor } from '../../src/nn/host-tensor.ts';
+import { readState } from '../../src/nn/network.ts';
+import { serializeSafetensors } from '../../src/nn/safetensors.ts';
 import { openGpu } from '../../src/node.ts';
+import { architectureMetadata } from '../../src/run/architecture-metadata.ts';
+import { generatorPlan } from '../../src/run/enhancer.ts';
 import { openChromium } from '../browser/chromium.ts';
 import { servePage } from '../browser/page.ts';
 import { largestDifference, randomImage, tinyGenerator } from '../support/tiny-generator.ts';
@@ -23,6 +31,8 @@ const suite = createSuite('package');
 const folder = mkdtempSync(join(tmpdir(), 'sonolift-package-'));
 const project = join(folder, 'project');
 const TOLERANCE = 1e-5;
+/** Gzipped bytes of code that a page needs to enhance. */
+const INFERENCE_LIMIT = 60_000;
 /** The model that a checkout bundles; the demo page serves it from here. */
 const MODEL = join(ROOT, 'web', 'public', 'models', 'G_H.safetensors');
 
@@ -75,11 +85,11 @@ suite('holds the build, its maps and types, and no sources or tests', () => {
   const { output } = run('tar', ['-tzf', tarball], folder);
   const files = output.trim().split('\n');
   for (const name of [
-    'dist/index.js',
-    'dist/index.js.map',
-    'dist/types/src/index.d.ts',
+    'dist/src/index.js',
+    'dist/src/index.js.map',
+    'dist/src/index.d.ts',
     'LICENSE',
-    'dist/cli.js',
+    'dist/src/cli.js',
     ...(existsSync(MODEL) ? ['dist/models/G_H.safetensors'] : []),
   ]) {
     assert.ok(files.includes(`package/${name}`), name);
@@ -138,14 +148,30 @@ export { device, sum, UNet, PairTrainer };
 
 const PAGE_PROGRAM = `
 import { loadGenerator, openGpu } from 'sonolift';
-globalThis.enhance = async (image) => {
+globalThis.enhance = async (image, address) => {
   const gpu = await openGpu();
-  const model = await loadGenerator(gpu, '/G_H.safetensors');
+  const model = await loadGenerator(gpu, address);
   const out = await model.enhance({ ...image, data: Float32Array.from(image.data) });
   gpu.close();
   return [...out.data];
 };
 `;
+
+/** An untrained generator of MSPGAN, and what it makes of an image. */
+async function untrainedMspgan(gpu: Gpu, image: GrayImage) {
+  const architecture = {
+    ...{ method: 'mspgan', ngf: 2, blocks: 1, layers: 1, heads: 2 },
+    ...{ positions: 4, upsample: 'transposed' },
+  };
+  const network = (await generatorPlan(architecture, 'test')).make(gpu);
+  const tensors = new Map<string, HostTensor>();
+  for (const [name, { shape, data }] of await readState(network)) {
+    tensors.set(`${ENHANCER_PREFIX}${name}`, { dtype: 'F32', shape: [...shape], data });
+  }
+  const bytes = serializeSafetensors(tensors, architectureMetadata(architecture));
+  const expected = (await (await loadGenerator(gpu, bytes)).enhance(image)).data;
+  return { bytes, expected };
+}
 
 /** Whether npm failed because there is no way to the registry. */
 const isOffline = (output: string) => /ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED/.test(output);
@@ -218,6 +244,7 @@ if (install.status !== 0 && isOffline(install.output)) {
     const { bytes } = await tinyGenerator(gpu);
     const image = randomImage(45, 32);
     const expected = (await (await loadGenerator(gpu, bytes)).enhance(image)).data;
+    const transformer = await untrainedMspgan(gpu, image);
     gpu.close();
     const plain = { ...image, data: [...image.data] };
     writeFileSync(join(project, 'G_H.safetensors'), bytes);
@@ -227,11 +254,14 @@ if (install.status !== 0 && isOffline(install.output)) {
     const inNode = JSON.parse(readFileSync(join(project, 'out.json'), 'utf8'));
     assert.is(largestDifference(inNode, expected), 0);
 
-    const page = join(project, 'page.js');
+    const page = join(project, 'script.js');
     writeFileSync(page, PAGE_PROGRAM);
-    const { outputFiles } = await build({
+    const { outputFiles, warnings } = await build({
       entryPoints: [page],
       bundle: true,
+      splitting: true,
+      outdir: project,
+      minify: true,
       write: false,
       format: 'esm',
       platform: 'browser',
@@ -241,18 +271,44 @@ if (install.status !== 0 && isOffline(install.output)) {
       console.log('package: page skipped, the bundled Chromium is for Linux x64');
       return;
     }
-    const served = await servePage(outputFiles[0].text, new Map([['/G_H.safetensors', bytes]]));
+    assert.equal(warnings, []);
+    const scripts = new Map(
+      outputFiles.map(({ path, contents }) => [path.slice(project.length), contents]),
+    );
+    const served = await servePage(
+      scripts,
+      new Map([
+        ['/G_H.safetensors', bytes],
+        ['/mspgan.safetensors', transformer.bytes],
+      ]),
+    );
     const browser = await openChromium();
     try {
       const tab = await browser.newPage();
       const complaints: string[] = [];
       tab.on('pageerror', (error) => complaints.push(String(error)));
       tab.on('console', (line) => line.type() === 'error' && complaints.push(line.text()));
+      const asked = new Set<string>();
+      tab.on('request', (request) => asked.add(new URL(request.url()).pathname));
+      const scriptBytes = (): number =>
+        [...asked].reduce((sum, path) => {
+          const code = scripts.get(path);
+          return sum + (code ? gzipSync(code, { level: 9 }).length : 0);
+        }, 0);
+      const assertSame = async (name: string, wanted: ArrayLike<number>): Promise<void> => {
+        const call = `enhance(${JSON.stringify(plain)}, '/${name}.safetensors')`;
+        const difference = largestDifference(await tab.evaluate<number[]>(call), wanted);
+        const code = `${(scriptBytes() / 1000).toFixed(1)} kB of code, gzipped`;
+        console.log(`page, ${name}: largest difference ${difference.toExponential(1)}; ${code}`);
+        assert.ok(difference <= TOLERANCE, `${name}: ${difference}`);
+      };
       await tab.goto(served.url);
-      const found = await tab.evaluate<number[]>(`enhance(${JSON.stringify(plain)})`);
-      const difference = largestDifference(found, expected);
-      console.log(`page: largest difference ${difference.toExponential(1)}`);
-      assert.ok(difference <= TOLERANCE, String(difference));
+      await assertSame('G_H', expected);
+      const first = scriptBytes();
+      assert.ok(first > 0 && first < INFERENCE_LIMIT, `${first} bytes of code`);
+      // MSPGAN's generator is fetched when a checkpoint asks for it.
+      await assertSame('mspgan', transformer.expected);
+      assert.ok(scriptBytes() > first, 'its generator was there from the beginning');
       assert.equal(complaints, []);
     } finally {
       await browser.close();
