@@ -34,14 +34,16 @@ export interface Demo {
 /**
  * Builds the page, serves it from a folder of its own, and opens a browser.
  * @param model what it finds as its bundled model; undefined for a page built without one
+ * @param configuration of Vite, of another page than the demo
  */
 export async function openDemo(
   model: Uint8Array | undefined,
   options: Parameters<typeof openChromium>[0] = {},
+  configuration = CONFIGURATION,
 ): Promise<Demo> {
   const folder = mkdtempSync(join(tmpdir(), 'sonolift-demo-'));
   await build({
-    configFile: CONFIGURATION,
+    configFile: configuration,
     logLevel: 'warn',
     build: { outDir: folder, emptyOutDir: true },
   });
@@ -143,6 +145,27 @@ export async function waitForText(page: Page, id: string, pattern: RegExp): Prom
     }
     await page.waitForTimeout(100);
   }
+}
+
+/**
+ * Hides the page for what it takes for five minutes.
+ * @returns what it says when it is seen again
+ */
+export function hideForMinutes(page: Page, id: string, pattern: RegExp): Promise<string> {
+  return page
+    .evaluate(`{
+      let state = 'hidden';
+      Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+      document.dispatchEvent(new Event('visibilitychange'));
+      const { now } = Date;
+      Date.now = () => now.call(Date) + 5 * 60_000;
+      setTimeout(() => {
+        state = 'visible';
+        document.dispatchEvent(new Event('visibilitychange'));
+        Date.now = now;
+      }, 1500);
+    }`)
+    .then(() => waitForText(page, id, pattern));
 }
 
 /** The grey levels of a canvas. */

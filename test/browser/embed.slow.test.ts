@@ -59,7 +59,7 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
   console.log('embed: skipped, the bundled Chromium is for Linux x64; set SONOLIFT_CHROMIUM');
   suite.skip('a page enhances as Node does');
 } else {
-  suite('a page and a worker enhance as Node does, whole and tiled, and survive a loss', async () => {
+  suite('a page and a worker enhance as Node does, on any device, whole and tiled, and survive a loss', async () => {
     const gpu = await openGpu();
     const { bytes } = await tinyGenerator(gpu);
     const model = await loadGenerator(gpu, bytes);
@@ -82,6 +82,10 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       compare('page', await call(tab, 'enhance', task(small, 0)), whole);
       compare('page, tiles', await call(tab, 'enhance', task(large, 32)), tiled);
       compare('worker', await call(tab, 'enhanceInWorker', task(small, 0)), whole);
+
+      const own = await call(tab, 'enhanceOnOwnDevice', task(small, 0));
+      compare("the page's own device", own.data, whole);
+      assert.equal([own.after, own.errors], [[3, 4], []]);
 
       const levels = small.data.map((value) => Math.round(255 * value) / 255);
       const rounded = (await model.enhance({ ...small, data: levels })).data;

@@ -88,6 +88,35 @@ const tasks = {
     return { data: [...out.data], chosen, said };
   },
 
+  /** On a device that the page opened for itself, with default limits, and goes on using. */
+  async enhanceOnOwnDevice({ model: address, image }: EnhanceTask): Promise<{
+    readonly data: number[];
+    readonly after: number[];
+    readonly errors: string[];
+  }> {
+    const adapter = await navigator.gpu.requestAdapter();
+    if (!adapter) throw new Error('no adapter');
+    const device = await adapter.requestDevice();
+    const errors: string[] = [];
+    device.onuncapturederror = ({ error }) => errors.push(error.message);
+    const gpu = await openGpu({ device });
+    const model = await loadGenerator(gpu, address);
+    const { width, height } = image;
+    const out = await model.enhance({ width, height, data: Float32Array.from(image.data) });
+    gpu.close();
+    const [source, target] = [0x4 | 0x8, 0x1 | 0x8].map((usage) =>
+      device.createBuffer({ size: 8, usage }),
+    );
+    device.queue.writeBuffer(source, 0, Float32Array.of(3, 4));
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(source, 0, target, 0, 8);
+    device.queue.submit([encoder.finish()]);
+    await target.mapAsync(1);
+    const after = [...new Float32Array(target.getMappedRange())];
+    device.destroy();
+    return { data: [...out.data], after, errors };
+  },
+
   /** Loses the device, hears of it, opens another and goes on. */
   async surviveLoss(
     task: EnhanceTask,
