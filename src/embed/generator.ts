@@ -11,7 +11,7 @@ import { type EnhanceOptions, enhancedSize, enhanceImage } from '../run/enhance-
 import { enhancerFrom } from '../run/enhancer.ts';
 import { grayFrom, type ImageInput } from './image-input.ts';
 
-/** Where a generator's bytes are: an address to fetch, or the bytes themselves. */
+/** Where a generator's bytes are: an address to fetch, a file, or the bytes themselves. */
 export type GeneratorSource = string | URL | Blob | ArrayBuffer | Uint8Array;
 
 export interface LoadOptions {
@@ -98,7 +98,7 @@ export async function loadGenerator(
   source: GeneratorSource,
   options: LoadOptions = {},
 ): Promise<Generator> {
-  const name = isAddress(source) ? String(source) : 'generator';
+  const name = nameOf(source);
   const bytes = await bytesOf(source, options.signal);
   const { tensors, metadata } = parseSafetensors(bytes, name);
   const architecture =
@@ -124,6 +124,12 @@ async function stateArchitecture(options: LoadOptions): Promise<Architecture | u
   }
   const found = typeof json === 'object' && json && 'architecture' in json && json.architecture;
   return requireArchitecture(found, `${address}: field architecture`);
+}
+
+/** What to call the file in messages. */
+function nameOf(source: GeneratorSource): string {
+  if (isAddress(source)) return String(source);
+  return source instanceof File ? source.name : 'generator';
 }
 
 function isAddress(source: GeneratorSource): source is string | URL {

@@ -104,13 +104,15 @@ export function restoreNetwork(
   tensors: TensorMap | undefined,
   source: string,
 ): void {
-  const file = `${networkFile(prefix)}.safetensors`;
-  if (!tensors) throw new CheckpointError(`${source}: expected ${file}, found none`);
+  const file = networkFile(prefix);
+  if (!tensors) throw new CheckpointError(`${source}: expected ${file}.safetensors, found none`);
   const state = new Map<string, Tensorlike>();
   for (const [name, tensor] of tensors) {
     const { shape, data } = tensor;
     if (!name.startsWith(prefix) || !(data instanceof Float32Array)) {
-      throw new CheckpointError(`${source}: ${file}: unexpected tensor ${name} of ${tensor.dtype}`);
+      throw new CheckpointError(
+        `${source}: expected floats of ${file}, found ${name} of ${tensor.dtype}`,
+      );
     }
     state.set(name.slice(prefix.length), { shape, data });
   }

@@ -120,6 +120,13 @@ suite('a checkpoint file says itself what it is', async () => {
 suite('refuses what is no generator, another one, or no image', async () => {
   const text = new TextEncoder().encode('not a model at all');
   assert.instance(await failureOf(loadGenerator(gpu, text)), DataError);
+  const named = await failureOf(loadGenerator(gpu, new File([text], 'mine.safetensors')));
+  assert.match(String(named), /^DataError: mine\.safetensors: /);
+  const others = new Map([...tensors].map(([key, value]) => [key.replace('G_H', 'D_H'), value]));
+  const stranger = await failureOf(
+    loadGenerator(gpu, serializeSafetensors(others), { architecture }),
+  );
+  assert.match(String(stranger), /^CheckpointError: .*expected floats of G_H, found D_H/);
   const wider = { ...architecture, ngf: 4 };
   const misfit = await failureOf(loadGenerator(gpu, bytes, { architecture: wider }));
   assert.instance(misfit, CheckpointError);
