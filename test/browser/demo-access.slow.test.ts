@@ -160,6 +160,23 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
     });
   });
 
+  suite('kernels are timed again after a crash of the GPU', async () => {
+    const expected = /GPU|gpu|WebGL|context|device/;
+    await withDemo(demo, { tab: 'kernels', expected }, async (page) => {
+      await page.fill('#kernels-filter', 'forward unet.down b1');
+      await page.click('#kernels-run');
+      await page.waitForSelector('#kernels-table tbody tr');
+      const session = await demo.browser.newBrowserCDPSession();
+      await session.send('Browser.crashGpuProcess');
+      console.log(await waitForText(page, 'kernels-error', /Nothing you chose is gone|adapter/));
+      const kept = await page.locator('#kernels-table tbody tr').count();
+      assert.ok(kept > 0, 'results so far stay');
+      await page.fill('#kernels-filter', 'forward unet.down8 b1');
+      await page.click('#kernels-run');
+      console.log(await waitForText(page, 'kernels-status', /1 of 1 kernels timed, 0 with wrong/));
+    });
+  });
+
   suite('loads nothing but its own files, under a strict policy', async () => {
     await withDemo(demo, { expected: /example\.org/ }, async (page) => {
       await waitForText(page, 'model-state', /^Model/);

@@ -8,13 +8,20 @@ import { encodePng, type GrayImage, quantise } from '../../src/data/image.ts';
 import { loadGenerator } from '../../src/embed/generator.ts';
 import { scoreImages } from '../../src/embed/score-images.ts';
 import { swiftShaderRunsHere } from '../../src/gpu/swiftshader.ts';
-import { serializeSafetensors } from '../../src/nn/safetensors.ts';
+import { parseSafetensors, serializeSafetensors } from '../../src/nn/safetensors.ts';
 import { openGpu } from '../../src/node.ts';
 import { decodeDicom } from '../../web/src/images/dicom.ts';
 import { dicomFile } from '../support/dicom-file.ts';
 import { largestDifference, randomImage, tinyGenerator } from '../support/tiny-generator.ts';
-import { bring, choose, downloaded } from './demo-files.ts';
-import { canvasPixels, type Demo, openDemo, waitForText, withDemo } from './demo-page.ts';
+import { type BroughtFile, bring, choose, downloaded } from './demo-files.ts';
+import {
+  canvasPixels,
+  type Demo,
+  hideForMinutes,
+  openDemo,
+  waitForText,
+  withDemo,
+} from './demo-page.ts';
 
 const suite = createSuite('demo: enhance');
 
@@ -44,6 +51,18 @@ const RECORD_VIDEO = `new Promise((resolve, reject) => {
   }, 40);
   setTimeout(() => { clearInterval(timer); recorder.stop(); }, 1500);
 })`;
+
+/** In front of a worker's script: its device refuses memory for images of more than 256x256. */
+const REFUSE_MEMORY = `{
+  const { createBuffer } = GPUDevice.prototype;
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    if (descriptor.size > 4 * 2 * 2 * 128 * 128 * 2) {
+      const error = new GPUOutOfMemoryError('refused by the test');
+      this.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
+    }
+    return createBuffer.call(this, descriptor);
+  };
+}`;
 
 /** What Node makes of an image, in 8 bits. */
 let expected: (image: GrayImage) => Promise<Uint8Array>;
@@ -78,40 +97,52 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
   suite.after(() => demo.close());
 
   suite('PNG, JPEG and DICOM, dropped, pasted and chosen, are enhanced as in Node', async () => {
+    const rgba = new Uint8Array(4 * 32 * 16).map((_, i) => (i % 4 === 3 ? 255 : (7 * i) & 255));
+    const { data: photo } = jpeg.encode({ width: 32, height: 16, data: rgba }, 90);
+    const values = Array.from({ length: 24 * 16 }, (_, i) => (i * 89) % 4096);
+    const files = [
+      { name: 'scan.png', bytes: encodePng(IMAGE), decode: decodeImage },
+      { name: 'photo.jpg', bytes: new Uint8Array(photo), decode: decodeImage },
+      {
+        name: 'slice.dcm',
+        bytes: dicomFile({ width: 24, height: 16, bits: 16, values }),
+        decode: decodeDicom,
+      },
+    ];
     await withDemo(demo, {}, async (page) => {
-      await waitForText(
-        page,
-        'model-state',
-        /^Model: the bundled model \(proposed, ngf 2, levels 4/,
-      );
-      const png = encodePng(IMAGE);
-      await bring(page, 'drop', 'enhance-drop', { name: 'scan.png', bytes: png });
-      await waitForText(page, 'enhance-status', /^Enhanced scan \(40x28\) in/);
-      await assertShown(page, decodeImage(png, 'scan.png'), 'PNG, dropped');
-
+      const state = /^Model: the bundled model \(method proposed, width 2, 4 levels/;
+      await waitForText(page, 'model-state', state);
+      assert.ok(await page.isVisible('#placeholder'));
+      assert.not.ok(await page.isVisible('#slider'));
+      const ways: Readonly<Record<string, (file: BroughtFile) => Promise<void>>> = {
+        dropped: (file) => bring(page, 'drop', 'enhance-drop', file),
+        'dropped on the picture': (file) => bring(page, 'drop', 'stage', file),
+        pasted: (file) => bring(page, 'paste', 'panel-enhance', file),
+        chosen: (file) => choose(page, 'enhance-file', file),
+      };
+      for (const [way, take] of Object.entries(ways)) {
+        for (const { name, bytes, decode } of files) {
+          const image = decode(bytes, name);
+          const stem = `${way.replaceAll(' ', '-')}-${name.split('.')[0]}`;
+          await take({ name: `${stem}.${name.split('.')[1]}`, bytes });
+          const size = `${image.width}x${image.height}`;
+          const said = await waitForText(page, 'enhance-status', new RegExp(`^Enhanced ${stem} `));
+          assert.ok(said.includes(`(${size}) in `), said);
+          assert.match(said, / ms on .*swiftshader/i);
+          await assertShown(page, image, `${name}, ${way}`);
+        }
+      }
+      await bring(page, 'drop', 'enhance-drop', files[0]);
+      await waitForText(page, 'enhance-status', /^Enhanced scan /);
       const saved = await downloaded(page, 'enhance-download');
       assert.is(saved.name, 'scan-enhanced.png');
       const levels = quantise(decodeImage(saved.bytes, saved.name));
-      assert.ok(
-        largestDifference(levels, await expected(decodeImage(png, 'scan.png'))) <= TOLERANCE,
-      );
-
-      const rgba = new Uint8Array(4 * 32 * 16).map((_, i) => (i % 4 === 3 ? 255 : (7 * i) & 255));
-      const { data } = jpeg.encode({ width: 32, height: 16, data: rgba }, 90);
-      const photo = { name: 'photo.jpg', bytes: new Uint8Array(data) };
-      await bring(page, 'paste', 'panel-enhance', photo);
-      await waitForText(page, 'enhance-status', /^Enhanced photo \(32x16\)/);
-      await assertShown(page, decodeImage(photo.bytes, 'photo.jpg'), 'JPEG, pasted');
-
-      const values = Array.from({ length: 24 * 16 }, (_, i) => (i * 89) % 4096);
-      const dicom = dicomFile({ width: 24, height: 16, bits: 16, values });
-      await choose(page, 'enhance-file', { name: 'scan.dcm', bytes: dicom });
-      await waitForText(page, 'enhance-status', /^Enhanced scan \(24x16\)/);
-      await assertShown(page, decodeDicom(dicom, 'scan.dcm'), 'DICOM, chosen');
+      const wanted = await expected(decodeImage(files[0].bytes, 'scan.png'));
+      assert.ok(largestDifference(levels, wanted) <= TOLERANCE);
     });
   });
 
-  suite('views, scores, slider by keyboard', async () => {
+  suite('views, scores, slider by keyboard and by hand', async () => {
     await withDemo(demo, {}, async (page) => {
       await waitForText(page, 'model-state', /^Model/);
       await choose(page, 'enhance-file', { name: 'scan.png', bytes: encodePng(IMAGE) });
@@ -129,6 +160,17 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       await page.keyboard.press('Home');
       const split = 'getComputedStyle(stage).getPropertyValue("--split")';
       assert.is(await page.evaluate(split), '0%');
+      const { x, y, width } = (await page.locator('#stage').boundingBox()) ?? {
+        x: 0,
+        y: 0,
+        width: 0,
+      };
+      await page.mouse.move(x + width / 4, y + 20);
+      await page.mouse.down();
+      await page.mouse.move(x + (3 * width) / 4, y + 40);
+      await page.mouse.up();
+      assert.is(await page.evaluate(split), '75%');
+      assert.is(await page.inputValue('#slider'), '75');
       await page.check('input[value="reference"]');
       assert.equal(await canvasPixels(page, 'canvas-under'), [...quantise(read(REFERENCE))]);
       await page.check('input[value="difference"]');
@@ -175,6 +217,27 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       await waitForText(page, 'enhance-error', /architecture.method: expected proposed or/);
       await choose(page, 'model-file', { name: 'cut.safetensors', bytes: model.slice(0, 900) });
       await waitForText(page, 'enhance-error', /safetensors/);
+      const { tensors, metadata } = parseSafetensors(model, 'model');
+      const back = new Map(
+        [...tensors].map(([name, tensor]) => [name.replace('G_H', 'G_L'), tensor]),
+      );
+      const wider = { architecture: metadata.architecture.replace('"ngf":2', '"ngf":4') };
+      for (const [name, bytes, message] of [
+        [
+          'G_L',
+          serializeSafetensors(back, metadata),
+          /^G_L.safetensors: expected floats of G_H, found G_L/,
+        ],
+        [
+          'wider',
+          serializeSafetensors(tensors, wider),
+          /^wider.safetensors: tensor .* has shape .*, expected/,
+        ],
+      ] as const) {
+        await choose(page, 'model-file', { name: `${name}.safetensors`, bytes });
+        console.log(await waitForText(page, 'enhance-error', message));
+      }
+      assert.match((await page.textContent('#model-state')) ?? '', /the bundled model/);
       await page.click('#enhance-run');
       await waitForText(page, 'enhance-status', DONE);
       await assertShown(page, decodeImage(good, 'good.png'), 'after other models');
@@ -217,6 +280,31 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
     });
   });
 
+  suite('memory that the driver refuses: told, and gone on from', async () => {
+    await withDemo(demo, {}, async (page) => {
+      // No driver here runs out of memory in time: the worker's device reports that it has.
+      await page.route(/enhance\.worker.*\.js$/, async (route) => {
+        const code = await (await route.fetch()).text();
+        await route.fulfill({ contentType: 'text/javascript', body: `${REFUSE_MEMORY}\n${code}` });
+      });
+      await page.reload();
+      await waitForText(page, 'model-state', /^Model/);
+      const small = encodePng(IMAGE);
+      await choose(page, 'enhance-file', { name: 'scan.png', bytes: small });
+      await waitForText(page, 'enhance-status', /^Enhanced scan /);
+      const large = encodePng(randomImage(512, 384));
+      await choose(page, 'enhance-file', { name: 'large.png', bytes: large });
+      console.log(await waitForText(page, 'enhance-error', /[Rr]efused by the test.* Take tiles/));
+      await page.click('summary');
+      await page.selectOption('#tile', '256');
+      await page.click('#enhance-run');
+      await waitForText(page, 'enhance-status', /^Enhanced large \(512x384, tiles of 256\)/);
+      await choose(page, 'enhance-file', { name: 'scan.png', bytes: small });
+      await waitForText(page, 'enhance-status', /^Enhanced scan /);
+      await assertShown(page, decodeImage(small, 'scan.png'), 'after memory was refused');
+    });
+  });
+
   suite('large images go in tiles and can be stopped', async () => {
     await withDemo(demo, {}, async (page) => {
       await waitForText(page, 'model-state', /^Model/);
@@ -244,6 +332,13 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       const rate = await waitForText(page, 'live-status', /frames per second/);
       console.log(rate);
       assert.match(rate, /^scan.webm: 96x64, [\d.]+ frames per second$/);
+      const waited = await hideForMinutes(
+        page,
+        'live-status',
+        /hidden for 5 min; the video waited/,
+      );
+      assert.is(waited, 'This page was hidden for 5 min; the video waited.');
+      await waitForText(page, 'live-status', /frames per second/);
       await page.click('#live-stop');
       await waitForText(page, 'live-status', /^Stopped/);
     });

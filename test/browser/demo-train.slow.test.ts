@@ -7,12 +7,13 @@ import type { Page } from 'playwright-core';
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { swiftShaderRunsHere } from '../../src/gpu/swiftshader.ts';
+import { METHODS } from '../../src/methods/methods.ts';
 import { parseSafetensors } from '../../src/nn/safetensors.ts';
 import { openGpu } from '../../src/node.ts';
 import { assertOk, runProgram } from '../support/program.ts';
 import { tinyGenerator } from '../support/tiny-generator.ts';
-import { choose, downloaded } from './demo-files.ts';
-import { LIMIT, openDemo, waitForText, withDemo } from './demo-page.ts';
+import { bring, choose, downloaded } from './demo-files.ts';
+import { hideForMinutes, LIMIT, openDemo, waitForText, withDemo } from './demo-page.ts';
 
 const suite = createSuite<{ folder: string; data: string; straight: string }>('demo: train');
 
@@ -39,6 +40,16 @@ const OPTIONS = [
   ...['--lr', 0.002, '--dropout', 0.5, '--perceptual', 'random-features', '--read-every', 1],
   ...['--validate-every', 1000],
 ] as const;
+
+/** What makes a method's networks small. */
+const SMALL: Readonly<Record<string, string>> = {
+  pix2pix: '--levels 2',
+  proposed: '--levels 2',
+  cyclegan: '--blocks 1',
+  reggan: '--blocks 1',
+  'stable-cyclegan': '--blocks 1',
+  mspgan: '--blocks 1 --layers 1 --heads 2',
+};
 
 type Losses = Readonly<Record<string, number>>;
 
@@ -144,7 +155,11 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       const name = 'train_datasets/cyst/low_quality/0003.png';
       assert.equal(Buffer.from(pairs[name]), readFileSync(join(data, name)));
       await page.click('#generator-use');
-      await waitForText(page, 'model-state', /the generator of the training tab \(proposed, ngf 2/);
+      await waitForText(
+        page,
+        'model-state',
+        /the generator of the training tab \(method proposed, width 2/,
+      );
       await page.click('#sample-open');
       await waitForText(page, 'enhance-status', /^Enhanced simulated-vessel/);
     });
@@ -167,7 +182,9 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       if (name.endsWith('.png')) pairs[name] = readFileSync(join(data, name));
     }
     await withDemo(demo, { tab: 'train' }, async (page) => {
-      await choose(page, 'pairs-zip', { name: 'pairs.zip', bytes: zipSync(pairs) });
+      await bring(page, 'drop', 'pairs-drop', { name: 'pairs.zip', bytes: zipSync(pairs) });
+      await waitForText(page, 'pairs-note', /^pairs\.zip$/);
+      assert.ok(await page.isChecked('[name="data"][value="files"]'));
       await choose(page, 'checkpoint-file', { name: 'node.zip', bytes: zipSync(checkpoint) });
       await waitForText(page, 'checkpoint-note', /goes on from step-000010 \(proposed, step 10\)/);
       assert.is(await page.inputValue('[name="ngf"]'), '2');
@@ -192,18 +209,7 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       await page.click('#train-pause');
       await waitForStep(page, at + 3);
 
-      await page.evaluate(`
-        let state = 'hidden';
-        Object.defineProperty(document, 'visibilityState', { get: () => state });
-        document.dispatchEvent(new Event('visibilitychange'));
-        const now = Date.now.bind(Date);
-        Date.now = () => now() + 5 * 60_000;
-        setTimeout(() => {
-          state = 'visible';
-          document.dispatchEvent(new Event('visibilitychange'));
-        }, 1500);
-      `);
-      const told = await waitForText(page, 'train-status', /hidden for 5 min/);
+      const told = await hideForMinutes(page, 'train-status', /hidden for 5 min/);
       assert.match(told, /training went on for \d+ steps/);
       await page.click('#train-pause');
       await waitForText(page, 'train-status', /^Paused/);
@@ -253,6 +259,31 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       await page.click('#checkpoint-forget');
       const saved = await downloaded(page, 'checkpoint-save');
       assert.is(saved.name, 'step-000002.zip');
+    });
+  });
+
+  suite('every method trains, at the size that is chosen, on a folder that is chosen', async ({
+    data,
+  }) => {
+    await withDemo(demo, { tab: 'train' }, async (page) => {
+      await page.setInputFiles('#pairs-folder', join(data, 'train_datasets'));
+      await waitForText(page, 'pairs-note', /and \d+ more$/);
+      const offered = await page.locator('[name="method"] option').allTextContents();
+      assert.equal(
+        offered,
+        METHODS.map(({ name }) => name),
+      );
+      for (const method of offered) {
+        await page.selectOption('[name="method"]', method);
+        await fillForm(page, { steps: 2, size: 24, batch: 1, more: SMALL[method] ?? '' });
+        await train(page);
+        assert.match((await page.textContent('#step-title')) ?? '', /^Step 2, /);
+        assert.ok((await page.locator('.curve').count()) > 0, method);
+        const side = await page.evaluate("document.querySelector('#samples canvas').width");
+        assert.is(side, 24, method);
+        assert.match((await page.textContent('#samples')) ?? '', /PSNR [\d.]+ → [\d.]+ dB/);
+        console.log(`${method}: ${await page.textContent('#run-note')}`);
+      }
     });
   });
 

@@ -19,8 +19,13 @@ const SAMPLE_SEED = 20;
 /** Images with a longer side go in tiles, unless told otherwise. */
 const WHOLE_AT_MOST = 1024;
 const AUTOMATIC_TILE = 512;
-/** What is told of a generator's architecture. */
-const SHAPES = ['ngf', 'levels', 'blocks'];
+/** What is told of a generator's architecture, by its fields. */
+const SHAPES: Readonly<Record<string, (value: string) => string>> = {
+  method: (name) => `method ${name}`,
+  ngf: (width) => `width ${width}`,
+  levels: (count) => `${count} levels`,
+  blocks: (count) => `${count} residual blocks`,
+};
 
 export class EnhancePanel {
   private readonly worker = enhanceWorker();
@@ -61,13 +66,13 @@ export class EnhancePanel {
   /** Takes another model; the present one stays if that fails. */
   async useModel(bytes: Uint8Array, what: string): Promise<void> {
     try {
-      const architecture = await this.worker.loadModel(bytes);
-      const shape = ['method', ...SHAPES]
-        .filter((name) => architecture[name] !== undefined)
-        .map((name) => (name === 'method' ? '' : `${name} `) + String(architecture[name]));
+      const architecture = await this.worker.loadModel(new Uint8Array(bytes), what);
+      const shape = Object.entries(SHAPES)
+        .filter(([name]) => architecture[name] !== undefined)
+        .map(([name, tell]) => tell(String(architecture[name])));
       this.hasModel = true;
       const size = (bytes.length / 2 ** 20).toFixed(2);
-      this.sayModel(`Model: ${what} (${shape.join(', ')}; ${size} MiB)`, false);
+      this.sayModel(`Model: ${what} (${shape.join(', ')}, ${size} MiB)`, false);
       this.messages.say('');
     } catch (error) {
       this.messages.fail(error);
@@ -76,9 +81,17 @@ export class EnhancePanel {
   }
 
   private listen(): void {
+    for (const id of ['enhance-file', 'reference-file', 'model-file']) {
+      // Choosing the same file once more is a choice too.
+      input(id).addEventListener('click', () => {
+        input(id).value = '';
+      });
+    }
     const file = input('enhance-file');
     file.addEventListener('change', () => this.openFile(file.files?.[0]));
-    acceptDrops(block('enhance-drop'), ([first]) => this.openFile(first?.content, first?.path));
+    for (const zone of ['enhance-drop', 'stage']) {
+      acceptDrops(block(zone), ([first]) => this.openFile(first?.content, first?.path));
+    }
     document.addEventListener('paste', ({ clipboardData }) => {
       if (!block('panel-enhance').hidden) this.openFile(clipboardData?.files[0]);
     });

@@ -11,6 +11,7 @@ export interface Pictures {
 
 export class ResultView {
   private pictures: Pictures = {};
+  private readonly viewer = block('viewer');
   private readonly stage = block('stage');
   private readonly under = canvas('canvas-under');
   private readonly over = canvas('canvas-over');
@@ -25,6 +26,7 @@ export class ResultView {
       if (event.buttons) this.drag(event);
     });
     this.moveDivider();
+    this.draw();
   }
 
   show(pictures: Pictures): void {
@@ -45,10 +47,14 @@ export class ResultView {
 
   private draw(): void {
     const { image, enhanced, reference } = this.pictures;
-    if (image) this.stage.style.setProperty('--ratio', String(image.width / image.height));
+    if (image) this.viewer.style.setProperty('--ratio', String(image.width / image.height));
+    this.stage.classList.toggle('empty', !image);
+    block('placeholder').hidden = image !== undefined;
+    this.under.hidden = !image;
     const view = this.views.value();
     const compares = view === 'compare' && image !== undefined && enhanced !== undefined;
-    for (const id of ['divider', 'slider', 'slider-label']) block(id).hidden = !compares;
+    for (const id of ['divider', 'slider-row']) block(id).hidden = !compares;
+    this.stage.classList.toggle('compares', compares);
     this.over.hidden = !compares;
     this.note.textContent = '';
     if (compares) {
@@ -86,7 +92,7 @@ export class ResultView {
   }
 
   private missing(view: string): string {
-    if (!this.pictures.image) return 'Choose an image first.';
+    if (!this.pictures.image) return '';
     if (view === 'reference') return 'No reference was chosen: this is the image before.';
     return view === 'input' || view === 'compare'
       ? ''

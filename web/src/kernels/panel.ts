@@ -101,7 +101,10 @@ function addRow(result: CaseResult): void {
       : `${significant(gigaflops)} GFLOP/s`;
   const head = document.createElement('th');
   head.scope = 'row';
-  head.textContent = name;
+  const detail = document.createElement('span');
+  detail.className = 'hint';
+  detail.textContent = shape;
+  head.append(name, detail);
   const row = element('kernels-table', HTMLTableElement).tBodies[0].insertRow();
   row.append(head);
   const cell = (text: string, className = ''): void => {
@@ -109,8 +112,7 @@ function addRow(result: CaseResult): void {
     made.textContent = text;
     made.className = className;
   };
-  cell(shape);
-  for (const text of [significant(milliseconds), percent(spread), rate, percent(share)]) {
+  for (const text of [`${significant(milliseconds)} ± ${percent(spread)}`, rate, percent(share)]) {
     cell(text, 'number');
   }
   cell(result.correct ? 'right' : `WRONG by ${result.error.toExponential(1)}`);

@@ -8,7 +8,7 @@ import { isDark } from '../ui/theme.ts';
 const GROUPS = [
   {
     title: 'What the generators should lower',
-    hint: 'Distances to the true image, and of images there and back.',
+    hint: 'Distances to the true image, and of images there and back. H: towards high quality, L: towards low.',
     pattern: /^G_(l1|perceptual|registration|smooth|cycle|identity|smc|tsc)/,
   },
   {
@@ -23,6 +23,12 @@ const DARK = ['#7cc7e8', '#f6ad55', '#86d993', '#f199c8', '#b6a6ff', '#c0c8d0'];
 const HEIGHT = 220;
 /** Points drawn at most; every other one is left out when there are more. */
 const MOST_POINTS = 2000;
+
+/** Has the legend tell the latest values where the pointer is on no others. */
+function tellLatest(plot: uPlot): void {
+  const latest = plot.data[0].length - 1;
+  if (latest >= 0 && typeof plot.cursor.idx !== 'number') plot.setLegend({ idx: latest });
+}
 
 export class Curves {
   private readonly parent = block('curves');
@@ -62,7 +68,10 @@ export class Curves {
     this.isDue = true;
     requestAnimationFrame(() => {
       this.isDue = false;
-      for (const { plot, names } of this.plots) plot.setData(this.dataOf(names));
+      for (const { plot, names } of this.plots) {
+        plot.setData(this.dataOf(names));
+        tellLatest(plot);
+      }
     });
   }
 
@@ -73,7 +82,10 @@ export class Curves {
     this.plots = [];
     for (const { title, hint, pattern } of GROUPS) {
       const names = this.names.filter((name) => pattern.test(name));
-      if (names.length) this.plots.push({ plot: this.make(title, hint, names), names });
+      if (!names.length) continue;
+      const plot = this.make(title, hint, names);
+      tellLatest(plot);
+      this.plots.push({ plot, names });
     }
   }
 
@@ -116,9 +128,11 @@ export class Curves {
             label,
             stroke: colours[index % colours.length],
             width: 1.5,
+            value: (_: uPlot, value: number | null) => value?.toPrecision(3) ?? '–',
           })),
         ],
         cursor: { drag: { x: true, y: false } },
+        hooks: { setCursor: [tellLatest] },
       },
       this.dataOf(names),
       figure,

@@ -227,7 +227,7 @@ class TrainPanel {
     this.progress.value = step.step;
     const rate = step.learningRate.toPrecision(2);
     block('step-title').textContent =
-      `Step ${step.step}, epoch ${step.epoch + 1}, ${step.milliseconds.toFixed(0)} ms, rate ${rate}`;
+      `Step ${step.step}, epoch ${step.epoch + 1}: ${step.milliseconds.toFixed(0)} ms, learning rate ${rate}`;
   }
 
   private async refreshSamples(): Promise<void> {

@@ -49,11 +49,15 @@ const service = {
 
   /**
    * Takes another model; the one before stays if this one cannot be loaded.
+   * @param name what to call it in messages
    * @returns what it says of itself
    */
-  loadModel(next: Uint8Array): Promise<Readonly<Record<string, unknown>>> {
+  loadModel(
+    next: Uint8Array<ArrayBuffer>,
+    name: string,
+  ): Promise<Readonly<Record<string, unknown>>> {
     return onDevice(async () => {
-      const loaded = await loadGenerator(await device.open(), next);
+      const loaded = await loadGenerator(await device.open(), new File([next], name));
       model?.dispose();
       model = loaded;
       bytes = next;
