@@ -283,6 +283,9 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
         assert.is(side, 24, method);
         assert.match((await page.textContent('#samples')) ?? '', /PSNR [\d.]+ → [\d.]+ dB/);
         console.log(`${method}: ${await page.textContent('#run-note')}`);
+        await page.click('#generator-use');
+        await waitForText(page, 'model-state', new RegExp(`\\(method ${method}, width 2`));
+        await page.click('#tab-train');
       }
     });
   });
