@@ -260,7 +260,13 @@ export class Gpu {
   /** Submits what was recorded. @throws GpuError if the device reported a failure so far. */
   async flush(): Promise<void> {
     this.assertHealthy();
-    await this.recorder.flush();
+    try {
+      await this.recorder.flush();
+    } catch (error) {
+      // What fails because the device went away says so.
+      this.assertHealthy();
+      throw error;
+    }
     this.assertHealthy();
   }
 
@@ -275,14 +281,7 @@ export class Gpu {
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(storage.range.buffer, storage.range.offset, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
-    try {
-      await this.settled(staging.mapAsync(1));
-    } catch (error) {
-      this.assertHealthy();
-      throw new GpuError('lost', 'the GPU device went away while a result was read', {
-        cause: error,
-      });
-    }
+    await this.settled(staging.mapAsync(1));
     const copy = staging.getMappedRange().slice(0, length * 4);
     staging.unmap();
     staging.destroy();
@@ -297,10 +296,18 @@ export class Gpu {
     this.assertHealthy();
   }
 
-  /** What a promise of the device resolves to; meanwhile the thread does what `GpuOptions.rest` says. */
+  /**
+   * What a promise of the device resolves to; meanwhile the thread does what `GpuOptions.rest` says.
+   * @throws GpuError `lost` if it is rejected: nothing but a device that goes away does that
+   */
   async settled<T>(pending: Promise<T>): Promise<T> {
     await this.rest?.(pending);
-    return pending;
+    try {
+      return await pending;
+    } catch (cause) {
+      this.assertHealthy();
+      throw new GpuError('lost', 'the GPU device went away while a result was awaited', { cause });
+    }
   }
 
   /** Submits what was recorded with every dispatch timed. Needs `timestamp-query`. */

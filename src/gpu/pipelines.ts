@@ -120,19 +120,36 @@ export class PipelineCache {
       const entry = this.entries.get(kernel.key);
       if (entry) entry.pipeline = pipeline;
     } catch (error) {
-      const info = await module.getCompilationInfo();
-      const messages = info.messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`);
-      const source = code
-        .split('\n')
-        .map((line, index) => `${String(index + 1).padStart(4)} ${line}`)
-        .join('\n');
-      throw new GpuError(
-        'validation',
-        `kernel ${kernel.key} does not compile: ${messages.join('; ') || String(error)}\n${source}`,
-        { cause: error },
-      );
+      throw await compileError(kernel.key, code, module, error);
     }
   }
+}
+
+/** What the compiler says of a kernel, with its numbered lines; or that there is no device any more to say it. */
+async function compileError(
+  key: string,
+  code: string,
+  module: GPUShaderModule,
+  cause: unknown,
+): Promise<GpuError> {
+  let info: GPUCompilationInfo;
+  try {
+    info = await module.getCompilationInfo();
+  } catch {
+    return new GpuError('lost', `the GPU device went away while kernel ${key} was compiled`, {
+      cause,
+    });
+  }
+  const messages = info.messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`);
+  const source = code
+    .split('\n')
+    .map((line, index) => `${String(index + 1).padStart(4)} ${line}`)
+    .join('\n');
+  return new GpuError(
+    'validation',
+    `kernel ${key} does not compile: ${messages.join('; ') || String(cause)}\n${source}`,
+    { cause },
+  );
 }
 
 /** @throws GpuError `unsupported` if there is no such kernel (over f16, of what is no array of floats) */
