@@ -336,13 +336,8 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       const rate = await waitForText(page, 'live-status', /frames per second/);
       console.log(rate);
       assert.match(rate, /^scan.webm: 96x64, [\d.]+ frames per second$/);
-      const waited = await hideForMinutes(
-        page,
-        'live-status',
-        /hidden for 5 min; the video waited/,
-      );
-      assert.is(waited, 'This page was hidden for 5 min; the video waited.');
-      await waitForText(page, 'live-status', /frames per second/);
+      const again = /per second; it waited while this page was hidden for 5 min$/;
+      console.log(await hideForMinutes(page, 'live-status', again));
       await page.click('#live-stop');
       await waitForText(page, 'live-status', /^Stopped/);
     });

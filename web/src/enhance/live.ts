@@ -19,6 +19,8 @@ export class LiveView {
   private stream = 0;
   private isOn = false;
   private isHidden = false;
+  /** What else is told of the stream. */
+  private note = '';
   private address: string | undefined;
 
   constructor(hasModel: () => boolean) {
@@ -40,7 +42,7 @@ export class LiveView {
       (minutes) => {
         this.isHidden = false;
         if (this.isOn && minutes !== undefined) {
-          this.messages.say(`This page was hidden for ${minutes} min; the video waited.`);
+          this.note = `; it waited while this page was hidden for ${minutes} min`;
         }
       },
     );
@@ -87,6 +89,7 @@ export class LiveView {
       return;
     }
     this.isOn = true;
+    this.note = '';
     block('live').hidden = false;
     this.update();
     this.messages.say(`${name}: first frame …`);
@@ -98,7 +101,10 @@ export class LiveView {
     try {
       while (stream === this.stream) {
         await this.nextFrame();
-        if (this.isHidden || stream !== this.stream) continue;
+        if (this.isHidden || stream !== this.stream) {
+          times.length = 0;
+          continue;
+        }
         const [width, height] = this.frameSize();
         const bitmap = await createImageBitmap(this.video, {
           resizeWidth: width,
@@ -113,7 +119,8 @@ export class LiveView {
         if (times.length > AVERAGED) times.shift();
         const rate = (1000 * (times.length - 1)) / (times[times.length - 1] - times[0]);
         if (times.length > 1) {
-          this.messages.say(`${name}: ${width}x${height}, ${rate.toFixed(1)} frames per second`);
+          const size = `${width}x${height}`;
+          this.messages.say(`${name}: ${size}, ${rate.toFixed(1)} frames per second${this.note}`);
         }
       }
     } catch (error) {
