@@ -221,6 +221,7 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
         await page.waitForSelector('#help:not([hidden])');
         console.log(await waitForText(page, 'help-reason', /WebGPU/));
         assert.is(await page.textContent('#adapter'), 'Device: none');
+        assert.match((await page.textContent('#model-state')) ?? '', /^No model yet/);
         await assertFits(page, 'help');
         await assertAccessible(page, 'help');
         await page.click('#help-retry');

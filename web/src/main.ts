@@ -31,6 +31,7 @@ async function openDevice(): Promise<void> {
     block('adapter').textContent = `Device: ${await enhanceWorker().openDevice()}`;
   } catch (error) {
     block('adapter').textContent = 'Device: none';
+    enhance.sayNoDevice();
     if (isWithoutGpu(error)) showHelp(error);
     else throw error;
     return;

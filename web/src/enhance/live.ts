@@ -155,6 +155,7 @@ export class LiveView {
   private stop(): void {
     this.stream++;
     this.isOn = false;
+    block('live').hidden = true;
     this.video.pause();
     const { srcObject } = this.video;
     if (srcObject instanceof MediaStream) for (const track of srcObject.getTracks()) track.stop();

@@ -63,6 +63,11 @@ export class EnhancePanel {
     }
   }
 
+  /** There is no device to load the model onto. */
+  sayNoDevice(): void {
+    this.sayModel('No model yet: there is no device to load it onto.', true);
+  }
+
   /** Takes another model; the present one stays if that fails. */
   async useModel(bytes: Uint8Array, what: string): Promise<void> {
     try {

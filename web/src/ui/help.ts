@@ -1,5 +1,6 @@
 /** What to do where there is no WebGPU. */
 import { block, button } from './elements.ts';
+import { sentence } from './sentence.ts';
 
 /** Whether an error says that this browser gives no device at all. */
 export function isWithoutGpu(error: unknown): error is Error {
@@ -8,7 +9,7 @@ export function isWithoutGpu(error: unknown): error is Error {
 }
 
 export function showHelp(error: Error): void {
-  block('help-reason').textContent = error.message;
+  block('help-reason').textContent = sentence(error.message);
   block('help').hidden = false;
 }
 

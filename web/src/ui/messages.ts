@@ -1,5 +1,6 @@
 /** What a panel says: how far it is, and what went wrong. */
 import { isWithoutGpu, showHelp } from './help.ts';
+import { sentence } from './sentence.ts';
 
 export interface Messages {
   /** Says what goes on and takes an earlier error back. */
@@ -42,11 +43,6 @@ const ADVICE: Readonly<Record<string, string>> = {
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const reason = 'reason' in error ? String(error.reason) : '';
-  // Names of files and options keep their case.
-  const text = error.message.replace(
-    /^[a-z]+(?= )/,
-    (word) => word[0].toUpperCase() + word.slice(1),
-  );
-  const sentence = /[.!?]$/.test(text) ? text : `${text}.`;
-  return ADVICE[reason] ? `${sentence} ${ADVICE[reason]}` : sentence;
+  const text = sentence(error.message);
+  return ADVICE[reason] ? `${text} ${ADVICE[reason]}` : text;
 }
