@@ -2,6 +2,7 @@ import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
 import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
 import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
+import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
 import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
 import { checkDataGradient, checkForward, checkWeightGradient } from './convolution-check.ts';
 import { CONVOLUTION_LAYERS, type ConvolutionLayer } from './convolution-layers.ts';
@@ -48,7 +49,9 @@ export function convolutionSizes(g: ConvGeometry): { x: number; w: number; y: nu
 
 /** What is run where nothing was measured. */
 function defaultPlan(pass: ConvolutionPass, geometry: ConvGeometry, profile: AdapterProfile): Plan {
-  return convolutionVariants({ pass, geometry, epilogue: NO_EPILOGUE }, profile)[0].plan();
+  const ways = { weightGradients: WEIGHT_GRADIENT_WAYS };
+  const request = { pass, geometry, epilogue: NO_EPILOGUE, ...ways };
+  return convolutionVariants(request, profile)[0].plan();
 }
 
 function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): KernelCase {

@@ -5,13 +5,13 @@ import { conv2dForward, forwardCorrelation } from './forward.ts';
 import type { ChannelSlice, ConvGeometry } from './geometry.ts';
 import { gpuCorrelationChoices, gpuDataGradient, gpuForward } from './gpu/plans.ts';
 import type { TileChoice } from './gpu/tile.ts';
-import { gpuWeightGradient, weightGradientChoices } from './gpu/weight-gradient.ts';
+import type { gpuWeightGradient, weightGradientChoices } from './gpu/weight-gradient.ts';
 import {
   type ConvolutionPass,
   type RegisterVariant,
   registerVariants,
 } from './register-variants.ts';
-import { conv2dWeightGradient } from './weight-gradient.ts';
+import type { conv2dWeightGradient } from './weight-gradient.ts';
 
 /* What can be chosen for a convolution: every family's named variants in one list. */
 
@@ -27,6 +27,20 @@ export interface ConvolutionRequest {
   readonly accumulate?: boolean | undefined;
   /** Whether the weights never change, so that packing or transforming them is done once. */
   readonly isFrozen?: boolean | undefined;
+  /** How a weight gradient can be made (`weight-gradient-ways.ts`): whoever asks for one brings it along. */
+  readonly weightGradients?: WeightGradientWays | undefined;
+}
+
+/** The weight gradient's families, which only training needs. */
+export interface WeightGradientWays {
+  readonly registers: typeof conv2dWeightGradient;
+  readonly tiles: typeof gpuWeightGradient;
+  readonly tileChoices: typeof weightGradientChoices;
+}
+
+function waysOf({ weightGradients }: ConvolutionRequest): WeightGradientWays {
+  if (weightGradients) return weightGradients;
+  throw new RangeError('a weight gradient was asked for without the ways to make it');
 }
 
 /** A way to do what is asked for, by a name that the same way has at other sizes too. */
@@ -75,17 +89,18 @@ function registerVariantsOf(
 }
 
 function registerPlan(
-  { pass, geometry, epilogue, slice, accumulate = false }: ConvolutionRequest,
+  request: ConvolutionRequest,
   profile: AdapterProfile,
   variant: RegisterVariant,
 ): Plan {
+  const { pass, geometry, epilogue, slice, accumulate = false } = request;
   switch (pass) {
     case 'forward':
       return conv2dForward(geometry, epilogue, profile, slice, variant);
     case 'data-gradient':
       return conv2dDataGradient(geometry, epilogue, profile, { slice, accumulate, variant });
     case 'weight-gradient':
-      return conv2dWeightGradient(geometry, accumulate, profile, variant);
+      return waysOf(request).registers(geometry, accumulate, profile, variant);
   }
 }
 
@@ -97,7 +112,7 @@ function tilePlan(request: ConvolutionRequest, choice: TileChoice): Plan {
     case 'data-gradient':
       return gpuDataGradient(geometry, epilogue, choice, accumulate);
     case 'weight-gradient':
-      return gpuWeightGradient(geometry, accumulate, choice);
+      return waysOf(request).tiles(geometry, accumulate, choice);
   }
 }
 
@@ -106,7 +121,7 @@ function tileVariants(request: ConvolutionRequest): ConvolutionVariant[] {
   const { pass, geometry } = request;
   const others =
     pass === 'weight-gradient'
-      ? weightGradientChoices(geometry)
+      ? waysOf(request).tileChoices(geometry)
       : gpuCorrelationChoices(pass, geometry);
   const choices: (readonly [string, TileChoice])[] = [
     ['tiles', {}],

@@ -2,15 +2,21 @@ import type { Activation } from '../../kernels/activation.ts';
 import { ELEMENT_BYTES } from '../../kernels/element-types.ts';
 import { elementwiseBinary } from '../../kernels/elementwise.ts';
 import { ShapeError } from '../errors.ts';
+import { TRAINING_KERNELS, type TrainingKernels } from './ops/training-kernels.ts';
 import type { GradientSlot, Parameter } from './parameter.ts';
 import { emptyLike, formatShape, runKernel, sameShape, type Tensor, tensorFrom } from './tensor.ts';
 
 /**
  * Computes one input's gradient: a new tensor, or the cotangent itself. With a `target`, an op that can
  * do so writes (or, if `target.filled`, adds) into `target.tensor` directly and returns it; with a
- * `gate`, an op that can do so multiplies by its slope; others ignore them.
+ * `gate`, an op that can do so multiplies by its slope; others ignore them. `training` has the kernels that
+ * nothing but a backward pass needs.
  */
-export type GradientThunk = (target?: GradientSlot, gate?: Gate) => Tensor;
+export type GradientThunk = (
+  target: GradientSlot | undefined,
+  gate: Gate | undefined,
+  training: TrainingKernels,
+) => Tensor;
 
 /**
  * Offered with an input y = f(z) that nothing else uses, whose own op begins its backward with dy·f'(z):
@@ -188,7 +194,7 @@ function collect(
 ): void {
   const slot = (input as Partial<Parameter>).gradient;
   if (slot) {
-    const gradient = thunk(slot);
+    const gradient = thunk(slot, undefined, TRAINING_KERNELS);
     assertShape(gradient, input, op);
     if (gradient !== slot.tensor) {
       if (slot.filled) accumulateInto(slot.tensor, gradient);
@@ -202,12 +208,12 @@ function collect(
   }
   const before = cotangents.get(input);
   if (before && !repeated && holders.get(before) === 1) {
-    const gradient = thunk({ tensor: before, filled: true });
+    const gradient = thunk({ tensor: before, filled: true }, undefined, TRAINING_KERNELS);
     assertShape(gradient, input, op);
     if (gradient !== before) accumulateInto(before, gradient);
     return;
   }
-  const gradient = thunk(undefined, gate);
+  const gradient = thunk(undefined, gate, TRAINING_KERNELS);
   assertShape(gradient, input, op);
   let total = gradient;
   if (before) {

@@ -109,6 +109,13 @@ suite('shapes that are alike are one class, others are not', () => {
   assert.is.not(of(geometry(1, 64, 16, 64)), of(geometry(1, 64, 16, 64, 4, 2)));
 });
 
+suite('a weight gradient is refused without the ways to make it', () => {
+  const cpu: AdapterProfile = { kind: 'cpu', subgroupSize: 8, f16: false };
+  const request = { pass: 'weight-gradient', geometry: geometry(1, 8, 8, 8) } as const;
+  const [first] = convolutionVariants({ ...request, epilogue: NO_EPILOGUE }, cpu);
+  assert.throws(() => first.plan(), /without the ways to make it/);
+});
+
 suite('every variant agrees with the default', async () => {
   const geometries = [
     geometry(2, 16, 8, 16),

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
 import type { ConvGeometry } from '../../kernels/conv2d/geometry.ts';
+import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
 import { contestOf } from '../../src/autograd/tuning/contests.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { Tuner } from '../../src/gpu/tuning/tuner.ts';
@@ -26,7 +27,12 @@ export async function assertVariantsAgree(
   for (const geometry of geometries) {
     const passes = ['forward', 'data-gradient', 'weight-gradient'] as const;
     const contests = passes.map((pass) => {
-      const request = { pass, geometry, epilogue: NO_EPILOGUE };
+      const request = {
+        pass,
+        geometry,
+        epilogue: NO_EPILOGUE,
+        weightGradients: WEIGHT_GRADIENT_WAYS,
+      };
       return contestOf(pass, request, 1, gpu.profile);
     });
     const tuner = new Tuner(gpu, {

@@ -2,7 +2,6 @@ import { addBiasKernel } from '../../../kernels/add-bias.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
-import { runBiasGradient } from './convolution-plans.ts';
 
 /**
  * y[n,c,…] = x[n,c,…] + bias[c].
@@ -20,6 +19,6 @@ export function addBias(x: Tensor, bias: Tensor): Tensor {
   runKernel(addBiasKernel(batch, channels, pixels), [x, bias, y]);
   return attach(y, 'add_bias', [x, bias], (dy) => [
     () => dy,
-    (target) => runBiasGradient(dy, target),
+    (target, _gate, training) => training.biasGradient(dy, target),
   ]);
 }

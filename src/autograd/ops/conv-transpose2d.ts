@@ -6,13 +6,7 @@ import { attach } from '../tape.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 import { requireBias, requireSteps } from './conv2d.ts';
-import {
-  beforeActivation,
-  runBiasGradient,
-  runDataGradient,
-  runForward,
-  runWeightGradient,
-} from './convolution-plans.ts';
+import { beforeActivation, runDataGradient, runForward } from './convolution-plans.ts';
 
 export interface ConvTranspose2dOptions {
   /** Step along both axes; default 1. */
@@ -50,8 +44,8 @@ export function convTranspose2d(
     const dy = beforeActivation(activation, cotangent, y);
     return [
       () => runForward(geometry, x, dy(), weight),
-      (target) => runWeightGradient(geometry, weight.shape, dy(), x, target),
-      (target) => runBiasGradient(dy(), target),
+      (target, _gate, training) => training.weightGradient(geometry, weight.shape, dy(), x, target),
+      (target, _gate, training) => training.biasGradient(dy(), target),
     ];
   });
 }

@@ -1,17 +1,11 @@
 import type { Activation } from '../../../kernels/activation.ts';
 import type { PaddingMode } from '../../../kernels/conv2d/geometry.ts';
 import { ShapeError } from '../../errors.ts';
-import { attach } from '../tape.ts';
+import { attach, type GradientThunk } from '../tape.ts';
 import { emptyLike, formatShape, type Tensor } from '../tensor.ts';
 import { concat } from './concat.ts';
 import { conv2d, conv2dGeometry } from './conv2d.ts';
-import {
-  beforeActivation,
-  runBiasGradient,
-  runForwardInto,
-  runInputGradient,
-  runWeightGradient,
-} from './convolution-plans.ts';
+import { beforeActivation, runForwardInto, runInputGradient } from './convolution-plans.ts';
 import { sliceAxis } from './slice.ts';
 
 export interface ConvolutionBranch {
@@ -80,10 +74,10 @@ export function conv2dBranches(
       },
       ...parts.flatMap((part) => {
         const { geometry, weight, bias } = part;
-        const weightGradient = (target?: Parameters<typeof runWeightGradient>[4]): Tensor =>
-          runWeightGradient(geometry, weight.shape, x, slice(part), target);
-        const biasGradient = (target?: Parameters<typeof runBiasGradient>[1]): Tensor =>
-          runBiasGradient(slice(part), target);
+        const weightGradient: GradientThunk = (target, _gate, training) =>
+          training.weightGradient(geometry, weight.shape, x, slice(part), target);
+        const biasGradient: GradientThunk = (target, _gate, training) =>
+          training.biasGradient(slice(part), target);
         return bias ? [weightGradient, biasGradient] : [weightGradient];
       }),
     ];

@@ -9,13 +9,7 @@ import { ShapeError } from '../../errors.ts';
 import { attach, type Backward } from '../tape.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
-import {
-  beforeActivation,
-  runBiasGradient,
-  runForward,
-  runInputGradient,
-  runWeightGradient,
-} from './convolution-plans.ts';
+import { beforeActivation, runForward, runInputGradient } from './convolution-plans.ts';
 
 export interface Conv2dOptions {
   /** Step along both axes; default 1. */
@@ -53,8 +47,8 @@ export function conv2d(
     const dy = beforeActivation(gated ? NONE : activation, cotangent, y);
     return [
       (target, gate) => runInputGradient(geometry, x, dy(), weight, target, gate),
-      (target) => runWeightGradient(geometry, weight.shape, x, dy(), target),
-      (target) => runBiasGradient(dy(), target),
+      (target, _gate, training) => training.weightGradient(geometry, weight.shape, x, dy(), target),
+      (target, _gate, training) => training.biasGradient(dy(), target),
     ];
   };
   return attach(y, 'conv2d', bias ? [x, weight, bias] : [x, weight], gradients, activation);

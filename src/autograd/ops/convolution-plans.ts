@@ -1,5 +1,4 @@
 import { type Activation, activationKey } from '../../../kernels/activation.ts';
-import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
 import { foldsMargins, gatedPlan } from '../../../kernels/conv2d/fold.ts';
 import {
@@ -16,18 +15,11 @@ import type { Gpu } from '../../gpu/gpu.ts';
 import type { GradientSlot } from '../parameter.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
 import type { Gate } from '../tape.ts';
-import {
-  emptyLike,
-  emptyTensor,
-  runKernel,
-  runPlan,
-  type Shape,
-  sizeOf,
-  Tensor,
-} from '../tensor.ts';
+import { emptyLike, emptyTensor, runKernel, runPlan, type Shape, Tensor } from '../tensor.ts';
 
 /*
- * The three plans that a convolution and a transposed convolution share.
+ * The plans that a convolution and a transposed convolution share; that of the weight gradient is in
+ * `training-kernels.ts`.
  */
 
 /** Who wants to know what a device is asked for. */
@@ -45,7 +37,7 @@ export function surveyConvolutions(
  * The plan for a request: of the variant chosen for its shape class, if it is right for the request;
  * else of the first.
  */
-function planFor(gpu: Gpu, request: ConvolutionRequest): Plan {
+export function planFor(gpu: Gpu, request: ConvolutionRequest): Plan {
   const { pass, geometry, epilogue, slice, accumulate, isFrozen } = request;
   const key = `${pass}${accumulate ? '+' : ''}${isFrozen ? 'f' : ''}${slice ? `[${slice.first}/${slice.channels}]` : ''}${epilogue.bias ? 'b' : ''}${activationKey(epilogue.activation)}${geometryKey(geometry)}`;
   surveyors.get(gpu)?.(request);
@@ -174,34 +166,6 @@ export function runDataGradient(
   });
   runPlan(plan, bias ? [dy, weight, bias] : [dy, weight], [dx]);
   return dx;
-}
-
-/** dw of a convolution with input x and output cotangent dy, straight into `target` if there is one. */
-export function runWeightGradient(
-  geometry: ConvGeometry,
-  shape: Shape,
-  x: Tensor,
-  dy: Tensor,
-  target?: GradientSlot,
-): Tensor {
-  const accumulate = target?.filled ?? false;
-  const dw = target?.tensor ?? emptyTensor(x.gpu, shape);
-  const epilogue = NO_EPILOGUE;
-  const plan = planFor(x.gpu, { pass: 'weight-gradient', geometry, epilogue, accumulate });
-  runPlan(plan, [x, dy], [dw]);
-  return dw;
-}
-
-/** db[o] = Σ dy[n,o,…], straight into `target` if there is one. */
-export function runBiasGradient(dy: Tensor, target?: GradientSlot): Tensor {
-  const [batch, channels, ...extents] = dy.shape;
-  const db = target?.tensor ?? emptyTensor(dy.gpu, [channels]);
-  const accumulate = target?.filled ?? false;
-  const pixels = sizeOf(extents);
-  const key = `bias${accumulate ? '+' : ''}${batch}x${channels}x${pixels}`;
-  const plan = rememberedPlan(dy.gpu, key, () => biasGradient(batch, channels, pixels, accumulate));
-  runPlan(plan, [dy], [db]);
-  return db;
 }
 
 /**

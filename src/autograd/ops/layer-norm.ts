@@ -6,7 +6,6 @@ import {
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
-import { runBiasGradient } from './convolution-plans.ts';
 
 /**
  * γ[c]·(x - mean)/sqrt(variance + ε) + β[c], with mean and biased variance over the channels of every position:
@@ -40,6 +39,6 @@ export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon = 1e-
       runKernel(kernel, [dy, x, statistics, gradient]);
       return gradient;
     },
-    (target) => runBiasGradient(dy, target),
+    (target, _gate, training) => training.biasGradient(dy, target),
   ]);
 }

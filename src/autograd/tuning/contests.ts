@@ -15,8 +15,9 @@ export function contestOf(
   uses: number,
   profile: AdapterProfile,
 ): Contest {
-  const { pass, geometry: g, isFrozen } = request;
-  const plain: ConvolutionRequest = { pass, geometry: g, epilogue: NO_EPILOGUE, isFrozen };
+  const { pass, geometry: g, isFrozen, weightGradients } = request;
+  const epilogue = NO_EPILOGUE;
+  const plain: ConvolutionRequest = { pass, geometry: g, epilogue, isFrozen, weightGradients };
   const pixels = g.batch * outHeight(g) * outWidth(g);
   const x = g.batch * g.inChannels * g.height * g.width;
   const y = pixels * g.outChannels;
