@@ -1,6 +1,7 @@
 import { formatDuration } from '../report/format.ts';
 import { ProgressLine } from '../report/progress.ts';
 import type { TrainConfiguration } from './configuration.ts';
+import { InvertedContrast } from './inverted-contrast.ts';
 import type { LogRecord } from './run-log.ts';
 import type { TrainEvents } from './trainer.ts';
 
@@ -25,6 +26,7 @@ export class TrainProgress {
         environment: process.env,
       });
     this.line = lineFrom(0);
+    const inverted = new InvertedContrast();
     this.events = {
       onStart: (step) => {
         this.line = lineFrom(step);
@@ -41,12 +43,14 @@ export class TrainProgress {
           ...shownDistance(last),
         });
       },
-      onValidation: ({ step, scores, reference, selected }) => {
+      onValidation: ({ step, scores, reference, selected, images }) => {
         const of = (name: string, digits: number): string =>
           `${name.toUpperCase()} ${scores[name].toFixed(digits)} (low ${reference[name].toFixed(digits)})`;
         this.line.note(
           `step ${step}: validation ${of('psnr', 2)}, ${of('ssim', 4)}${selected ? ', selected' : ''}`,
         );
+        const warning = inverted.note(images);
+        if (warning) this.line.note(warning);
       },
     };
   }
