@@ -37,8 +37,8 @@ suite('correlation is that of Pearson', () => {
     0,
   );
   const [a, b] = [Float32Array.of(1, 2, 3, 5), Float32Array.of(2, 1, 5, 4)];
-  // numpy.corrcoef
-  assert.ok(Math.abs(correlation(a, b) - 0.6414270) < 1e-6);
+  // statistics.correlation of Python 3.11
+  assert.ok(Math.abs(correlation(a, b) - 0.641427) < 1e-6);
 });
 
 suite('it is told once, after the second validation in a row', () => {
