@@ -6,8 +6,8 @@ import { requireSplit, splitPairs } from '../data/split.ts';
 import { openNodeGpu } from '../node.ts';
 import { runProgram } from '../run/program.ts';
 import { checkRunFolder } from '../run/run-folder.ts';
+import { checkPool } from './check-pool.ts';
 import { resolveOptions, TRAIN_PROGRAM, trainConfiguration, trainPlaces } from './configuration.ts';
-import { withFittingPool } from './fitting-pool.ts';
 import { TrainProgress } from './progress.ts';
 import { trainRun } from './train-run.ts';
 
@@ -19,7 +19,7 @@ const print = (line: string): void => {
 };
 
 await runProgram(TRAIN_PROGRAM, async ({ values }) => {
-  const asked = trainConfiguration(values);
+  const configuration = trainConfiguration(values);
   if (values['print-config'] === true) {
     const { config: _, 'print-config': __, ...options } = resolveOptions(values);
     print(JSON.stringify(options, null, 2));
@@ -27,7 +27,7 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
   }
   const places = trainPlaces(values);
   const pairs = findPairs(places.data);
-  const split = splitPairs(pairs, asked.splitSeed);
+  const split = splitPairs(pairs, configuration.splitSeed);
   // Decoded once, for the check and for training both.
   const source = cachePairs(folderSource(pairs, noticeOncePerFolder(print)), CACHE_BYTES);
   const train = selectPairs(source, requireSplit(split, 'train', places.data));
@@ -38,7 +38,7 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
   );
   if (!validation) print('no validation pairs: the last checkpoint will be the result');
 
-  const configuration = withFittingPool(asked, values, split.train.length, print);
+  checkPool(values, split.train.length, print);
   const { size, fit } = configuration;
   const used = selectPairs(source, [...split.train, ...split.val]);
   await checkPairs(used, { size, fit, report: print });

@@ -1,0 +1,24 @@
+import { UsageError } from '../errors.ts';
+import type { OptionValues } from '../run/option-values.ts';
+import { resolveOptions } from './configuration.ts';
+
+/**
+ * An image pool larger than the training set holds several fakes of every image, and shows the discriminators
+ * the same few again and again. What was asked for is refused; a default stays what the publication has, and
+ * is remarked on.
+ * @param values options as parsed
+ * @param pairs number of training pairs
+ * @throws UsageError if `--pool-size` is larger than that
+ */
+export function checkPool(values: OptionValues, pairs: number, log: (line: string) => void): void {
+  const poolSize = resolveOptions(values)['pool-size'];
+  if (typeof poolSize !== 'number' || poolSize <= pairs) return;
+  if (values['pool-size'] !== undefined) {
+    throw new UsageError(
+      `--pool-size: expected at most the ${pairs} training pairs, found ${poolSize}; use more pairs or a smaller pool`,
+    );
+  }
+  log(
+    `image pools of ${poolSize} will hold several fakes of each of the ${pairs} training pairs; --pool-size ${pairs} avoids that`,
+  );
+}
