@@ -3,7 +3,8 @@ import type { ChannelSlice, PaddingMode } from './geometry.ts';
 
 /* What a correlation is (`correlation.ts`), and how its work is cut into tiles. */
 
-export interface Correlation {
+/** What correlations are on CPU drivers and on GPUs alike. */
+export interface CorrelationShape {
   readonly batch: number;
   /** Channels summed over. */
   readonly channels: number;
@@ -13,23 +14,26 @@ export interface Correlation {
   readonly height: number;
   readonly width: number;
   readonly mode: PaddingMode;
-  /** Step in the image from one j to the next. */
+  /** Step in the image from one place of the grid to the next. */
   readonly stride: number;
   /** Taps along y and x per parity. */
   readonly tapsY: number;
   readonly tapsX: number;
-  /** A[a] and B[b]: where in the image the taps of each parity start. Their number is P. */
-  readonly offsetsY: readonly number[];
-  readonly offsetsX: readonly number[];
   readonly outHeight: number;
   readonly outWidth: number;
-  /** Channels of a larger tensor that the image, or the output, is; default all of its own. */
-  readonly imageSlice?: ChannelSlice | undefined;
-  readonly outputSlice?: ChannelSlice | undefined;
   /** Whether results are added to what the output holds; default false. */
   readonly accumulate?: boolean | undefined;
   readonly bias: boolean;
   readonly activation: Activation;
+}
+
+export interface Correlation extends CorrelationShape {
+  /** A[a] and B[b]: where in the image the taps of each parity start. Their number is P. */
+  readonly offsetsY: readonly number[];
+  readonly offsetsX: readonly number[];
+  /** Channels of a larger tensor that the image, or the output, is; default all of its own. */
+  readonly imageSlice?: ChannelSlice | undefined;
+  readonly outputSlice?: ChannelSlice | undefined;
 }
 
 /** vec4 accumulators of a lane. */

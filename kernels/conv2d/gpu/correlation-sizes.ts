@@ -1,7 +1,6 @@
-import type { Activation } from '../../activation.ts';
 import { floatBits, type Kernel } from '../../kernel.ts';
+import type { CorrelationShape } from '../correlation-spec.ts';
 import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from '../epilogue.ts';
-import type { PaddingMode } from '../geometry.ts';
 
 /*
  * The core that convolution (stride s in, dense out) and its data gradient (dense in, stride P out)
@@ -14,19 +13,7 @@ import type { PaddingMode } from '../geometry.ts';
  * pipeline serves all layers with the same tile, P and padding mode.
  */
 
-export interface Correlation {
-  readonly batch: number;
-  /** Channels summed over. */
-  readonly channels: number;
-  /** Output channels. */
-  readonly rows: number;
-  readonly height: number;
-  readonly width: number;
-  readonly mode: PaddingMode;
-  /** Step in the image from one grid pixel to the next. */
-  readonly stride: number;
-  readonly tapsY: number;
-  readonly tapsX: number;
+export interface Correlation extends CorrelationShape {
   /** For each parity, P in all: where the taps start, and the first tap that is not zero throughout. */
   readonly parities: readonly {
     readonly originY: number;
@@ -34,12 +21,6 @@ export interface Correlation {
     readonly originX: number;
     readonly firstX: number;
   }[];
-  readonly outHeight: number;
-  readonly outWidth: number;
-  /** Whether results are added to what the output holds; default false. */
-  readonly accumulate?: boolean | undefined;
-  readonly bias: boolean;
-  readonly activation: Activation;
 }
 
 /** A kernel of bindings image, packed weights, bias (any storage if there is none), output, sizes. */
