@@ -12,14 +12,8 @@ export {
 export { grayFrom, type ImageInput, imageDataFrom, type Samples } from './embed/image-input.ts';
 export { scoreImages } from './embed/score-images.ts';
 export * from './errors.ts';
-export {
-  type DeviceLoss,
-  describeAdapter,
-  type Gpu,
-  type GpuOptions,
-  openAdapter,
-  useDevice,
-} from './gpu/gpu.ts';
+export type { DeviceLoss, Gpu, GpuOptions } from './gpu/gpu.ts';
+export { describeAdapter, openAdapter, useDevice } from './gpu/open-gpu.ts';
 export type { MemoryReport } from './gpu/pool.ts';
 export type { Storage } from './gpu/storage.ts';
 export type { TuningStore } from './gpu/tuning/records.ts';

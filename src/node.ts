@@ -1,6 +1,7 @@
 /** Node entry: everything of the browser-safe API, opening devices through Dawn; image files. */
-import { type Gpu, type GpuOptions, openAdapter } from './gpu/gpu.ts';
+import type { Gpu, GpuOptions } from './gpu/gpu.ts';
 import { dawnVersion, openNodeAdapter } from './gpu/node-adapter.ts';
+import { openAdapter } from './gpu/open-gpu.ts';
 import { restWhile } from './gpu/rest.node.ts';
 import { diskTuningStore } from './gpu/tuning/disk-store.node.ts';
 import { type OpenGpuOptions, openGpu as openWebGpu } from './gpu/web-gpu.ts';

@@ -1,5 +1,6 @@
-import { type Gpu, openAdapter } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
 import { openNodeAdapter } from '../../src/gpu/node-adapter.ts';
+import { openAdapter } from '../../src/gpu/open-gpu.ts';
 import type { TuneChoice } from '../../src/gpu/tuning/tune-mode.ts';
 
 /** What WebGPU guarantees everywhere (specification, section "Limits"). */

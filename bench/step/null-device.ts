@@ -1,5 +1,6 @@
 import { GpuError } from '../../src/errors.ts';
-import { type Gpu, openAdapter } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import { openAdapter } from '../../src/gpu/open-gpu.ts';
 import type { PerceptualFile } from '../../src/run/perceptual.ts';
 import { type Repeats, summariseRepeats } from '../measure/statistics.ts';
 import { PAPER_SHAPE, type StepShape } from './step-shape.ts';
@@ -36,7 +37,7 @@ export interface HostResult {
 const WARM_UP = 60;
 
 /** Steps that are timed as one: the system counts a thread's processor time in ticks of some milliseconds. */
-const STEPS_A_REPEAT = 10;
+const STEPS_A_REPEAT = 50;
 
 /** Host time of a steady step. */
 export async function measureHost(

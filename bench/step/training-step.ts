@@ -1,10 +1,11 @@
-import { tensorFrom } from '../../src/autograd/tensor.ts';
+import type { Tensor } from '../../src/autograd/tensor.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import {
   PROPOSED_DEFAULTS,
   ProposedMethod,
   type ProposedOptions,
 } from '../../src/methods/proposed.ts';
+import { type HostImages, StepRunner } from '../../src/methods/step-runner.ts';
 import { PerceptualDistance } from '../../src/nn/perceptual/perceptual-distance.ts';
 import type { PerceptualFile } from '../../src/run/perceptual.ts';
 import { noise } from '../cases/kernel-case.ts';
@@ -30,8 +31,8 @@ export class TrainingStep {
   readonly method: ProposedMethod;
   private readonly gpu: Gpu;
   private readonly perceptual: PerceptualDistance;
-  private readonly images: { readonly low: Float32Array; readonly high: Float32Array };
-  private readonly shape: StepShape;
+  private readonly runner: StepRunner;
+  private readonly images: HostImages;
   private steps = 0;
 
   /** @param options what differs from the paper's settings besides the sizes */
@@ -42,7 +43,6 @@ export class TrainingStep {
     options: Partial<ProposedOptions> = {},
   ) {
     this.gpu = gpu;
-    this.shape = shape;
     this.perceptual = new PerceptualDistance(gpu, perceptual.name, perceptual.weights);
     this.method = new ProposedMethod(
       gpu,
@@ -55,7 +55,9 @@ export class TrainingStep {
       },
       this.perceptual,
     );
-    this.images = stepImages(shape);
+    this.runner = new StepRunner(gpu, this.method);
+    const extents = [shape.batch, 1, shape.size, shape.size] as const;
+    this.images = { ...stepImages(shape), shape: extents };
   }
 
   /**
@@ -70,39 +72,24 @@ export class TrainingStep {
     return hostMilliseconds() - start;
   }
 
-  /** Records one step. */
-  record(): void {
-    const { gpu, shape } = this;
-    gpu.scope(() => {
-      const extents = [shape.batch, 1, shape.size, shape.size];
-      const low = tensorFrom(gpu, this.images.low, extents);
-      const high = tensorFrom(gpu, this.images.high, extents);
-      this.method.trainStep({ low, high }, { step: this.steps, learningRate: LEARNING_RATE });
-    });
-    this.steps++;
+  /** Records or repeats one step. @returns its losses, good until the next */
+  record(): readonly Tensor[] {
+    return this.runner.step(this.images, { step: this.steps++, learningRate: LEARNING_RATE });
   }
 
   /** One more step, whose losses are read back by name. */
   async takeAndReadLosses(): Promise<Map<string, number>> {
-    const { gpu, shape } = this;
-    const extents = [shape.batch, 1, shape.size, shape.size];
-    const losses = gpu.scope(() => {
-      const low = tensorFrom(gpu, this.images.low, extents);
-      const high = tensorFrom(gpu, this.images.high, extents);
-      const context = { step: this.steps, learningRate: LEARNING_RATE };
-      return this.method.trainStep({ low, high }, context);
-    });
-    this.steps++;
+    const losses = this.record();
     const values = new Map<string, number>();
     for (const [index, loss] of losses.entries()) {
       const [value] = await loss.read();
       values.set(this.method.lossNames[index], value);
-      loss.dispose();
     }
     return values;
   }
 
   dispose(): void {
+    this.runner.dispose();
     this.method.dispose();
     this.perceptual.dispose();
   }

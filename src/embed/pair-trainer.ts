@@ -18,6 +18,7 @@ import {
   type ProposedOptions,
   proposedArchitecture,
 } from '../methods/proposed.ts';
+import { StepRunner } from '../methods/step-runner.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { randomFeatureWeights, uniformLayerWeights } from '../nn/perceptual/random-features.ts';
 import { serializeSafetensors } from '../nn/safetensors.ts';
@@ -72,6 +73,7 @@ export class PairTrainer {
   private readonly gpu: Gpu;
   readonly architecture: MethodArchitecture;
   private readonly method: Method;
+  private readonly runner: StepRunner;
   private readonly loader: PairLoader;
   /** The distance made here, not the caller's. */
   private readonly ownDistance: PerceptualDistance | undefined;
@@ -107,6 +109,7 @@ export class PairTrainer {
     const { ema = 0 } = options;
     const plan = proposedPlan(architectureReader(this.architecture, 'PairTrainer'));
     this.method = ema === 0 ? method : new AveragedMethod(method, plan.make(gpu), ema);
+    this.runner = new StepRunner(gpu, this.method);
   }
 
   /** Steps done so far. */
@@ -123,27 +126,19 @@ export class PairTrainer {
     const perEpoch = this.loader.batchesPerEpoch;
     const epoch = Math.floor(this.steps / perEpoch);
     const batch = await this.loader.batch(epoch, this.steps % perEpoch);
-    const terms = this.gpu.scope(() => {
-      const low = tensorFrom(this.gpu, batch.low, batch.shape);
-      const high = tensorFrom(this.gpu, batch.high, batch.shape);
-      const context = { step: this.steps, learningRate: this.learningRate };
-      return this.method.trainStep({ low, high }, context);
-    });
+    const context = { step: this.steps, learningRate: this.learningRate };
+    const terms = this.runner.step(batch, context);
     this.steps++;
-    try {
-      const losses: Record<string, number> = {};
-      for (const [index, name] of this.method.lossNames.entries()) {
-        losses[name] = (await terms[index].read())[0];
-      }
-      const bad = Object.keys(losses).filter((name) => !Number.isFinite(losses[name]));
-      if (bad.length) {
-        throw new NumericalError(`step ${this.steps}: loss ${bad.join(', ')} is not finite`);
-      }
-      assertScales(await readScales(this.method), this.steps);
-      return { step: this.steps, epoch, losses };
-    } finally {
-      for (const term of new Set(terms)) term.dispose();
+    const losses: Record<string, number> = {};
+    for (const [index, name] of this.method.lossNames.entries()) {
+      losses[name] = (await terms[index].read())[0];
     }
+    const bad = Object.keys(losses).filter((name) => !Number.isFinite(losses[name]));
+    if (bad.length) {
+      throw new NumericalError(`step ${this.steps}: loss ${bad.join(', ')} is not finite`);
+    }
+    assertScales(await readScales(this.method), this.steps);
+    return { step: this.steps, epoch, losses };
   }
 
   /** If the device was opened with `tune`. A distance that was handed in cannot be surveyed: its kernels stay. */
@@ -181,6 +176,7 @@ export class PairTrainer {
 
   /** Gives the device's memory back; a distance that was handed in stays. */
   dispose(): void {
+    this.runner.dispose();
     this.method.dispose();
     this.ownDistance?.dispose();
   }

@@ -5,8 +5,9 @@ import { KernelChoices } from './choices.ts';
 import { ConstantCache } from './constants.ts';
 import { PipelineCache } from './pipelines.ts';
 import { BufferPool, type MemoryReport } from './pool.ts';
+import type { HostAction, HostData, Moment, Program } from './program.ts';
 import { Recorder } from './recorder.ts';
-import { Storage } from './storage.ts';
+import { collectStorages, Storage } from './storage.ts';
 import { type DispatchTime, DispatchTimer } from './timestamps.ts';
 import { memoryTuningStore } from './tuning/memory-store.ts';
 import type { TuningStore } from './tuning/records.ts';
@@ -49,22 +50,6 @@ export interface DeviceLoss {
   readonly reason: GPUDeviceLostReason;
   readonly message: string;
 }
-
-/** Anything that holds a storage: a tensor, or a storage itself. */
-interface Holder {
-  readonly storage: Storage;
-}
-
-const WANTED_FEATURES: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
-
-const WANTED_LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-] as const;
 
 /** One open device: memory, compiled kernels, and the commands of the current step. */
 export class Gpu {
@@ -137,8 +122,56 @@ export class Gpu {
   /**
    * A storage holding `data`, which for f16 are pairs of elements. It belongs to the innermost scope.
    */
-  upload(data: Float32Array | Uint32Array | Int32Array, elementType?: ElementType): Storage {
+  upload(data: HostData, elementType?: ElementType): Storage {
+    const storage = this.place(data, elementType);
+    this.recorder.recording?.addUpload(storage, data);
+    return storage;
+  }
+
+  /**
+   * The same for data that hang on the step: a program in whose recording this happens calls `make` for
+   * each run, with the moment that it is of; without one it is the moment of the recording.
+   */
+  uploadEachTime(make: (moment?: Moment) => HostData, elementType?: ElementType): Storage {
+    const data = make();
+    const storage = this.place(data, elementType);
+    this.recorder.recording?.addUpload(storage, data, make);
+    return storage;
+  }
+
+  /** Does something on the host, now and for each run of a program in whose recording this happens. */
+  eachTime(action: HostAction): void {
+    action();
+    this.recorder.recording?.addAction(action);
+  }
+
+  /**
+   * Runs `body` and makes a program of the commands that it records: it is complete once they are submitted.
+   * Tensors that `body` returns must live as long as the program is run.
+   * @throws GpuError `validation` if recorded commands wait already
+   */
+  recordProgram<T>(body: () => T): { readonly result: T; readonly program: Program } {
+    const program = this.recorder.beginProgram();
+    try {
+      return { result: body(), program };
+    } finally {
+      this.recorder.endProgram();
+    }
+  }
+
+  /**
+   * Has a program run again at a moment, before what is recorded from now on.
+   * @returns false, with nothing done, if it cannot (`Recorder.replay`)
+   */
+  replay(program: Program, moment: Moment): boolean {
+    this.assertHealthy();
+    return this.recorder.replay(program, moment);
+  }
+
+  private place(data: HostData, elementType?: ElementType): Storage {
     const storage = this.allocate(data.byteLength, elementType);
+    // A program's own, as long as it lives.
+    storage.lasting = this.recorder.recording !== undefined;
     const { buffer } = this.recorder.materialise(storage);
     // A buffer from the free list is not part of any recorded command, so writing now is in order.
     if (data.byteLength) {
@@ -154,6 +187,7 @@ export class Gpu {
     if (storage.pendingUses > 0) {
       throw new GpuError('validation', 'a storage with recorded commands cannot be overwritten');
     }
+    this.recorder.submitReplayed();
     const { buffer, offset } = this.recorder.materialise(storage);
     this.device.queue.writeBuffer(buffer, offset, data.buffer, data.byteOffset, data.byteLength);
     storage.written = true;
@@ -198,6 +232,7 @@ export class Gpu {
         temporaries[result.temporary] = known ?? temporaries[result.temporary];
         kept.add(temporaries[result.temporary]);
         if (known) continue;
+        temporaries[result.temporary].lasting = true;
         source.derived.set(key, temporaries[result.temporary]);
       }
       const storages = operands.map((operand) => {
@@ -246,6 +281,7 @@ export class Gpu {
 
   /** Takes a storage out of all scopes: it lives until `dispose`. */
   keep(storage: Storage): void {
+    storage.lasting = true;
     for (const scope of this.scopes) scope.delete(storage);
   }
 
@@ -370,91 +406,4 @@ export class Gpu {
   private assertHealthy(): void {
     if (this.failure) throw this.failure;
   }
-}
-
-function* collectStorages(value: unknown): Generator<Storage> {
-  if (value instanceof Storage) yield value;
-  else if (value instanceof Map) for (const item of value.values()) yield* collectStorages(item);
-  else if (Array.isArray(value)) for (const item of value) yield* collectStorages(item);
-  else if (typeof value === 'object' && value !== null) {
-    const { storage } = value as Partial<Holder>;
-    if (storage instanceof Storage) yield storage;
-    else if (Object.getPrototypeOf(value) === Object.prototype) {
-      for (const item of Object.values(value)) yield* collectStorages(item);
-    }
-  }
-}
-
-/**
- * Opens a device on an adapter, asking for the limits and optional features that kernels can use.
- * @throws GpuError `unsupported` if the adapter gives no device.
- */
-export async function openAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
-  const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
-  const requiredLimits: Record<string, number> = {};
-  for (const limit of WANTED_LIMITS) requiredLimits[limit] = adapter.limits[limit];
-  let device: GPUDevice;
-  try {
-    device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
-  } catch (error) {
-    throw new GpuError('unsupported', `the adapter gives no device: ${String(error)}`, {
-      cause: error,
-    });
-  }
-  return new Gpu(device, profileAdapter(adapter.info, features), {
-    ...options,
-    identity: identityOf(adapter.info),
-    description: options.description ?? describeAdapter(adapter),
-  });
-}
-
-/**
- * Works on a device that the caller has and goes on owning: `close` leaves it alone. What the device
- * was not asked for when it was made (features, limits) is not used. An error that nobody captured,
- * of the caller's own commands too, counts as a failure here.
- */
-export function useDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
-  // Browsers of 2024 have no adapterInfo on devices yet.
-  const { adapterInfo } = device as { readonly adapterInfo?: GPUAdapterInfo };
-  const features = WANTED_FEATURES.filter((feature) => device.features.has(feature));
-  return new Gpu(device, profileAdapter(adapterInfo, features), {
-    ...options,
-    ownsDevice: false,
-    identity: identityOf(adapterInfo),
-    description: options.description ?? describeInfo(adapterInfo),
-  });
-}
-
-/** One line naming an adapter. */
-export function describeAdapter(adapter: GPUAdapter): string {
-  return describeInfo(adapter.info);
-}
-
-function describeInfo(info: GPUAdapterInfo | undefined): string {
-  const parts = [info?.vendor, info?.architecture, info?.device, info?.description];
-  return [...new Set(parts.filter((part) => part))].join(' ') || 'unnamed adapter';
-}
-
-/** All that an adapter says of itself; the description has the driver's version. */
-function identityOf(info: Partial<GPUAdapterInfo> | undefined): string {
-  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } =
-    info ?? {};
-  return [vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize].join('; ');
-}
-
-function profileAdapter(
-  adapterInfo: GPUAdapterInfo | undefined,
-  features: readonly GPUFeatureName[],
-): AdapterProfile {
-  const info = (adapterInfo ?? {}) as Partial<GPUAdapterInfo>;
-  const software = /llvmpipe|lavapipe|swiftshader|basic render/i.test(describeInfo(adapterInfo));
-  const fixed =
-    features.includes('subgroups') && info.subgroupMinSize === info.subgroupMaxSize
-      ? (info.subgroupMinSize ?? 0)
-      : 0;
-  return {
-    kind: info.isFallbackAdapter || software ? 'cpu' : 'gpu',
-    subgroupSize: fixed,
-    f16: features.includes('shader-f16'),
-  };
 }

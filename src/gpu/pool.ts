@@ -30,6 +30,10 @@ export interface PooledRange extends BufferRange {
   readonly size: number;
   /** Grows in order of creation. */
   readonly serial: number;
+  /** Whether it is for storages that outlive the commands that fill them. */
+  readonly lasting: boolean;
+  /** Whether it waits in the pool for whoever needs it. */
+  free: boolean;
 }
 
 /** Rounds up to a size class: 4 classes per power of two, at least 256 bytes. */
@@ -45,11 +49,17 @@ export function sizeClass(byteLength: number): number {
  * report exhaustion, so the engine has to. Among free buffers the smallest that fits is taken, and of
  * equal ones the oldest: the choice depends on which are free, not on the order in which they were
  * freed, so that a repeated step sees the same buffers every time and finds its bind groups cached.
+ *
+ * Storages that last are served from buffers of their own: what a step used and gave back stays free between
+ * two steps, so that the step can be repeated as it was recorded.
  */
 export class BufferPool {
   private readonly device: GPUDevice;
   /** By size; each list in order of creation. */
-  private readonly free = new Map<number, PooledRange[]>();
+  private readonly free: Readonly<Record<'passing' | 'lasting', Map<number, PooledRange[]>>> = {
+    passing: new Map(),
+    lasting: new Map(),
+  };
   /** Every buffer that exists, free or in use. */
   private readonly buffers = new Set<PooledRange>();
   private nextSerial = 1;
@@ -72,9 +82,10 @@ export class BufferPool {
 
   /**
    * A buffer of at least `byteLength` bytes with undefined content.
+   * @param lasting whether its content is to outlive the commands that make it
    * @throws GpuError `out-of-memory` beyond the budget or the device's largest binding.
    */
-  acquire(byteLength: number): PooledRange {
+  acquire(byteLength: number, lasting = false): PooledRange {
     const wanted = Math.min(sizeClass(byteLength), Math.max(byteLength, this.maxBufferBytes));
     if (byteLength > this.maxBufferBytes) {
       throw new GpuError(
@@ -82,8 +93,9 @@ export class BufferPool {
         `a tensor of ${byteLength} bytes exceeds the device's largest storage binding of ${this.maxBufferBytes} bytes; use a smaller batch, image size or width`,
       );
     }
-    const reused = this.takeFree(wanted);
+    const reused = this.takeFree(wanted, lasting);
     if (reused) {
+      reused.free = false;
       this.pooledBytes -= reused.size;
       this.hold(reused.size);
       return reused;
@@ -96,7 +108,14 @@ export class BufferPool {
       );
     }
     const buffer = this.device.createBuffer({ size: wanted, usage: STORAGE_USAGE });
-    const range = { buffer, offset: 0, size: wanted, serial: this.nextSerial++ };
+    const range = {
+      buffer,
+      offset: 0,
+      size: wanted,
+      serial: this.nextSerial++,
+      lasting,
+      free: false,
+    };
     this.buffers.add(range);
     this.hold(wanted);
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes + this.pooledBytes);
@@ -111,9 +130,11 @@ export class BufferPool {
 
   /** Takes a buffer back; commands recorded before this call may still use it. */
   release(range: PooledRange): void {
-    const list = this.free.get(range.size);
+    const free = this.freeFor(range.lasting);
+    const list = free.get(range.size);
     if (list) insert(list, range);
-    else this.free.set(range.size, [range]);
+    else free.set(range.size, [range]);
+    range.free = true;
     this.liveBytes -= range.size;
     this.pooledBytes += range.size;
     this.liveBuffers--;
@@ -121,21 +142,25 @@ export class BufferPool {
 
   /** Destroys all free buffers. */
   trim(): void {
-    for (const list of this.free.values()) {
-      for (const range of list) {
+    for (const free of Object.values(this.free)) {
+      for (const range of [...free.values()].flat()) {
         range.buffer.destroy();
+        range.free = false;
         this.buffers.delete(range);
       }
+      free.clear();
     }
-    this.free.clear();
     this.pooledBytes = 0;
   }
 
   /** Destroys all buffers, those in use too: nothing of this pool can be used any more. */
   destroy(): void {
-    for (const { buffer } of this.buffers) buffer.destroy();
+    for (const range of this.buffers) {
+      range.buffer.destroy();
+      range.free = false;
+    }
     this.buffers.clear();
-    this.free.clear();
+    for (const free of Object.values(this.free)) free.clear();
     this.liveBytes = 0;
     this.liveBuffers = 0;
     this.pooledBytes = 0;
@@ -152,12 +177,17 @@ export class BufferPool {
     };
   }
 
-  private takeFree(wanted: number): PooledRange | undefined {
-    const exact = this.free.get(wanted);
+  private freeFor(lasting: boolean): Map<number, PooledRange[]> {
+    return lasting ? this.free.lasting : this.free.passing;
+  }
+
+  private takeFree(wanted: number, lasting: boolean): PooledRange | undefined {
+    const free = this.freeFor(lasting);
+    const exact = free.get(wanted);
     if (exact?.length) return exact.shift();
     let best: PooledRange[] | undefined;
     let bestSize = Number.POSITIVE_INFINITY;
-    for (const [size, list] of this.free) {
+    for (const [size, list] of free) {
       if (list.length && size >= wanted && wanted >= size * REUSE_FRACTION && size < bestSize) {
         best = list;
         bestSize = size;

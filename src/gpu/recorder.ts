@@ -1,7 +1,9 @@
 import type { Kernel } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
+import { Encoding, type Operation } from './encoding.ts';
 import type { PipelineCache, PipelineEntry } from './pipelines.ts';
 import type { BufferPool } from './pool.ts';
+import { type Moment, Program } from './program.ts';
 import type { BufferRange, Storage } from './storage.ts';
 import type { DispatchTimer } from './timestamps.ts';
 
@@ -58,6 +60,12 @@ export class Recorder {
   dispatches = 0;
   /** Bind groups created so far. */
   bindGroupsCreated = 0;
+  /** What commands and host work are part of now. */
+  recording: Program | undefined;
+  /** Recorded, not yet submitted: the first `length` commands. */
+  private recorded: { readonly program: Program; readonly length: number } | undefined;
+  /** To be submitted before the commands. */
+  private replayed: Program | undefined;
   /** When set, every dispatch is timed in a pass of its own. */
   timer: DispatchTimer | undefined;
 
@@ -104,60 +112,88 @@ export class Recorder {
     this.push({ kind: 'clear', storages: [target] });
   }
 
+  /**
+   * From here to `endProgram` commands become a program, which is complete when they are submitted.
+   * @throws GpuError `validation` if commands wait already
+   */
+  beginProgram(): Program {
+    if (this.commands.length || this.replayed) {
+      throw new GpuError('validation', 'a program begins where no recorded commands wait');
+    }
+    this.recording = new Program(this.device.queue, (storage) => this.reclaim(storage));
+    return this.recording;
+  }
+
+  /** What is recorded from now on is not part of the program. */
+  endProgram(): void {
+    const { recording: program } = this;
+    this.recorded = program && { program, length: this.commands.length };
+    this.recording = undefined;
+  }
+
+  /**
+   * Does the host's part of a program and has it submitted before all that is recorded later.
+   * @returns false, with nothing done, where that cannot be: other commands wait, dispatches are timed, or
+   *   buffers are not what they were
+   */
+  replay(program: Program, moment: Moment): boolean {
+    if (this.commands.length || this.replayed || this.timer || !program.isRunnable) return false;
+    program.prepare(moment);
+    this.replayed = program;
+    return true;
+  }
+
   /** Submits all recorded commands; resolves when they are submitted, not when they are done. */
   async flush(): Promise<void> {
-    if (!this.commands.length) return;
+    if (!this.commands.length && !this.replayed) return;
     if (!this.pipelines.isSettled) await this.pipelines.settle();
-    const commands = this.commands;
+    const { commands, recorded } = this;
     this.commands = [];
-    if (!commands.length) return;
+    this.recorded = undefined;
+    if (!commands.length && !this.replayed) return;
 
-    const encoder = this.device.createCommandEncoder();
-    let pass: GPUComputePassEncoder | undefined;
-    let current: GPUComputePipeline | undefined;
+    const encoding = new Encoding(this.device, this.timer);
+    this.replayed?.encode(encoding);
+    this.replayed = undefined;
     for (let index = 0; index < commands.length; index++) {
       const command = commands[index];
-      for (const storage of command.storages) if (!storage.range) this.materialise(storage);
-      if (command.kind === 'dispatch') {
-        if (this.timer) {
-          pass = encoder.beginComputePass({
-            timestampWrites: this.timer.next(command.kernel.key),
-          });
-        } else pass ??= encoder.beginComputePass();
-        const { pipeline } = command.entry;
-        if (!pipeline) throw notCompiled(command.kernel);
-        if (pipeline !== current) pass.setPipeline(pipeline);
-        current = pipeline;
-        pass.setBindGroup(0, this.bindGroup(index, command));
-        const [x, y, z] = command.kernel.workgroups;
-        pass.dispatchWorkgroups(x, y, z);
-        this.dispatches++;
-        if (this.timer) {
-          pass.end();
-          pass = undefined;
-          current = undefined;
-        }
-      } else {
-        pass?.end();
-        pass = undefined;
-        current = undefined;
-        this.encodeTransfer(encoder, command);
-      }
+      const operation = this.operationOf(index, command);
+      encoding.add(operation);
+      const program = recorded && index < recorded.length ? recorded.program : undefined;
+      program?.add(operation);
       for (const storage of command.storages) {
+        if (program && storage.lent) program.addScratch(storage.lent);
         storage.pendingUses--;
         if (storage.released && storage.pendingUses === 0) this.reclaim(storage);
       }
     }
-    pass?.end();
-    this.timer?.resolve(encoder);
-    this.device.queue.submit([encoder.finish()]);
+    this.submit(encoding);
+    if (recorded && !this.timer) {
+      const { program, length } = recorded;
+      program.close(commands.slice(0, length).flatMap(({ storages }) => storages));
+    }
+  }
+
+  /** Submits a replayed program at once: its buffers would look free to whoever needs memory now. */
+  submitReplayed(): void {
+    if (!this.replayed) return;
+    const encoding = new Encoding(this.device);
+    this.replayed.encode(encoding);
+    this.replayed = undefined;
+    this.submit(encoding);
+  }
+
+  private submit(encoding: Encoding): void {
+    this.device.queue.submit([encoding.finish()]);
+    this.dispatches += encoding.dispatches;
     this.submits++;
   }
 
   /** Gives a storage memory now. */
   materialise(storage: Storage): BufferRange {
     if (storage.range) return storage.range;
-    storage.lent = this.pool.acquire(storage.byteLength);
+    this.submitReplayed();
+    storage.lent = this.pool.acquire(storage.byteLength, storage.lasting);
     storage.range = storage.lent;
     return storage.range;
   }
@@ -183,6 +219,9 @@ export class Recorder {
       }
     }
     this.commands = [];
+    this.recording = undefined;
+    this.recorded = undefined;
+    this.replayed = undefined;
     this.bindGroups.clear();
     this.latest.length = 0;
   }
@@ -210,24 +249,29 @@ export class Recorder {
     }
   }
 
-  private encodeTransfer(
-    encoder: GPUCommandEncoder,
-    command: Exclude<Command, { kind: 'dispatch' }>,
-  ): void {
-    if (command.kind === 'clear') {
-      const target = this.materialise(command.storages[0]);
-      encoder.clearBuffer(target.buffer, target.offset, command.storages[0].byteLength);
-      return;
+  /** The command with memory for all that it uses. @param index of the command within its submit */
+  private operationOf(index: number, command: Command): Operation {
+    for (const storage of command.storages) if (!storage.range) this.materialise(storage);
+    if (command.kind === 'dispatch') {
+      const { key, workgroups } = command.kernel;
+      const { pipeline } = command.entry;
+      if (!pipeline) throw notCompiled(command.kernel);
+      return { kind: 'dispatch', key, pipeline, group: this.bindGroup(index, command), workgroups };
     }
     const source = this.materialise(command.storages[0]);
+    if (command.kind === 'clear') {
+      const bytes = command.storages[0].byteLength;
+      return { kind: 'clear', target: source.buffer, targetOffset: source.offset, bytes };
+    }
     const target = this.materialise(command.storages[1]);
-    encoder.copyBufferToBuffer(
-      source.buffer,
-      source.offset + command.sourceOffset,
-      target.buffer,
-      target.offset + command.targetOffset,
-      command.bytes,
-    );
+    return {
+      kind: 'copy',
+      source: source.buffer,
+      sourceOffset: source.offset + command.sourceOffset,
+      target: target.buffer,
+      targetOffset: target.offset + command.targetOffset,
+      bytes: command.bytes,
+    };
   }
 
   private bufferId(buffer: GPUBuffer): number {

@@ -34,6 +34,8 @@ export class Storage {
   written = false;
   /** The owner promises that the content never changes: what is made of it alone may be kept. */
   constant = false;
+  /** Whether it outlives the commands that fill it. Decides which of the pool's buffers it gets. */
+  lasting = false;
   /** Results of plan steps that depend on this constant storage alone, by kernel and sizes. */
   readonly derived = new Map<string, Storage>();
   /** What kernels find in it; they are made for it when they are recorded. */
@@ -82,4 +84,23 @@ export function overlaps(a: Storage, b: Storage): boolean {
   if (!a.range || !b.range || a.range.buffer !== b.range.buffer) return false;
   const [first, second] = a.range.offset < b.range.offset ? [a, b] : [b, a];
   return (first.range?.offset ?? 0) + first.byteLength > (second.range?.offset ?? 0);
+}
+
+/** Anything that holds a storage: a tensor, or a storage itself. */
+interface Holder {
+  readonly storage: Storage;
+}
+
+/** All storages in a result: of tensors, in arrays, plain objects and maps. */
+export function* collectStorages(value: unknown): Generator<Storage> {
+  if (value instanceof Storage) yield value;
+  else if (value instanceof Map) for (const item of value.values()) yield* collectStorages(item);
+  else if (Array.isArray(value)) for (const item of value) yield* collectStorages(item);
+  else if (typeof value === 'object' && value !== null) {
+    const { storage } = value as Partial<Holder>;
+    if (storage instanceof Storage) yield storage;
+    else if (Object.getPrototypeOf(value) === Object.prototype) {
+      for (const item of Object.values(value)) yield* collectStorages(item);
+    }
+  }
 }

@@ -1,6 +1,7 @@
 /** Opening a device where `navigator.gpu` is: pages and workers. */
 import { GpuError } from '../errors.ts';
-import { type Gpu, type GpuOptions, openAdapter, useDevice } from './gpu.ts';
+import type { Gpu, GpuOptions } from './gpu.ts';
+import { openAdapter, useDevice } from './open-gpu.ts';
 import { databaseTuningStore } from './tuning/database-store.ts';
 
 export interface OpenGpuOptions extends Omit<GpuOptions, 'ownsDevice'> {

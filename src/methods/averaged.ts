@@ -29,6 +29,7 @@ export class AveragedMethod implements Method {
   readonly scalers: ReadonlyMap<string, LossScaler>;
   readonly pools: ReadonlyMap<string, ImagePool>;
   readonly sizeMultiple: number;
+  readonly isReplayable: boolean;
   private readonly method: Method;
   private readonly decay: number;
   private readonly generator: Network;
@@ -56,13 +57,16 @@ export class AveragedMethod implements Method {
     this.scalers = method.scalers ?? new Map();
     this.pools = method.pools;
     this.sizeMultiple = method.sizeMultiple;
+    this.isReplayable = method.isReplayable ?? false;
     average.parameters.freeze();
     copyNetwork(average, generator);
   }
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
     const losses = this.method.trainStep(batch, context);
-    averageInto(this.average, this.generator, warmedDecay(this.decay, context.step));
+    averageInto(this.average, this.generator, (moment) =>
+      warmedDecay(this.decay, moment?.step ?? context.step),
+    );
     return losses;
   }
 

@@ -70,6 +70,13 @@ export interface Method extends Enhancer {
   /** Names of the scalars that `trainStep` returns, in order. */
   readonly lossNames: readonly string[];
 
+  /**
+   * Whether two steps differ in nothing but their images and what goes through `Gpu.eachTime` and
+   * `Gpu.uploadEachTime`: then a step that was recorded may be repeated (`StepRunner`). Not so where the host
+   * decides something, for example which earlier fakes are shown.
+   */
+  readonly isReplayable?: boolean;
+
   /** Records one training step; returns one scalar tensor per loss name. Call within a scope. */
   trainStep(batch: Batch, context: StepContext): Tensor[];
 }

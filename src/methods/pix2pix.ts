@@ -49,6 +49,7 @@ export interface Pix2PixOptions {
  */
 export class Pix2PixMethod implements Method {
   readonly name = 'pix2pix';
+  readonly isReplayable = true;
   readonly lossNames: readonly string[];
   readonly options: Pix2PixOptions;
   readonly networks: ReadonlyMap<string, Network>;

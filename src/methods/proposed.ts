@@ -128,6 +128,7 @@ const DISCRIMINATOR_NAMES = [
  */
 export class ProposedMethod implements Method {
   readonly name = 'proposed';
+  readonly isReplayable = true;
   readonly lossNames: readonly string[];
   readonly options: ProposedOptions;
   readonly networks: ReadonlyMap<string, Network>;

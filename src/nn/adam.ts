@@ -49,15 +49,15 @@ export class Adam {
    * @throws ShapeError naming a parameter without a gradient
    */
   step(learningRate: number, gradientScale = 1): void {
-    this.stepCount++;
-    const hyper = this.gpu.upload(
-      adamHyper({
+    const hyper = this.gpu.uploadEachTime((moment) => {
+      this.stepCount++;
+      return adamHyper({
         ...this.options,
-        learningRate,
+        learningRate: moment?.learningRate ?? learningRate,
         step: this.stepCount,
         gradientScale,
-      }),
-    );
+      });
+    });
     this.update(hyper, false);
   }
 
@@ -67,7 +67,9 @@ export class Adam {
    * @throws ShapeError naming a parameter without a gradient
    */
   stepIfFinite(hyper: Storage): void {
-    this.stepCount++;
+    this.gpu.eachTime(() => {
+      this.stepCount++;
+    });
     this.update(hyper, true);
   }
 

@@ -1,5 +1,6 @@
 import { exponentialAverage, exponentialAverageRate } from '../../kernels/exponential-average.ts';
 import { ShapeError } from '../errors.ts';
+import type { Moment } from '../gpu/program.ts';
 import type { Network } from './network.ts';
 
 /**
@@ -16,16 +17,21 @@ export function warmedDecay(decay: number, step: number): number {
  * Records a ← d·a + (1-d)·x for everything that makes up a network, parameters in one dispatch an arena,
  * buffers (running statistics) in one each.
  * @param average a, of the same architecture as `source`
- * @param decay d, from 0 (copy) to 1 (keep)
+ * @param decay d, from 0 (copy) to 1 (keep); as a function, of the step that is replayed
  * @throws ShapeError if the networks are not of one architecture
  */
-export function averageInto(average: Network, source: Network, decay: number): void {
+export function averageInto(
+  average: Network,
+  source: Network,
+  decay: number | ((moment?: Moment) => number),
+): void {
   const { gpu, arenas } = source.parameters;
   const targets = average.parameters.arenas;
   if (average.parameters.names.join() !== source.parameters.names.join()) {
     throw new ShapeError('an exponential average needs two networks of the same parameters');
   }
-  const rate = gpu.upload(exponentialAverageRate(decay));
+  const decayAt = typeof decay === 'number' ? () => decay : decay;
+  const rate = gpu.uploadEachTime((moment) => exponentialAverageRate(decayAt(moment)));
   arenas.forEach(({ value, length }, index) => {
     if (targets[index]?.length !== length) {
       throw new ShapeError('an exponential average needs two networks of the same shapes');

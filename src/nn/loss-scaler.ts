@@ -81,7 +81,10 @@ export class LossScaler {
       for (const { gradient, length } of optimisers.flatMap((optimiser) => optimiser.arenas())) {
         gpu.run(countNonFiniteKernel(length), [gradient, slot, count]);
       }
-      const settings = gpu.upload(lossScaleSettings({ ...options, ...this.options, learningRate }));
+      const settings = gpu.uploadEachTime((moment) => {
+        const rate = moment?.learningRate ?? learningRate;
+        return lossScaleSettings({ ...options, ...this.options, learningRate: rate });
+      });
       const hyper = gpu.allocate(3 * 16);
       gpu.run(updateLossScale(), [count, settings, this.state.storage, hyper]);
       for (const optimiser of optimisers) optimiser.stepIfFinite(hyper);

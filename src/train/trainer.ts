@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { countNonFinite } from '../autograd/finite.ts';
-import { tensorFrom } from '../autograd/tensor.ts';
 import type { Batch as HostBatch, PairLoader } from '../data/loader.ts';
 import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
 import { assertScales, scalerValues } from '../methods/precision.ts';
+import { StepRunner } from '../methods/step-runner.ts';
 import { HOST_METRICS } from '../metrics/metrics.ts';
 import { type LoadedCheckpoint, saveCheckpoint } from '../run/checkpoint.ts';
 import {
@@ -64,6 +64,7 @@ export class Trainer {
   private readonly runFolder: string;
   private readonly events: TrainEvents;
   private readonly lossLog: LossLog;
+  private readonly runner: StepRunner;
   private readonly position: Position = { step: 0, epoch: 0, batchIndex: 0 };
   private readonly waiting: { epoch: number; learningRate: number }[] = [];
   private best: Best = {};
@@ -89,6 +90,7 @@ export class Trainer {
     this.validation = input.validation;
     this.runFolder = input.runFolder;
     this.events = input.events ?? {};
+    this.runner = new StepRunner(this.gpu, this.method);
     this.lossLog = new LossLog(
       input.gpu,
       input.method.lossNames.length + scalerValues(input.method).length,
@@ -148,6 +150,7 @@ export class Trainer {
   }
 
   dispose(): void {
+    this.runner.dispose();
     this.lossLog.dispose();
   }
 
@@ -182,14 +185,10 @@ export class Trainer {
   }
 
   private recordStep(batch: HostBatch, learningRate: number): void {
-    this.gpu.scope(() => {
-      const low = tensorFrom(this.gpu, batch.low, batch.shape);
-      const high = tensorFrom(this.gpu, batch.high, batch.shape);
-      const plannedSteps = plannedStepsOf(this.configuration, this.loader.pairCount);
-      const context = { step: this.position.step, learningRate, plannedSteps };
-      const losses = this.method.trainStep({ low, high, hostLow: batch.low }, context);
-      this.lossLog.append([...losses, ...scalerValues(this.method)]);
-    });
+    const plannedSteps = plannedStepsOf(this.configuration, this.loader.pairCount);
+    const context = { step: this.position.step, learningRate, plannedSteps };
+    const losses = this.runner.step(batch, context);
+    this.lossLog.append([...losses, ...scalerValues(this.method)]);
   }
 
   /** Brings the losses of the last steps to the host, checks and logs them. */

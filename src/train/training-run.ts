@@ -1,5 +1,4 @@
 /** A training run without files, a step at a time: for pages and workers. Browser-safe. */
-import { tensorFrom } from '../autograd/tensor.ts';
 import type { GrayImage } from '../data/image.ts';
 import type { PairLoader } from '../data/loader.ts';
 import type { PairSource } from '../data/pairs.ts';
@@ -7,6 +6,7 @@ import { NumericalError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
 import { assertScales, checkPrecision, precisionOf, readScales } from '../methods/precision.ts';
+import { StepRunner } from '../methods/step-runner.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { serializeSafetensors } from '../nn/safetensors.ts';
 import type { Schedule } from '../nn/schedules.ts';
@@ -68,6 +68,7 @@ export class TrainingRun {
   readonly configuration: TrainConfiguration;
   private readonly gpu: Gpu;
   private readonly method: Method;
+  private readonly runner: StepRunner;
   private readonly perceptual: PerceptualDistance | undefined;
   private readonly loader: PairLoader;
   private readonly schedule: Schedule;
@@ -85,6 +86,7 @@ export class TrainingRun {
     this.perceptual =
       perceptual && new PerceptualDistance(gpu, perceptual.name, perceptual.weights);
     this.method = configuration.method.create(gpu, this.perceptual);
+    this.runner = new StepRunner(gpu, this.method);
   }
 
   /**
@@ -148,38 +150,30 @@ export class TrainingRun {
    * @throws NumericalError naming images or losses that are not finite; GpuError after a device loss
    */
   async trainStep(): Promise<RunStep> {
-    const { position, gpu } = this;
+    const { position } = this;
     const { epoch } = position;
     const batch = await this.loader.batch(epoch, position.batchIndex);
     assertFiniteBatch(batch, position.step + 1);
     const learningRate = this.schedule(epoch);
     const plannedSteps = plannedStepsOf(this.configuration, this.loader.pairCount);
-    const terms = gpu.scope(() => {
-      const low = tensorFrom(gpu, batch.low, batch.shape);
-      const high = tensorFrom(gpu, batch.high, batch.shape);
-      const context = { step: position.step, learningRate, plannedSteps };
-      return this.method.trainStep({ low, high, hostLow: batch.low }, context);
-    });
+    const context = { step: position.step, learningRate, plannedSteps };
+    const terms = this.runner.step(batch, context);
     position.step++;
     position.batchIndex++;
     if (position.batchIndex === this.loader.batchesPerEpoch) {
       position.epoch++;
       position.batchIndex = 0;
     }
-    try {
-      const losses: Record<string, number> = {};
-      for (const [index, name] of this.method.lossNames.entries()) {
-        losses[name] = (await terms[index].read())[0];
-      }
-      const bad = Object.keys(losses).filter((name) => !Number.isFinite(losses[name]));
-      if (bad.length) {
-        throw new NumericalError(`step ${position.step}: loss ${bad.join(', ')} is not finite`);
-      }
-      assertScales(await readScales(this.method), position.step);
-      return { step: position.step, epoch, learningRate, losses };
-    } finally {
-      for (const term of new Set(terms)) term.dispose();
+    const losses: Record<string, number> = {};
+    for (const [index, name] of this.method.lossNames.entries()) {
+      losses[name] = (await terms[index].read())[0];
     }
+    const bad = Object.keys(losses).filter((name) => !Number.isFinite(losses[name]));
+    if (bad.length) {
+      throw new NumericalError(`step ${position.step}: loss ${bad.join(', ')} is not finite`);
+    }
+    assertScales(await readScales(this.method), position.step);
+    return { step: position.step, epoch, learningRate, losses };
   }
 
   /** Lifts one image with the generator as it is now. */
@@ -223,6 +217,7 @@ export class TrainingRun {
 
   /** Gives the device's memory back. */
   dispose(): void {
+    this.runner.dispose();
     this.method.dispose();
     this.perceptual?.dispose();
   }

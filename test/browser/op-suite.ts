@@ -7,7 +7,8 @@ import { RandomStream } from '../../src/autograd/philox.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
 import type { AnyOpRow } from '../../src/autograd/registry/row.ts';
 import { checkReuse } from '../../src/autograd/reuse-check.ts';
-import { type Gpu, openAdapter } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import { openAdapter } from '../../src/gpu/open-gpu.ts';
 
 export interface RowReport {
   readonly name: string;

@@ -8,7 +8,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadGenerator } from '../../src/embed/generator.ts';
 import { CheckpointError, DataError, GpuError, UsageError } from '../../src/errors.ts';
-import { useDevice } from '../../src/gpu/gpu.ts';
+import { useDevice } from '../../src/gpu/open-gpu.ts';
 import { openGpu as openWebGpu } from '../../src/gpu/web-gpu.ts';
 import { serializeSafetensors } from '../../src/nn/safetensors.ts';
 import { openGpu } from '../../src/node.ts';

@@ -2,7 +2,7 @@ import { addNoiseKernel } from '../../../kernels/add-noise.ts';
 import { UsageError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
-import { type RandomKey, randomKeyWords } from './random-key.ts';
+import { type RandomKey, uploadRandomKey } from './random-key.ts';
 
 /**
  * x + N(0, deviation²), element by element: a pure function of the key (see kernels/add-noise.ts), so that a
@@ -13,7 +13,7 @@ export function addNoise(x: Tensor, deviation: number, key: RandomKey): Tensor {
   if (!(deviation >= 0 && Number.isFinite(Math.fround(deviation)))) {
     throw new UsageError(`addNoise: expected a finite deviation of at least 0, found ${deviation}`);
   }
-  const words = x.gpu.upload(randomKeyWords('addNoise', key));
+  const words = uploadRandomKey(x.gpu, 'addNoise', key);
   const y = emptyLike(x);
   runKernel(addNoiseKernel(deviation, x.size), [x, words, y]);
   return attach(y, 'add_noise', [x], (dy) => [() => dy]);

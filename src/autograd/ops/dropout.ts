@@ -2,7 +2,7 @@ import { dropoutKernel } from '../../../kernels/dropout.ts';
 import { UsageError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
-import { type RandomKey, randomKeyWords } from './random-key.ts';
+import { type RandomKey, randomKeyWords, uploadRandomKey } from './random-key.ts';
 
 /** What a dropout mask is a function of, besides the element. Equal keys give equal masks. */
 export type DropoutKey = RandomKey;
@@ -17,10 +17,10 @@ export function dropout(x: Tensor, probability: number, key: DropoutKey): Tensor
   if (!(probability >= 0 && probability <= 1)) {
     throw new UsageError(`dropout: probability must be in [0,1], found ${probability}`);
   }
-  const keyWords = randomKeyWords('dropout', key);
+  randomKeyWords('dropout', key);
   if (probability === 0) return x;
   const kernel = dropoutKernel(probability, x.size);
-  const words = x.gpu.upload(keyWords);
+  const words = uploadRandomKey(x.gpu, 'dropout', key);
   const mask = (input: Tensor): Tensor => {
     const output = emptyLike(x);
     runKernel(kernel, [input, words, output]);

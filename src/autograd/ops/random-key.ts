@@ -1,4 +1,6 @@
 import { UsageError } from '../../errors.ts';
+import type { Gpu } from '../../gpu/gpu.ts';
+import type { Storage } from '../../gpu/storage.ts';
 
 /** What a random draw on the device is a function of, besides the element. Equal keys draw the same. */
 export interface RandomKey {
@@ -30,4 +32,14 @@ export function randomKeyWords(op: string, key: RandomKey): Uint32Array {
     }
   }
   return Uint32Array.of(key.seed >>> 0, Math.floor(key.seed / 2 ** 32), key.step, key.site);
+}
+
+/**
+ * The same on a device. A step that is replayed draws with its own number.
+ * @throws UsageError if a part of the key is out of range
+ */
+export function uploadRandomKey(gpu: Gpu, op: string, key: RandomKey): Storage {
+  return gpu.uploadEachTime((moment) =>
+    randomKeyWords(op, { ...key, step: moment?.step ?? key.step }),
+  );
 }
