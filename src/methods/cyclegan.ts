@@ -19,7 +19,13 @@ import {
 } from './cycle.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
 import { resnetPlan } from './generator-plans.ts';
-import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
+import {
+  type Batch,
+  learningRateOf,
+  type Method,
+  type StepContext,
+  trainingPasses,
+} from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
@@ -57,6 +63,7 @@ export interface CycleGanOptions {
  */
 export class CycleGanMethod implements Method {
   readonly name = 'cyclegan';
+  readonly isReplayable = true;
   readonly lossNames = CYCLE_LOSS_NAMES;
   readonly options: CycleGanOptions;
   readonly networks: ReadonlyMap<string, Network>;
@@ -90,18 +97,17 @@ export class CycleGanMethod implements Method {
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
     const { seed, ganMode, precision } = this.options;
-    const { learningRate } = context;
     const pass = trainingPasses(seed, context.step, precision)(0);
     const step = beginCycle(this.parts.byName, batch, pass);
     const isReal = (logits: Tensor): Tensor => ganLoss(ganMode, logits, 1);
     const isFake = (logits: Tensor): Tensor => ganLoss(ganMode, logits, 0);
 
     const generators = cycleGeneratorLoss(step, this.options, isReal);
-    this.parts.update('G', generators.total, learningRate);
+    this.parts.update('G', generators.total, learningRateOf(context));
 
     const shown = this.fakePools.exchange(step.fakes, context.step);
     const discriminators = cycleDiscriminatorLoss(step, shown, isReal, isFake);
-    this.parts.update('D', discriminators.total, learningRate);
+    this.parts.update('D', discriminators.total, learningRateOf(context));
 
     return [
       ...[generators.total, ...generators.terms],

@@ -1,6 +1,6 @@
 import type { ElementType } from '../../kernels/element-types.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import type { Adam } from '../nn/adam.ts';
+import type { Adam, LearningRate } from '../nn/adam.ts';
 import type { ImagePool } from '../nn/image-pool.ts';
 import type { LossScaler } from '../nn/loss-scaler.ts';
 import type { ForwardContext, Network } from '../nn/network.ts';
@@ -20,6 +20,11 @@ export interface StepContext {
   readonly learningRate: number;
   /** Steps of the whole run, as far as it is planned. */
   readonly plannedSteps?: number;
+}
+
+/** A learning rate that follows the step's, of repeated steps too. */
+export function learningRateOf(context: StepContext, factor = 1): LearningRate {
+  return (moment = context) => factor * moment.learningRate;
 }
 
 /** A network from images to images of the same size. */
@@ -73,7 +78,7 @@ export interface Method extends Enhancer {
   /**
    * Whether two steps differ in nothing but their images and what goes through `Gpu.eachTime` and
    * `Gpu.uploadEachTime`: then a step that was recorded may be repeated (`StepRunner`). Not so where the host
-   * decides something, for example which earlier fakes are shown.
+   * makes something of the images, for example superpixels.
    */
   readonly isReplayable?: boolean;
 

@@ -4,7 +4,7 @@ import { RandomStream } from '../autograd/philox.ts';
 import { backward, noGrad } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { Adam, type AdamOptions } from '../nn/adam.ts';
+import { Adam, type AdamOptions, type LearningRate } from '../nn/adam.ts';
 import { LossScaler } from '../nn/loss-scaler.ts';
 import { EVALUATION, type Network } from '../nn/network.ts';
 import type { Enhancer, Generator, Method } from './method.ts';
@@ -92,7 +92,7 @@ export class Assembly<Networks extends NetworksByName> {
    * all of them or, if a gradient is not finite, none.
    * @param kinds their letters, for example `G` or `RG`
    */
-  update(kinds: string, loss: Tensor, learningRate: number): void {
+  update(kinds: string, loss: Tensor, learningRate: LearningRate): void {
     const parameters = parametersOf(...this.ofKinds(kinds).map(([, network]) => network));
     const optimisers = [...kinds].flatMap((kind) => this.optimisers.get(kind) ?? []);
     const scaler = this.scalers.get(scalerOf(kinds));

@@ -13,7 +13,13 @@ import { DROPOUT_SITES, type DropoutSite, UNet } from '../nn/unet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
 import { pix2pixPlan } from './generator-plans.ts';
-import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
+import {
+  type Batch,
+  learningRateOf,
+  type Method,
+  type StepContext,
+  trainingPasses,
+} from './method.ts';
 import { defaultLevels, methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
@@ -118,7 +124,7 @@ export class Pix2PixMethod implements Method {
     const onFake = ganLoss(ganMode, this.judge(batch.low, fake.detach(), pass), 0);
     const onReal = ganLoss(ganMode, this.judge(batch.low, batch.high, pass), 1);
     const total = weightedSum([onFake, onReal], [0.5, 0.5]);
-    this.parts.update('D', total, context.learningRate);
+    this.parts.update('D', total, learningRateOf(context));
     return [total, onReal, onFake];
   }
 
@@ -140,7 +146,7 @@ export class Pix2PixMethod implements Method {
       weights.push(lambdaIdentity);
     }
     const total = weightedSum(terms, weights);
-    this.parts.update('G', total, context.learningRate);
+    this.parts.update('G', total, learningRateOf(context));
     return [total, ...terms];
   }
 }

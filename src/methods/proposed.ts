@@ -17,6 +17,7 @@ import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { proposedPlan } from './generator-plans.ts';
 import {
   type Batch,
+  learningRateOf,
   type Method,
   type MethodArchitecture,
   type StepContext,
@@ -232,7 +233,7 @@ export class ProposedMethod implements Method {
     const low = domain(D_L, batch.low, fakes.low, this.options.smoothing === 'authors-bug');
     const terms = [high.real, high.fake, low.real, low.fake];
     const total = weightedSum(terms, [1, 1, 1, 1]);
-    this.parts.update('D', total, context.learningRate);
+    this.parts.update('D', total, learningRateOf(context));
     return [total, ...terms, high.label, low.label];
   }
 
@@ -293,7 +294,7 @@ export class ProposedMethod implements Method {
         ...identity.map(() => lambdaIdentity),
       ],
     );
-    this.parts.update('G', total, context.learningRate);
+    this.parts.update('G', total, learningRateOf(context));
     const none = () => [tensorFrom(this.gpu, [0], []), tensorFrom(this.gpu, [0], [])];
     return [total, ...terms, ...(this.perceptual ? perceptual : none()), ...identity];
   }

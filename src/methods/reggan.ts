@@ -17,7 +17,13 @@ import { RegistrationNet, smoothness, warp } from '../nn/registration.ts';
 import { ResNet } from '../nn/resnet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
 import { resnetPlan } from './generator-plans.ts';
-import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
+import {
+  type Batch,
+  learningRateOf,
+  type Method,
+  type StepContext,
+  trainingPasses,
+} from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
@@ -90,6 +96,7 @@ function judge(discriminator: PatchGan, x: Tensor, pass: ForwardContext): Tensor
  */
 export class RegGanMethod implements Method {
   readonly name = 'reggan';
+  readonly isReplayable = true;
   readonly lossNames: readonly string[];
   readonly options: RegGanOptions;
   readonly networks: ReadonlyMap<string, Network>;
@@ -201,7 +208,7 @@ export class RegGanMethod implements Method {
       weights.push(lambdaIdentity);
     }
     const total = weightedSum(terms, weights);
-    this.parts.update(this.registration ? 'RG' : 'G', total, context.learningRate);
+    this.parts.update(this.registration ? 'RG' : 'G', total, learningRateOf(context));
     return [total, ...terms];
   }
 
@@ -228,7 +235,7 @@ export class RegGanMethod implements Method {
       terms,
       terms.map(() => 1),
     );
-    this.parts.update('D', total, context.learningRate);
+    this.parts.update('D', total, learningRateOf(context));
     return [total, ...terms];
   }
 }

@@ -19,7 +19,13 @@ import {
   cycleGeneratorLoss,
 } from './cycle.ts';
 import { SKIP_RESNET, stableCycleGanPlan } from './generator-plans.ts';
-import { type Batch, type Method, type StepContext, trainingPasses } from './method.ts';
+import {
+  type Batch,
+  learningRateOf,
+  type Method,
+  type StepContext,
+  trainingPasses,
+} from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { Assembly, disposeParts, enhanceWith } from './parts.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
@@ -68,6 +74,7 @@ export interface StableCycleGanOptions {
  */
 export class StableCycleGanMethod implements Method {
   readonly name = 'stable-cyclegan';
+  readonly isReplayable = true;
   readonly lossNames = CYCLE_LOSS_NAMES;
   readonly options: StableCycleGanOptions;
   readonly networks: ReadonlyMap<string, Network>;
@@ -101,17 +108,16 @@ export class StableCycleGanMethod implements Method {
 
   trainStep(batch: Batch, context: StepContext): Tensor[] {
     const { seed, realLabel, learningRateRatio, precision } = this.options;
-    const { learningRate } = context;
     const pass = trainingPasses(seed, context.step, precision)(0);
     const step = beginCycle(this.parts.byName, batch, pass);
     const towards = (target: number) => (logits: Tensor) => mseToScalar(logits, target);
 
     const generators = cycleGeneratorLoss(step, this.options, towards(1));
-    this.parts.update('G', generators.total, learningRate);
+    this.parts.update('G', generators.total, learningRateOf(context));
 
     const shown = this.fakePools.exchange(step.fakes, context.step);
     const discriminators = cycleDiscriminatorLoss(step, shown, towards(realLabel), towards(0));
-    this.parts.update('D', discriminators.total, learningRateRatio * learningRate);
+    this.parts.update('D', discriminators.total, learningRateOf(context, learningRateRatio));
 
     return [
       ...[generators.total, ...generators.terms],

@@ -1,8 +1,17 @@
 import { adam, adamHyper } from '../../kernels/adam.ts';
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { Moment } from '../gpu/program.ts';
 import type { Storage } from '../gpu/storage.ts';
 import type { Arena, ParameterSet } from './parameter-set.ts';
+
+/** A learning rate; as a function, of the step that is repeated (`gpu/program.ts`). */
+export type LearningRate = number | ((moment?: Moment) => number);
+
+/** A learning rate now, or at a repetition. */
+export function rateAt(rate: LearningRate, moment?: Moment): number {
+  return typeof rate === 'number' ? rate : rate(moment);
+}
 
 export interface AdamOptions {
   readonly beta1: number;
@@ -48,12 +57,12 @@ export class Adam {
    * @param gradientScale what gradients are multiplied by first (`GradientScaler.inverseScale`)
    * @throws ShapeError naming a parameter without a gradient
    */
-  step(learningRate: number, gradientScale = 1): void {
+  step(learningRate: LearningRate, gradientScale = 1): void {
     const hyper = this.gpu.uploadEachTime((moment) => {
       this.stepCount++;
       return adamHyper({
         ...this.options,
-        learningRate: moment?.learningRate ?? learningRate,
+        learningRate: rateAt(learningRate, moment),
         step: this.stepCount,
         gradientScale,
       });

@@ -1,5 +1,6 @@
+import { exchangeImages, SHOW, storeAt } from '../../kernels/exchange-images.ts';
 import { philox4x32, streamId } from '../autograd/philox.ts';
-import { emptyTensor, formatShape, type Tensor } from '../autograd/tensor.ts';
+import { emptyTensor, formatShape, runKernel, type Tensor } from '../autograd/tensor.ts';
 import { CheckpointError, ShapeError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { persistentTensor, type Tensorlike } from './network.ts';
@@ -80,25 +81,19 @@ export class ImagePool {
     if (this.capacity === 0) return fakes.detach();
     const pool = this.poolFor(fakes);
     const result = emptyTensor(this.gpu, fakes.shape);
-    const bytes = (fakes.size / fakes.shape[0]) * 4;
-    for (let index = 0; index < fakes.shape[0]; index++) {
-      const at = index * bytes;
-      const { swap } =
-        this.stored < this.capacity
-          ? { swap: undefined }
-          : poolChoice(this.seed, this.stream, step, index, this.capacity);
-      if (swap !== undefined) {
-        this.gpu.copy(pool.storage, result.storage, bytes, swap * bytes, at);
-        this.gpu.copy(fakes.storage, pool.storage, bytes, at, swap * bytes);
-        continue;
-      }
-      this.gpu.copy(fakes.storage, result.storage, bytes, at, at);
-      if (this.stored < this.capacity) {
-        this.gpu.copy(fakes.storage, pool.storage, bytes, at, this.stored * bytes);
-        this.stored++;
-      }
-    }
+    const count = fakes.shape[0];
+    const choices = this.gpu.uploadEachTime((moment) => this.choices(count, moment?.step ?? step));
+    runKernel(exchangeImages(count, fakes.size / count), [fakes, choices, pool, result]);
     return result;
+  }
+
+  /** What becomes of the images of a step, as the kernel reads it. */
+  private choices(count: number, step: number): Uint32Array {
+    return Uint32Array.from({ length: count }, (_, index) => {
+      if (this.stored < this.capacity) return storeAt(this.stored++, false);
+      const { swap } = poolChoice(this.seed, this.stream, step, index, this.capacity);
+      return swap === undefined ? SHOW : storeAt(swap, true);
+    });
   }
 
   /** The stored images `[count,C,H,W]` on the host; `[0]` while there are none. */

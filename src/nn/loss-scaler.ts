@@ -4,7 +4,7 @@ import { emptyTensor, Tensor } from '../autograd/tensor.ts';
 import { CheckpointError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Storage } from '../gpu/storage.ts';
-import type { Adam } from './adam.ts';
+import { type Adam, type LearningRate, rateAt } from './adam.ts';
 import { GradientScaler, type GradientScalerOptions } from './gradient-scaler.ts';
 
 /** All that a resumed run needs of a loss scaler; f32 numbers. */
@@ -67,7 +67,7 @@ export class LossScaler {
    * gradient is NaN or infinite, no optimiser makes its step.
    * @throws UsageError if the optimisers' settings differ; ShapeError if a parameter has no gradient
    */
-  update(optimisers: readonly Adam[], learningRate: number): void {
+  update(optimisers: readonly Adam[], learningRate: LearningRate): void {
     const [first, ...others] = optimisers;
     const { options } = first;
     if (others.some((other) => JSON.stringify(other.options) !== JSON.stringify(options))) {
@@ -82,7 +82,7 @@ export class LossScaler {
         gpu.run(countNonFiniteKernel(length), [gradient, slot, count]);
       }
       const settings = gpu.uploadEachTime((moment) => {
-        const rate = moment?.learningRate ?? learningRate;
+        const rate = rateAt(learningRate, moment);
         return lossScaleSettings({ ...options, ...this.options, learningRate: rate });
       });
       const hyper = gpu.allocate(3 * 16);

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { KernelChoices } from '../../src/gpu/choices.ts';
 import { StepRunner } from '../../src/methods/step-runner.ts';
 import { openNodeGpu } from '../../src/node.ts';
-import { RepeatedSteps } from '../support/repeated-steps.ts';
+import { differences, RepeatedSteps } from '../support/repeated-steps.ts';
 
 const suite = createSuite('step runner');
 const gpu = await openNodeGpu();
@@ -31,13 +31,12 @@ suite('what comes in between costs a recording at most', async () => {
   });
   for (const step of [7, 14, 18]) assert.not(replayed.includes(step), `repeated: ${replayed}`);
   for (const step of [5, 13, 17]) assert.ok(replayed.includes(step), `repeated: ${replayed}`);
-  assert.equal(result, expected);
+  assert.equal(differences(result, expected), []);
 });
 
-suite('a method whose host decides something is recorded every time', async () => {
+suite('a method whose host makes something of the images is recorded every time', async () => {
   const { replayed } = await steps.repeated({
-    ...{ method: 'cyclegan', protocol: 'native' },
-    ...{ blocks: 1, 'pool-size': 2 },
+    ...{ method: 'mspgan', blocks: 1, layers: 1, heads: 1, 'ramp-steps': 4 },
   });
   assert.equal(replayed, []);
 });

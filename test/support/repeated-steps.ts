@@ -16,10 +16,11 @@ const SHORT = [6, 12];
 const contextOf = (step: number): StepContext => ({ step, learningRate: 1e-3 / (1 + step) });
 
 /** What is compared: all losses, weights, moments and counts. */
-export interface Outcome {
-  readonly losses: readonly (readonly number[])[];
-  readonly tensors: readonly unknown[];
-  readonly optimisers: unknown;
+export type Outcome = ReadonlyMap<string, string>;
+
+/** Names of what differs. */
+export function differences(a: Outcome, b: Outcome): string[] {
+  return [...new Set([...a.keys(), ...b.keys()])].filter((name) => a.get(name) !== b.get(name));
 }
 
 /** Takes `steps` steps of the methods that options of `src/train` give, on one device. */
@@ -112,8 +113,13 @@ export class RepeatedSteps {
 }
 
 async function outcome(method: Method, losses: number[][]): Promise<Outcome> {
-  const tensors = Object.entries(await methodTensors(method)).flatMap(([file, content]) =>
-    [...content].map(([name, { data }]) => [`${file}/${name}`, [...data]]),
-  );
-  return { losses, tensors, optimisers: optimiserScalars(method) };
+  const entries: [string, string][] = losses.map((values, step) => [
+    `losses of step ${step}`,
+    `${values}`,
+  ]);
+  for (const [file, content] of Object.entries(await methodTensors(method))) {
+    for (const [name, { data }] of content) entries.push([`${file}/${name}`, `${data}`]);
+  }
+  entries.push(['optimisers', JSON.stringify(optimiserScalars(method))]);
+  return new Map(entries);
 }
