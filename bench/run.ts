@@ -34,7 +34,7 @@ const PROGRAM: ProgramSpec = {
 };
 
 function line(result: CaseResult): string {
-  const { gigaflops, gigabytes = 0 } = result;
+  const { gigaflops, gigabytes, roof } = result;
   const rate =
     gigaflops === undefined
       ? `${significant(gigabytes)} GB/s`
@@ -42,7 +42,7 @@ function line(result: CaseResult): string {
   const verdict = result.correct ? 'ok' : 'WRONG';
   return (
     `${result.name.padEnd(44)} ${significant(result.milliseconds).padStart(8)} ms ±${percent(result.spread).padStart(5)}` +
-    ` ${rate.padStart(14)} ${percent(result.share).padStart(6)} of peak  ${verdict} ${result.error.toExponential(1)}`
+    ` ${rate.padStart(14)} ${percent(result.share).padStart(6)} of ${roof.limit.padEnd(10)} ${verdict} ${result.error.toExponential(1)}`
   );
 }
 

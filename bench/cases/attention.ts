@@ -59,6 +59,7 @@ function productCase(orientation: Orientation, batch: number): KernelCase {
     name: `attention product ${orientation} b${batch}`,
     shape: `${groups} of ${rows}×${depth}×${columns}`,
     flops: 2 * size * depth,
+    bytes: (groups * depth * (rows + columns) + size) * 4,
     prepare() {
       const a = noise(groups * rows * depth, 1);
       const b = noise(groups * columns * depth, 2);

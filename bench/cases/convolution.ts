@@ -65,6 +65,7 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
     name: `conv ${passName(layer, pass)} ${layer.name} b${batch}`,
     shape: `${batch}×${arrow} ${kind}${layer.kernel}×${layer.kernel} s${layer.stride} @${g.height}×${g.width}`,
     flops: convolutionFlops(g),
+    bytes: (sizes.x + sizes.w + sizes.y) * 4,
     prepare(profile) {
       if (pass === 'forward') {
         const [x, w] = [noise(sizes.x, 1), noise(sizes.w, 2)];

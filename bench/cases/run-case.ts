@@ -1,9 +1,9 @@
 import type { Plan } from '../../kernels/kernel.ts';
-import { GpuError } from '../../src/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Storage } from '../../src/gpu/storage.ts';
 import type { Peak } from '../measure/peak.ts';
 import { repeat, type Timing } from '../measure/repeat.ts';
+import { type Roof, roofOf } from '../measure/roof.ts';
 import type { Stopwatch } from '../measure/stopwatch.ts';
 import type { Comparison, KernelCase, PreparedCase } from './kernel-case.ts';
 
@@ -16,11 +16,13 @@ export interface CaseResult {
   readonly wallMilliseconds: number;
   readonly repeats: number;
   readonly dispatches: number;
-  /** Of the direct algorithm; for work that arithmetic limits. */
+  /** Of the direct algorithm; where operations are counted. */
   readonly gigaflops?: number;
-  /** For work that memory limits. */
-  readonly gigabytes?: number;
-  /** Share of the adapter's measured peak, of arithmetic or of bandwidth. */
+  /** Every array moved once. */
+  readonly gigabytes: number;
+  /** Milliseconds that the adapter's measured peaks allow at best, and which of them. */
+  readonly roof: Roof;
+  /** The roof's time over the measured one. More than 1 where a kernel computes less than the direct algorithm. */
   readonly share: number;
   readonly error: number;
   readonly tolerance: number;
@@ -77,11 +79,7 @@ export async function runCase(
     const { error, tolerance, compared } = await check(gpu, prepared, loaded);
     const { time: repeats, wall } = await time(gpu, clock, prepared.plan, loaded);
     const rate = (amount: number): number => amount / repeats.median / 1e6;
-    if (each.flops === undefined && each.bytes === undefined) {
-      throw new GpuError('validation', `${each.name} tells neither operations nor bytes`);
-    }
-    const gigaflops = each.flops === undefined ? undefined : rate(each.flops);
-    const gigabytes = each.bytes === undefined ? undefined : rate(each.bytes);
+    const roof = roofOf(each, peak);
     return {
       name: each.name,
       shape: each.shape,
@@ -90,10 +88,10 @@ export async function runCase(
       wallMilliseconds: wall,
       repeats: repeats.count,
       dispatches: prepared.plan.steps.length,
-      ...(gigaflops !== undefined && { gigaflops }),
-      ...(gigabytes !== undefined && { gigabytes }),
-      share:
-        gigaflops === undefined ? (gigabytes ?? 0) / peak.gigabytes : gigaflops / peak.gigaflops,
+      ...(each.flops !== undefined && { gigaflops: rate(each.flops) }),
+      gigabytes: rate(each.bytes),
+      roof,
+      share: roof.milliseconds / repeats.median,
       error,
       tolerance,
       compared,

@@ -2,8 +2,13 @@ import type { CaseResult } from '../cases/run-case.ts';
 import { geometricMean } from '../measure/statistics.ts';
 import { left, markdownTable, percent, right, significant } from './table.ts';
 
-/** Results of one kind of work, with the unit that its rate is in. */
-function table(results: readonly CaseResult[], timeTitle: string, rateTitle: string): string {
+/** Results of one kind of work, with the unit that its rate is in. What is not counted cannot limit. */
+function table(
+  results: readonly CaseResult[],
+  timeTitle: string,
+  rateTitle: 'GFLOP/s' | 'GB/s',
+): string {
+  const hasArithmetic = rateTitle === 'GFLOP/s';
   return markdownTable(
     [
       left('kernel'),
@@ -12,7 +17,8 @@ function table(results: readonly CaseResult[], timeTitle: string, rateTitle: str
       right('spread'),
       right('wall ms'),
       right(rateTitle),
-      right('of peak'),
+      right('of roof'),
+      ...(hasArithmetic ? [left('limit')] : []),
       right('error'),
     ],
     results.map((result) => [
@@ -21,11 +27,16 @@ function table(results: readonly CaseResult[], timeTitle: string, rateTitle: str
       significant(result.milliseconds),
       percent(result.spread),
       significant(result.wallMilliseconds),
-      significant(result.gigaflops ?? result.gigabytes ?? 0),
+      significant(rateOf(result)),
       percent(result.share),
+      ...(hasArithmetic ? [result.roof.limit] : []),
       result.correct ? result.error.toExponential(0) : `WRONG ${result.error.toExponential(1)}`,
     ]),
   );
+}
+
+function rateOf({ gigaflops, gigabytes }: CaseResult): number {
+  return gigaflops ?? gigabytes;
 }
 
 /** First words of a name: `conv forward`, `instance-norm backward`, … */
@@ -38,7 +49,7 @@ export function familyTable(results: readonly CaseResult[]): string {
   const families = new Map<string, number[]>();
   for (const result of results) {
     const rates = families.get(familyOf(result.name)) ?? [];
-    rates.push(result.gigaflops ?? result.gigabytes ?? 0);
+    rates.push(rateOf(result));
     families.set(familyOf(result.name), rates);
   }
   return markdownTable(
@@ -56,17 +67,17 @@ export function familyTable(results: readonly CaseResult[]): string {
 /** All tables of `npm run bench`. */
 export function kernelTables(results: readonly CaseResult[], timeTitle: string): string {
   const arithmetic = results.filter(({ gigaflops }) => gigaflops !== undefined);
-  const memory = results.filter(({ gigabytes }) => gigabytes !== undefined);
+  const memory = results.filter(({ gigaflops }) => gigaflops === undefined);
   const parts: string[] = [];
   if (results.length > 1) {
     parts.push(
-      'By family, GFLOP/s of the direct algorithm (convolutions) or GB/s (the rest):',
+      'By family, GFLOP/s of the direct algorithm (convolutions, products) or GB/s (the rest):',
       familyTable(results),
     );
   }
   if (arithmetic.length) {
     parts.push(
-      'Convolutions. Rates are of the direct algorithm, whatever the kernel does:',
+      'Convolutions and products. Rates are of the direct algorithm, whatever the kernel does:',
       table(arithmetic, timeTitle, 'GFLOP/s'),
     );
   }

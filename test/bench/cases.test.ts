@@ -114,7 +114,7 @@ suite('names are unique, filters combine, every pass of a U-Net level is there',
     'conv data unet.down2 b4',
     'conv weight unet.down2 b4',
   ]);
-  for (const { flops, bytes } of cases) assert.ok((flops ?? bytes ?? 0) > 0);
+  for (const { flops = 1, bytes } of cases) assert.ok(flops > 0 && bytes > 0);
 });
 
 suite.run();

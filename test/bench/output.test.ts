@@ -2,6 +2,7 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { commandLine } from '../../bench/output/context.ts';
+import { kernelTables } from '../../bench/output/kernel-table.ts';
 import { replaceSection } from '../../bench/output/section.ts';
 import {
   bytesText,
@@ -46,6 +47,36 @@ suite('shares and bytes', () => {
   assert.is(bytesText(1536), '1.50 KiB');
   assert.is(bytesText(3 * 2 ** 30), '3.00 GiB');
   assert.is(bytesText(5000 * 2 ** 30), '5000 GiB');
+});
+
+suite('kernels with operations stand apart, with what limits them', () => {
+  const common = {
+    shape: 'small',
+    milliseconds: 2,
+    spread: 0,
+    wallMilliseconds: 2,
+    repeats: 9,
+    dispatches: 1,
+    gigabytes: 3,
+    share: 0.5,
+    error: 1e-7,
+    tolerance: 1e-5,
+    compared: 1,
+    correct: true,
+  };
+  const limit = 'memory';
+  const tables = kernelTables(
+    [
+      { ...common, name: 'conv forward a', gigaflops: 7, roof: { milliseconds: 1, limit } },
+      { ...common, name: 'copy half a', roof: { milliseconds: 1, limit } },
+    ],
+    'ms',
+  );
+  const [, , , products, , memory] = tables.split('\n\n');
+  assert.match(products, /GFLOP\/s \| of roof \| limit/);
+  assert.match(products, /conv forward a .*\| +7\.00 \| +50 % \| memory \|/);
+  assert.match(memory, /GB\/s \| of roof \| error/);
+  assert.match(memory, /copy half a .*\| +3\.00 \| +50 % \|/);
 });
 
 suite('a Markdown table pads its cells and aligns its columns', () => {

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { Clock } from '../../bench/measure/clock.ts';
 import { loadWarning } from '../../bench/measure/load.ts';
 import { repeat } from '../../bench/measure/repeat.ts';
+import { roofOf } from '../../bench/measure/roof.ts';
 import { geometricMean, summariseRepeats } from '../../bench/measure/statistics.ts';
 import { workerNanosecondsBetween } from '../../bench/worker-time.ts';
 
@@ -24,6 +25,13 @@ suite('median, quartile spread, least and count', () => {
 suite('the geometric mean of 1, 10 and 100 is 10', () => {
   assert.ok(Math.abs(geometricMean([1, 10, 100]) - 10) < 1e-12);
   assert.throws(() => geometricMean([]), /nothing/);
+});
+
+suite('the roof is the longer of arithmetic and copy', () => {
+  const peak = { gigaflops: 50, gigabytes: 10 };
+  assert.equal(roofOf({ flops: 1e9, bytes: 1e8 }, peak), { milliseconds: 20, limit: 'arithmetic' });
+  assert.equal(roofOf({ flops: 1e8, bytes: 1e8 }, peak), { milliseconds: 10, limit: 'memory' });
+  assert.equal(roofOf({ bytes: 1e7 }, peak), { milliseconds: 1, limit: 'memory' });
 });
 
 suite('only a load that matters is warned of', () => {

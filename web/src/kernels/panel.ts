@@ -94,7 +94,7 @@ export function startKernels(): void {
 }
 
 function addRow(result: CaseResult): void {
-  const { name, shape, milliseconds, spread, gigaflops, gigabytes = 0, share } = result;
+  const { name, shape, milliseconds, spread, gigaflops, gigabytes, roof, share } = result;
   const rate =
     gigaflops === undefined
       ? `${significant(gigabytes)} GB/s`
@@ -112,7 +112,11 @@ function addRow(result: CaseResult): void {
     made.textContent = text;
     made.className = className;
   };
-  for (const text of [`${significant(milliseconds)} ± ${percent(spread)}`, rate, percent(share)]) {
+  for (const text of [
+    `${significant(milliseconds)} ± ${percent(spread)}`,
+    rate,
+    `${percent(share)} (${roof.limit})`,
+  ]) {
     cell(text, 'number');
   }
   cell(result.correct ? 'right' : `WRONG by ${result.error.toExponential(1)}`);
