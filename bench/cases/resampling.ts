@@ -2,8 +2,8 @@ import {
   type GridSampleSpec,
   gridSampleForward,
   gridSampleGridGradient,
-  gridSampleInputGradient,
 } from '../../kernels/grid-sample.ts';
+import { gridSampleInputGradient } from '../../kernels/grid-sample-input-gradient.ts';
 import { maxPool2dBackward, maxPool2dForward } from '../../kernels/max-pool2d.ts';
 import { resizeBackward, resizeForward } from '../../kernels/resize.ts';
 import {
@@ -162,10 +162,10 @@ function gridSampleCases(batch: number): KernelCase[] {
       name: `grid-sample input-gradient b${batch}`,
       shape,
       bytes: 4 * batch * pixels * 4,
-      prepare() {
+      prepare(profile) {
         const { x, dy } = data();
         return {
-          plan: gridSampleInputGradient(spec),
+          plan: gridSampleInputGradient(spec, profile),
           inputs: [grids, dy],
           outputs: [batch * pixels],
           check: ([dx]) => checkPlanes(dx, batch, (image) => gradients(image, x, dy)[0], 1e-3),

@@ -2,8 +2,8 @@ import {
   type GridSampleSpec,
   gridSampleForward,
   gridSampleGridGradient,
-  gridSampleInputGradient,
 } from '../../../kernels/grid-sample.ts';
+import { gridSampleInputGradient } from '../../../kernels/grid-sample-input-gradient.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
@@ -45,7 +45,7 @@ export function gridSample(x: Tensor, grid: Tensor, options: GridSampleOptions):
   return attach(y, 'grid_sample', [x, grid], (dy) => [
     () => {
       const dx = emptyLike(x);
-      runPlan(gridSampleInputGradient(spec), [grid, dy], [dx]);
+      runPlan(gridSampleInputGradient(spec, x.gpu.profile), [grid, dy], [dx]);
       return dx;
     },
     () => {
