@@ -6,8 +6,8 @@ import {
   activationKey,
   NONE,
 } from './activation.ts';
-import type { Kernel } from './kernel.ts';
-import { linearMain, linearWorkgroups } from './linear.ts';
+import type { AdapterProfile, Kernel } from './kernel.ts';
+import { vectorMain, vectorWorkgroups } from './linear.ts';
 
 /*
  * Concatenation and slicing along one axis, seen as copies of blocks: an array is
@@ -36,7 +36,7 @@ export interface CopyBlocksSpec {
 }
 
 /** Bindings source, target. Elements of the target outside the blocks stay as they are. */
-export function copyBlocks(spec: CopyBlocksSpec): Kernel {
+export function copyBlocks(spec: CopyBlocksSpec, profile?: AdapterProfile): Kernel {
   const { outer, length, sourceStride, sourceOffset, targetStride, targetOffset } = spec;
   const { activation = NONE } = spec;
   const lengths = [length, sourceOffset, targetOffset];
@@ -48,7 +48,7 @@ export function copyBlocks(spec: CopyBlocksSpec): Kernel {
   return {
     key: `copy-blocks.${width}.${activationKey(activation)}`,
     bindings: ['read', 'write', 'read'],
-    workgroups: linearWorkgroups(count),
+    workgroups: vectorWorkgroups(count, profile),
     constants: sizes.map((size, index) => (index === 0 ? size : Math.floor(size / width))),
     code: () => wgsl`
 struct Sizes {
@@ -57,12 +57,13 @@ struct Sizes {
 @group(0) @binding(0) var<storage, read> source: array<${type}>;
 @group(0) @binding(1) var<storage, read_write> result: array<${type}>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
-${linearMain('sizes.count')}
+${vectorMain('sizes.count')}
   let outer = index / sizes.length;
   let inner = index - outer * sizes.length;
   let x = vec4f(source[outer * sizes.sourceStride + sizes.sourceOffset + inner]);
   let y = ${activationForward(activation, 'x')};
   result[outer * sizes.targetStride + sizes.targetOffset + inner] = y${width === 4 ? '' : '.x'};
+  }
 }
 `,
   };
@@ -77,26 +78,29 @@ export interface JoinBlocksSpec {
 }
 
 /** What joining and splitting have in common. */
-function joined({ outer, first, second, activation }: JoinBlocksSpec) {
+function joined(
+  { outer, first, second, activation }: JoinBlocksSpec,
+  profile: AdapterProfile | undefined,
+) {
   const width = first % 4 === 0 && second % 4 === 0 ? 4 : 1;
   const count = (outer * (first + second)) / width;
   return {
     tag: `${width}.${activationKey(activation)}`,
     type: width === 4 ? 'vec4f' : 'f32',
     swizzle: width === 4 ? '' : '.x',
-    workgroups: linearWorkgroups(count),
+    workgroups: vectorWorkgroups(count, profile),
     constants: [count, first / width, second / width],
     sizes: 'struct Sizes { count: u32, first: u32, second: u32 }',
     /** Defines the block `outer` and the place `inner` in it of element `index` of y. */
-    main: `${linearMain('sizes.count')}
+    main: `${vectorMain('sizes.count')}
   let outer = index / (sizes.first + sizes.second);
   let inner = index - outer * (sizes.first + sizes.second);`,
   };
 }
 
 /** Bindings a, b, y. */
-export function joinBlocks(spec: JoinBlocksSpec): Kernel {
-  const { tag, type, swizzle, workgroups, constants, sizes, main } = joined(spec);
+export function joinBlocks(spec: JoinBlocksSpec, profile?: AdapterProfile): Kernel {
+  const { tag, type, swizzle, workgroups, constants, sizes, main } = joined(spec, profile);
   return {
     key: `join-blocks.${tag}`,
     bindings: ['read', 'read', 'write', 'read'],
@@ -114,14 +118,15 @@ ${main}
   else { x = vec4f(b[outer * sizes.second + inner - sizes.first]); }
   let y = ${activationForward(spec.activation, 'x')};
   result[index] = y${swizzle};
+  }
 }
 `,
   };
 }
 
 /** Bindings dy, y, da, db: the gradient of `joinBlocks`. */
-export function splitBlocks(spec: JoinBlocksSpec): Kernel {
-  const { tag, type, swizzle, workgroups, constants, sizes, main } = joined(spec);
+export function splitBlocks(spec: JoinBlocksSpec, profile?: AdapterProfile): Kernel {
+  const { tag, type, swizzle, workgroups, constants, sizes, main } = joined(spec, profile);
   return {
     key: `split-blocks.${tag}`,
     bindings: ['read', 'read', 'write', 'write', 'read'],
@@ -140,6 +145,7 @@ ${main}
   let dx = ${activationGradient(spec.activation, 'dy', 'y')};
   if (inner < sizes.first) { da[outer * sizes.first + inner] = dx${swizzle}; }
   else { db[outer * sizes.second + inner - sizes.first] = dx${swizzle}; }
+  }
 }
 `,
   };
@@ -156,7 +162,10 @@ export interface CutBlocksSpec {
 }
 
 /** Bindings dy, y, dx: the gradient of `copyBlocks` of a whole source into a part of y. */
-export function cutBlocks({ outer, length, stride, offset, activation }: CutBlocksSpec): Kernel {
+export function cutBlocks(
+  { outer, length, stride, offset, activation }: CutBlocksSpec,
+  profile?: AdapterProfile,
+): Kernel {
   const lengths = outer > 1 ? [length, offset, stride] : [length, offset];
   const width = lengths.every((value) => value % 4 === 0) ? 4 : 1;
   const type = width === 4 ? 'vec4f' : 'f32';
@@ -164,7 +173,7 @@ export function cutBlocks({ outer, length, stride, offset, activation }: CutBloc
   return {
     key: `cut-blocks.${width}.${activationKey(activation)}`,
     bindings: ['read', 'read', 'write', 'read'],
-    workgroups: linearWorkgroups(count),
+    workgroups: vectorWorkgroups(count, profile),
     constants: [count, length / width, Math.floor(stride / width), offset / width],
     code: () => wgsl`
 struct Sizes { count: u32, length: u32, stride: u32, offset: u32 }
@@ -172,13 +181,14 @@ struct Sizes { count: u32, length: u32, stride: u32, offset: u32 }
 @group(0) @binding(1) var<storage, read> output: array<${type}>;
 @group(0) @binding(2) var<storage, read_write> result: array<${type}>;
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
-${linearMain('sizes.count')}
+${vectorMain('sizes.count')}
   let outer = index / sizes.length;
   let at = outer * sizes.stride + sizes.offset + (index - outer * sizes.length);
   let dy = vec4f(cotangent[at]);
   let y = vec4f(output[at]);
   let dx = ${activationGradient(activation, 'dy', 'y')};
   result[index] = dx${width === 4 ? '' : '.x'};
+  }
 }
 `,
   };
@@ -195,27 +205,31 @@ export interface PadBlocksSpec {
 }
 
 /** Bindings source, target. Writes the whole target. */
-export function padBlocks({ outer, stride, offset, length }: PadBlocksSpec): Kernel {
+export function padBlocks(
+  { outer, stride, offset, length }: PadBlocksSpec,
+  profile?: AdapterProfile,
+): Kernel {
   const width = [stride, offset, length].every((value) => value % 4 === 0) ? 4 : 1;
   const type = width === 4 ? 'vec4f' : 'f32';
   const count = (outer * stride) / width;
   return {
     key: `pad-blocks.${width}`,
     bindings: ['read', 'write', 'read'],
-    workgroups: linearWorkgroups(count),
+    workgroups: vectorWorkgroups(count, profile),
     constants: [count, stride / width, offset / width, length / width],
     code: () => wgsl`
 struct Sizes { count: u32, stride: u32, offset: u32, length: u32 }
 @group(0) @binding(0) var<storage, read> source: array<${type}>;
 @group(0) @binding(1) var<storage, read_write> result: array<${type}>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
-${linearMain('sizes.count')}
+${vectorMain('sizes.count')}
   let outer = index / sizes.stride;
   // Wraps to huge numbers before the source's block.
   let inner = index - outer * sizes.stride - sizes.offset;
   var value = ${type}(0.0);
   if (inner < sizes.length) { value = source[outer * sizes.length + inner]; }
   result[index] = value;
+  }
 }
 `,
   };

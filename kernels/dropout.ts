@@ -1,6 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { Kernel } from './kernel.ts';
-import { linearMain, linearWorkgroups, literal } from './linear.ts';
+import type { AdapterProfile, Kernel } from './kernel.ts';
+import { literal, vectorMain, vectorWorkgroups } from './linear.ts';
 import { PHILOX } from './philox.ts';
 
 /*
@@ -20,21 +20,22 @@ export function keepThreshold(probability: number): number {
 }
 
 /** Bindings x, key, y. @param probability of being dropped, in (0, 1] */
-export function dropoutKernel(probability: number, size: number): Kernel {
+export function dropoutKernel(probability: number, size: number, profile?: AdapterProfile): Kernel {
   const factor = probability < 1 ? 1 / (1 - probability) : 0;
   return {
     key: `dropout.${probability}`,
     bindings: ['read', 'read', 'write'],
-    workgroups: linearWorkgroups(Math.ceil(size / 4)),
+    workgroups: vectorWorkgroups(Math.ceil(size / 4), profile),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> key: array<vec4u>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
 ${PHILOX}
-${linearMain('arrayLength(&result)')}
+${vectorMain('arrayLength(&result)')}
   let words = philox(vec4u(index, key[0].w, key[0].z, 0u), key[0].xy);
   let kept = words < vec4u(${keepThreshold(probability)}u);
   result[index] = x[index] * select(vec4f(0.0), vec4f(${literal(factor)}), kept);
+  }
 }
 `,
   };

@@ -5,11 +5,11 @@ import {
   activationGradient,
   activationKey,
 } from './activation.ts';
-import type { Kernel } from './kernel.ts';
-import { linearMain, linearWorkgroups, literal } from './linear.ts';
+import type { AdapterProfile, Kernel } from './kernel.ts';
+import { literal, vectorMain, vectorWorkgroups } from './linear.ts';
 
 /*
- * Maps over whole arrays, four elements an invocation:
+ * Maps over whole arrays, vec4 by vec4:
  *
  *   binary               y[i] = f(a[i], b[i])
  *   accumulate           y[i] += a[i]
@@ -38,13 +38,17 @@ export type BinaryName = keyof typeof BINARY;
  * `add`, `subtract`, `multiply`: bindings a, b, y. `accumulate` (y += a): bindings a, y.
  * @param size elements of each array
  */
-export function elementwiseBinary(name: BinaryName | 'accumulate', size: number): Kernel {
+export function elementwiseBinary(
+  name: BinaryName | 'accumulate',
+  size: number,
+  profile?: AdapterProfile,
+): Kernel {
   const count = Math.ceil(size / 4);
   const inPlace = name === 'accumulate';
   return {
     key: `elementwise.${name}`,
     bindings: inPlace ? ['read', 'write'] : ['read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    workgroups: vectorWorkgroups(count, profile),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> first: array<vec4f>;
 #if ${inPlace}
@@ -53,7 +57,7 @@ export function elementwiseBinary(name: BinaryName | 'accumulate', size: number)
 @group(0) @binding(1) var<storage, read> second: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
 #endif
-${linearMain('arrayLength(&result)')}
+${vectorMain('arrayLength(&result)')}
   let a = first[index];
 #if ${inPlace}
   result[index] = result[index] + a;
@@ -61,53 +65,69 @@ ${linearMain('arrayLength(&result)')}
   let b = second[index];
   result[index] = ${inPlace ? '' : BINARY[name]};
 #endif
+  }
 }
 `,
   };
 }
 
 /** y = factor·x. Bindings x, y. The factor is part of the code. */
-export function elementwiseScale(factor: number, size: number): Kernel {
-  return unary(`scale${Math.fround(factor)}`, `${literal(factor)} * x`, size);
+export function elementwiseScale(factor: number, size: number, profile?: AdapterProfile): Kernel {
+  return unary(`scale${Math.fround(factor)}`, `${literal(factor)} * x`, size, profile);
 }
 
 /** y = f(x). Bindings x, y. */
-export function elementwiseActivation(activation: Activation, size: number): Kernel {
-  return unary(activationKey(activation), activationForward(activation, 'x'), size);
+export function elementwiseActivation(
+  activation: Activation,
+  size: number,
+  profile?: AdapterProfile,
+): Kernel {
+  return unary(activationKey(activation), activationForward(activation, 'x'), size, profile);
 }
 
-function unary(name: string, expression: string, size: number): Kernel {
+function unary(
+  name: string,
+  expression: string,
+  size: number,
+  profile: AdapterProfile | undefined,
+): Kernel {
   const count = Math.ceil(size / 4);
   return {
     key: `elementwise.${name}`,
     bindings: ['read', 'write'],
-    workgroups: linearWorkgroups(count),
+    workgroups: vectorWorkgroups(count, profile),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
-${linearMain('arrayLength(&result)')}
+${vectorMain('arrayLength(&result)')}
   let x = source[index];
   result[index] = ${expression};
+  }
 }
 `,
   };
 }
 
 /** dx = dy·f'(x), computed from y = f(x). Bindings dy, y, dx. */
-export function elementwiseActivationGradient(activation: Activation, size: number): Kernel {
+export function elementwiseActivationGradient(
+  activation: Activation,
+  size: number,
+  profile?: AdapterProfile,
+): Kernel {
   const count = Math.ceil(size / 4);
   return {
     key: `elementwise.${activationKey(activation)}.gradient`,
     bindings: ['read', 'read', 'write'],
-    workgroups: linearWorkgroups(count),
+    workgroups: vectorWorkgroups(count, profile),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> cotangent: array<vec4f>;
 @group(0) @binding(1) var<storage, read> output: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
-${linearMain('arrayLength(&result)')}
+${vectorMain('arrayLength(&result)')}
   let dy = cotangent[index];
   let y = output[index];
   result[index] = ${activationGradient(activation, 'dy', 'y')};
+  }
 }
 `,
   };

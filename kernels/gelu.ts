@@ -1,6 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { Kernel } from './kernel.ts';
-import { linearMain, linearWorkgroups } from './linear.ts';
+import type { AdapterProfile, Kernel } from './kernel.ts';
+import { vectorMain, vectorWorkgroups } from './linear.ts';
 
 /*
  * The Gaussian error linear unit, exact (not the tanh approximation):
@@ -24,41 +24,43 @@ fn normalDistribution(x: vec4f) -> vec4f {
 }`;
 
 /** y = x·Φ(x). Bindings x, y. */
-export function geluForward(size: number): Kernel {
+export function geluForward(size: number, profile?: AdapterProfile): Kernel {
   return {
     key: 'gelu.forward',
     bindings: ['read', 'write'],
-    workgroups: linearWorkgroups(Math.ceil(size / 4)),
+    workgroups: vectorWorkgroups(Math.ceil(size / 4), profile),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
 ${NORMAL}
 
-${linearMain('arrayLength(&result)')}
+${vectorMain('arrayLength(&result)')}
   let x = source[index];
   result[index] = x * normalDistribution(x);
+  }
 }
 `,
   };
 }
 
 /** Bindings dy, x, dx. */
-export function geluBackward(size: number): Kernel {
+export function geluBackward(size: number, profile?: AdapterProfile): Kernel {
   return {
     key: 'gelu.backward',
     bindings: ['read', 'read', 'write'],
-    workgroups: linearWorkgroups(Math.ceil(size / 4)),
+    workgroups: vectorWorkgroups(Math.ceil(size / 4), profile),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> cotangent: array<vec4f>;
 @group(0) @binding(1) var<storage, read> source: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
 ${NORMAL}
 
-${linearMain('arrayLength(&result)')}
+${vectorMain('arrayLength(&result)')}
   let x = source[index];
   let near = min(abs(x), vec4f(20.0));
   let density = 0.39894228 * exp(-0.5 * near * near);
   result[index] = cotangent[index] * (normalDistribution(x) + x * density);
+  }
 }
 `,
   };

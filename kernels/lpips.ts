@@ -10,13 +10,20 @@ import { workgroupSum } from './workgroup-sum.ts';
  *
  *   f₀, f₁: [N,C,P]   w: [C]   y: [N,P]   P = H·W
  *
- * An invocation owns one pixel (or a vec4 of them) and loops over channels twice: norms, then
- * differences. The gradient with respect to f₁, given s[n] = ∂L/∂y[n,·]:
+ * An invocation owns a vec4 of pixels and loops over channels twice: norms, then differences. Where planes are
+ * no whole vec4s it owns one pixel on GPUs, and on CPU drivers four that lie a quarter of the plane apart: so
+ * neighbouring lanes still read neighbouring pixels, and a channel's overhead serves four. The gradient with respect to f₁, given s[n] = ∂L/∂y[n,·]:
  *
  *   h[c] = -2 s w[c] (f̂₀[c] - f̂₁[c])
  *   df₁[c] = h[c]/(r₁+ε) - f₁[c] · (Σ_k h[k] f₁[k]) / (r₁ (r₁+ε)²)
  *
- * where all channels are 0, r₁ = 0 and the second term is 0 (PyTorch's ReLU backward then selects 0
+ * Its sum over k is known after the first loop already, from sums in which nothing large cancels: with
+ * d = f₁ - f₀ and γ = 1/(r₁+ε) - 1/(r₀+ε), which comes from r₁ - r₀ = Σ_c d (f₀ + f₁) / (r₀ + r₁),
+ *
+ *   Σ_k w (f̂₀ - f̂₁) f₁ = -γ Σ_k w f₀ f₁ - Σ_k w f₁ d / (r₁+ε)   if r₁ ≥ r₀
+ *                       = -γ Σ_k w f₁² - Σ_k w f₁ d / (r₀+ε)     else
+ *
+ * Where all channels are 0, r₁ = 0 and the second term is 0 (PyTorch's ReLU backward then selects 0
  * whatever it is): never NaN. The gradient with respect to f₀ is the same with the roles exchanged.
  *
  * Sizes come as constants: the taps of a trunk share their pipelines. All taps write their y behind each
@@ -32,46 +39,90 @@ export interface LpipsTapSpec {
 
 const EPSILON = '1e-10';
 
-/** Pixels an invocation: rows of a multiple of 4 are read as vec4s. */
-function widthOf({ pixels }: LpipsTapSpec): { width: number; type: string; one: string } {
-  return pixels % 4 === 0
-    ? { width: 4, type: 'vec4f', one: 'vec4f(1)' }
-    : { width: 1, type: 'f32', one: '1.0' };
+/** How the pixels of a plane are dealt out to invocations. */
+interface Layout {
+  readonly tag: string;
+  /** Element of the arrays. */
+  readonly element: 'vec4f' | 'f32';
+  /** What an invocation computes with. */
+  readonly type: 'vec4f' | 'f32';
+  /** Invocations a sample. */
+  readonly block: number;
+  /** Elements a plane. */
+  readonly plane: number;
 }
 
-/** Declares the sizes at a binding: `block` is the invocations a sample, `share` is -2/pixels. */
-function sizesBinding(binding: number, more = ''): string {
+function layoutOf({ pixels }: LpipsTapSpec, profile: AdapterProfile): Layout {
+  if (pixels % 4 === 0) {
+    const block = pixels / 4;
+    return { tag: 'vectors', element: 'vec4f', type: 'vec4f', block, plane: block };
+  }
+  const quarters = { tag: 'quarters', element: 'f32', type: 'vec4f', plane: pixels } as const;
+  if (profile.kind === 'cpu') return { ...quarters, block: Math.ceil(pixels / 4) };
+  return { tag: 'pixels', element: 'f32', type: 'f32', block: pixels, plane: pixels };
+}
+
+/** Declares the sizes at a binding: `share` is -2/pixels, `begin` where y starts. */
+function sizesBinding(binding: number): string {
   return `
-struct Sizes { count: u32, block: u32, channels: u32, share: f32${more} }
+struct Sizes { count: u32, block: u32, plane: u32, channels: u32, share: f32, begin: u32 }
 @group(0) @binding(${binding}) var<storage, read> sizes: Sizes;`;
 }
 
 /** What both kernels have in common. */
-function common(spec: LpipsTapSpec) {
+function common(spec: LpipsTapSpec, { block, plane, element }: Layout, start = 0) {
   const { batch, channels, pixels } = spec;
-  const block = pixels / widthOf(spec).width;
+  const begin = element === 'vec4f' ? start / 4 : start;
   return {
     workgroups: linearWorkgroups(batch * block),
-    constants: [batch * block, block, channels, floatBits(-2 / pixels)],
+    constants: [batch * block, block, plane, channels, floatBits(-2 / pixels), begin],
   };
 }
 
-/** Opens `main`; norms of both features at the invocation's pixels. */
-function norms(type: string): string {
+/** Elements of `array` that an invocation has in a plane, from `at` on. */
+function load(array: string, { tag }: Layout): string {
+  if (tag !== 'quarters') return `${array}[at]`;
+  return `vec4f(${[0, 1, 2, 3].map((k) => `${array}[at + ${k}u * block]`).join(', ')})`;
+}
+
+/** Stores the elements of `value` that an invocation has in a plane, from `at` on. */
+function store(array: string, value: string, { tag }: Layout): string {
+  if (tag !== 'quarters') return `${array}[at] = ${value};`;
+  return `let value = ${value};
+    ${['x', 'y', 'z', 'w']
+      .map((k, i) => `if (${i}u * block < left) { ${array}[at + ${i}u * block] = value.${k}; }`)
+      .join('\n    ')}`;
+}
+
+/**
+ * Opens `main`; sums over the channels of the invocation's pixels, and the factors `inverse0` and `inverse1`
+ * that normalise features.
+ * @param more what is summed beside squares: names and terms in a, b, d = b - a, and w
+ */
+function sums(layout: Layout, more: Readonly<Record<string, string>> = {}): string {
+  const { type } = layout;
+  const terms = Object.entries({ square0: 'a * a', square1: 'b * b', ...more });
   return `
 ${linearMain('sizes.count')}
   let block = sizes.block;
-  let start = (index / block) * sizes.channels * block + index % block;
-  var square0 = ${type}(0);
-  var square1 = ${type}(0);
+  let plane = sizes.plane;
+  let sample = index / block;
+  let pixel = index - sample * block;
+  // Quarters are rounded up: what lies beyond the plane is read, from the next one, but not stored.
+  let left = plane - pixel;
+  let start = sample * sizes.channels * plane + pixel;
+${terms.map(([name]) => `  var ${name} = ${type}(0);`).join('\n')}
   for (var c = 0u; c < sizes.channels; c++) {
-    let a = first[start + c * block];
-    let b = second[start + c * block];
-    square0 += a * a;
-    square1 += b * b;
+    let at = start + c * plane;
+    let a = ${load('first', layout)};
+    let b = ${load('second', layout)};
+    let d = b - a;
+    let w = weight[c];
+${terms.map(([name, term]) => `    ${name} += ${term};`).join('\n')}
   }
+  let norm0 = sqrt(square0);
   let norm1 = sqrt(square1);
-  let inverse0 = 1.0 / (sqrt(square0) + ${EPSILON});
+  let inverse0 = 1.0 / (norm0 + ${EPSILON});
   let inverse1 = 1.0 / (norm1 + ${EPSILON});`;
 }
 
@@ -79,28 +130,28 @@ ${linearMain('sizes.count')}
  * Bindings f₀, f₁, w, y.
  * @param start where y begins in its storage, a multiple of 4
  */
-export function lpipsTapForward(spec: LpipsTapSpec, start = 0): Kernel {
-  const { width, type } = widthOf(spec);
-  const { workgroups, constants } = common(spec);
+export function lpipsTapForward(spec: LpipsTapSpec, profile: AdapterProfile, start = 0): Kernel {
+  const layout = layoutOf(spec, profile);
+  const { tag, element, type } = layout;
   return {
-    key: `lpips.forward.${type}`,
+    key: `lpips.forward.${tag}`,
     bindings: ['read', 'read', 'read', 'write', 'read'],
-    workgroups,
-    constants: [...constants, start / width],
+    ...common(spec, layout, start),
     code: () => wgsl`
-@group(0) @binding(0) var<storage, read> first: array<${type}>;
-@group(0) @binding(1) var<storage, read> second: array<${type}>;
+@group(0) @binding(0) var<storage, read> first: array<${element}>;
+@group(0) @binding(1) var<storage, read> second: array<${element}>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read_write> distance: array<${type}>;
-${sizesBinding(4, ', begin: u32')}
-${norms(type)}
+@group(0) @binding(3) var<storage, read_write> distance: array<${element}>;
+${sizesBinding(4)}
+${sums(layout)}
   var sum = ${type}(0);
   for (var c = 0u; c < sizes.channels; c++) {
-    let at = start + c * block;
-    let difference = first[at] * inverse0 - second[at] * inverse1;
+    let at = start + c * plane;
+    let difference = ${load('first', layout)} * inverse0 - ${load('second', layout)} * inverse1;
     sum += weight[c] * (difference * difference);
   }
-  distance[sizes.begin + index] = sum;
+  let at = sizes.begin + sample * plane + pixel;
+  ${store('distance', 'sum', layout)}
 }
 `,
   };
@@ -162,35 +213,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
  * Gradient with respect to f₁; exchange f₀ and f₁ for the other.
  * Bindings f₀, f₁, w, g `[N]` (gradient of the mean over pixels), df₁.
  */
-export function lpipsTapBackward(spec: LpipsTapSpec): Kernel {
-  const { type, one } = widthOf(spec);
+export function lpipsTapBackward(spec: LpipsTapSpec, profile: AdapterProfile): Kernel {
+  const layout = layoutOf(spec, profile);
+  const { tag, element, type } = layout;
   return {
-    key: `lpips.backward.${type}`,
+    key: `lpips.backward.${tag}`,
     bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
-    ...common(spec),
+    ...common(spec, layout),
     code: () => wgsl`
-@group(0) @binding(0) var<storage, read> first: array<${type}>;
-@group(0) @binding(1) var<storage, read> second: array<${type}>;
+@group(0) @binding(0) var<storage, read> first: array<${element}>;
+@group(0) @binding(1) var<storage, read> second: array<${element}>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> cotangent: array<f32>;
-@group(0) @binding(4) var<storage, read_write> gradient: array<${type}>;
+@group(0) @binding(4) var<storage, read_write> gradient: array<${element}>;
 ${sizesBinding(5)}
-${norms(type)}
-  let share = cotangent[index / block] * sizes.share;
-  var along = ${type}(0);
-  for (var c = 0u; c < sizes.channels; c++) {
-    let at = start + c * block;
-    let b = second[at];
-    along += weight[c] * (first[at] * inverse0 - b * inverse1) * b;
-  }
+${sums(layout, { growth: 'd * (a + b)', bb: 'w * b * b', ab: 'w * a * b', bd: 'w * b * d' })}
+  let norms = norm0 + norm1;
+  let gap = select(-growth / norms, ${type}(0), norms == ${type}(0)) * inverse0 * inverse1;
+  let share = cotangent[sample] * sizes.share;
+  let along = select(-gap * bb - inverse0 * bd, -gap * ab - inverse1 * bd, norm1 >= norm0);
   let isZero = norm1 == ${type}(0);
   let radial = select(
-    along * inverse1 * inverse1 / select(norm1, ${one}, isZero), ${type}(0), isZero);
+    along * inverse1 * inverse1 / select(norm1, ${type}(1), isZero), ${type}(0), isZero);
   for (var c = 0u; c < sizes.channels; c++) {
-    let at = start + c * block;
-    let b = second[at];
-    let h = weight[c] * (first[at] * inverse0 - b * inverse1);
-    gradient[at] = share * (h * inverse1 - b * radial);
+    let at = start + c * plane;
+    let b = ${load('second', layout)};
+    let h = weight[c] * (${load('first', layout)} * inverse0 - b * inverse1);
+    ${store('gradient', 'share * (h * inverse1 - b * radial)', layout)}
   }
 }
 `,

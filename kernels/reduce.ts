@@ -8,7 +8,7 @@ import {
   type Operand,
   type Plan,
 } from './kernel.ts';
-import { linearMain, linearWorkgroups } from './linear.ts';
+import { vectorMain, vectorWorkgroups } from './linear.ts';
 import {
   hasSecondBinding,
   type LossTerm,
@@ -259,6 +259,7 @@ export function reduceRowsGradient(
   spec: ReduceSpec,
   side: 'first' | 'second',
   accumulate = false,
+  profile?: AdapterProfile,
 ): Kernel {
   const { term, rows, length } = spec;
   const count = Math.ceil((rows * length) / 4);
@@ -282,7 +283,7 @@ export function reduceRowsGradient(
   return {
     key: `reduce.gradient.${termKey(term)}.${rows === 1 ? 'one' : aligned}${accumulate ? '+' : ''}`,
     bindings,
-    workgroups: linearWorkgroups(count),
+    workgroups: vectorWorkgroups(count, profile),
     constants: [length, floatBits(factor)],
     code: () => wgsl`
 struct Sizes { length: u32, factor: f32 }
@@ -295,7 +296,7 @@ struct Sizes { length: u32, factor: f32 }
 #endif
 @group(0) @binding(${bindings.length - 2}) var<storage, read_write> result: array<vec4f>;
 @group(0) @binding(${bindings.length - 1}) var<storage, read> sizes: Sizes;
-${linearMain('arrayLength(&result)')}
+${vectorMain('arrayLength(&result)')}
   let dy = ${cotangent} * sizes.factor;
 #if ${reads}
   let a = x[index];
@@ -309,6 +310,7 @@ ${linearMain('arrayLength(&result)')}
 #else
   result[index] = gradient;
 #endif
+  }
 }
 `,
   };

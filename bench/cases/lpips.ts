@@ -43,10 +43,10 @@ function tapCases({ name, channels, size }: (typeof TAPS)[number], batch: number
       name: `lpips forward ${name} b${batch}`,
       shape,
       bytes: (2 * elements + batch * pixels) * 4,
-      prepare() {
+      prepare(profile) {
         const { first, second, weights } = data();
         return {
-          plan: singleKernel(lpipsTapForward(spec), 3),
+          plan: singleKernel(lpipsTapForward(spec, profile), 3),
           inputs: [first, second, weights],
           outputs: [batch * pixels],
           check: ([map]) => {
@@ -69,11 +69,11 @@ function tapCases({ name, channels, size }: (typeof TAPS)[number], batch: number
       name: `lpips backward ${name} b${batch}`,
       shape,
       bytes: 3 * elements * 4,
-      prepare() {
+      prepare(profile) {
         const { first, second, weights } = data();
         const cotangent = noise(batch, 4);
         return {
-          plan: singleKernel(lpipsTapBackward(spec), 4),
+          plan: singleKernel(lpipsTapBackward(spec, profile), 4),
           inputs: [first, second, weights, cotangent],
           outputs: [elements],
           check: ([gradient]) => {

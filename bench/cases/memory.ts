@@ -48,10 +48,10 @@ function elementwiseCases(batch: number): KernelCase[] {
       name: `elementwise add b${batch}`,
       shape,
       bytes: bytes(3),
-      prepare() {
+      prepare(profile) {
         const [a, b] = [noise(size, 1), noise(size, 2)];
         return {
-          plan: singleKernel(elementwiseBinary('add', size), 2),
+          plan: singleKernel(elementwiseBinary('add', size, profile), 2),
           inputs: [a, b],
           outputs: [size],
           check: ([y]) => checkElements(y, (i) => a[i] + b[i]),
@@ -63,10 +63,10 @@ function elementwiseCases(batch: number): KernelCase[] {
         name: `elementwise ${activation.kind} b${batch}`,
         shape,
         bytes: bytes(2),
-        prepare() {
+        prepare(profile) {
           const x = noise(size, 1);
           return {
-            plan: singleKernel(elementwiseActivation(activation, size), 1),
+            plan: singleKernel(elementwiseActivation(activation, size, profile), 1),
             inputs: [x],
             outputs: [size],
             check: ([y]) => checkElements(y, (i) => activationValue(activation, x[i])),
@@ -77,11 +77,11 @@ function elementwiseCases(batch: number): KernelCase[] {
         name: `elementwise ${activation.kind}-gradient b${batch}`,
         shape,
         bytes: bytes(3),
-        prepare() {
+        prepare(profile) {
           const [dy, x] = [noise(size, 1), noise(size, 2)];
           const y = x.map((value) => activationValue(activation, value));
           return {
-            plan: singleKernel(elementwiseActivationGradient(activation, size), 2),
+            plan: singleKernel(elementwiseActivationGradient(activation, size, profile), 2),
             inputs: [dy, y],
             outputs: [size],
             check: ([dx]) => checkElements(dx, (i) => dy[i] * activationSlope(activation, x[i])),
@@ -93,10 +93,10 @@ function elementwiseCases(batch: number): KernelCase[] {
       name: `elementwise dropout b${batch}`,
       shape,
       bytes: bytes(2),
-      prepare() {
+      prepare(profile) {
         const x = noise(size, 1);
         return {
-          plan: singleKernel(dropoutKernel(0.5, size), 2),
+          plan: singleKernel(dropoutKernel(0.5, size, profile), 2),
           inputs: [x, Uint32Array.of(1, 2, 3, 4)],
           outputs: [size],
           // Which elements are kept is tested elsewhere; here, that each is doubled or gone, and half are.
@@ -115,7 +115,7 @@ function elementwiseCases(batch: number): KernelCase[] {
       name: `copy concat-half b${batch}`,
       shape: `${batch}× half of ${shape}`,
       bytes: bytes(1),
-      prepare() {
+      prepare(profile) {
         const block = size / batch;
         const half = block / 2;
         const x = noise(batch * half, 1);
@@ -128,7 +128,7 @@ function elementwiseCases(batch: number): KernelCase[] {
           targetOffset: half,
         };
         return {
-          plan: singleKernel(copyBlocks(spec), 1),
+          plan: singleKernel(copyBlocks(spec, profile), 1),
           inputs: [x],
           outputs: [size],
           check: ([y]) => {
@@ -220,11 +220,11 @@ function reductionCases(batch: number): KernelCase[] {
       name: `reduce l1-gradient b${batch}`,
       shape,
       bytes: 3 * batch * length * 4,
-      prepare() {
+      prepare(profile) {
         const [a, b] = [noise(batch * length, 1), noise(batch * length, 2)];
         const dy = noise(batch, 3);
         return {
-          plan: singleKernel(reduceRowsGradient(spec, 'first'), 3),
+          plan: singleKernel(reduceRowsGradient(spec, 'first', false, profile), 3),
           inputs: [dy, a, b],
           outputs: [batch * length],
           check: ([da]) =>

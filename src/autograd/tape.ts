@@ -218,14 +218,14 @@ function collect(
   let total = gradient;
   if (before) {
     total = emptyLike(input);
-    runKernel(elementwiseBinary('add', input.size), [before, gradient, total]);
+    runKernel(elementwiseBinary('add', input.size, input.gpu.profile), [before, gradient, total]);
   }
   cotangents.set(input, total);
   holders.set(total, (holders.get(total) ?? 0) + 1);
 }
 
 function accumulateInto(target: Tensor, gradient: Tensor): void {
-  runKernel(elementwiseBinary('accumulate', target.size), [gradient, target]);
+  runKernel(elementwiseBinary('accumulate', target.size, target.gpu.profile), [gradient, target]);
 }
 
 function assertShape(gradient: Tensor, input: Tensor, op: string): void {

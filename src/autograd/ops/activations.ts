@@ -10,11 +10,11 @@ import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
 /** y = f(x). Keeps only the output for the backward pass. */
 function activate(x: Tensor, activation: Activation): Tensor {
   const y = emptyLike(x);
-  runKernel(elementwiseActivation(activation, x.size), [x, y]);
+  runKernel(elementwiseActivation(activation, x.size, x.gpu.profile), [x, y]);
   return attach(y, activation.kind, [x], (dy) => [
     () => {
       const dx = emptyLike(x);
-      runKernel(elementwiseActivationGradient(activation, x.size), [dy, y, dx]);
+      runKernel(elementwiseActivationGradient(activation, x.size, x.gpu.profile), [dy, y, dx]);
       return dx;
     },
   ]);

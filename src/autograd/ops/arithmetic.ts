@@ -11,13 +11,13 @@ function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
   requireSameShape(name, a, b);
   requireSameElementType(name, [a, b]);
   const y = emptyLike(a);
-  runKernel(elementwiseBinary(name, a.size), [a, b, y]);
+  runKernel(elementwiseBinary(name, a.size, a.gpu.profile), [a, b, y]);
   return y;
 }
 
 function scaled(x: Tensor, factor: number): Tensor {
   const y = emptyLike(x);
-  runKernel(elementwiseScale(factor, x.size), [x, y]);
+  runKernel(elementwiseScale(factor, x.size, x.gpu.profile), [x, y]);
   return y;
 }
 

@@ -52,14 +52,14 @@ interface Join {
 function joinTwo(tensors: readonly Tensor[], y: Tensor, join: Join): Tensor {
   const { activation, outer, lengths } = join;
   const spec = { outer, first: lengths[0], second: lengths[1], activation };
-  runKernel(joinBlocks(spec), [...tensors, y]);
+  runKernel(joinBlocks(spec, y.gpu.profile), [...tensors, y]);
   return attach(y, 'concat', tensors, (dy, wanted) => {
     if (!wanted.every((asked) => asked)) return cuts(tensors, y, dy, join);
     let gradients: readonly Tensor[] | undefined;
     const split = (): readonly Tensor[] => {
       if (!gradients) {
         gradients = tensors.map((tensor) => emptyLike(tensor));
-        runKernel(splitBlocks(spec), [dy, y, ...gradients]);
+        runKernel(splitBlocks(spec, y.gpu.profile), [dy, y, ...gradients]);
       }
       return gradients;
     };
@@ -73,15 +73,18 @@ function joinMany(tensors: readonly Tensor[], y: Tensor, join: Join): Tensor {
   let targetOffset = 0;
   tensors.forEach((x, index) => {
     const length = lengths[index];
-    const kernel = copyBlocks({
-      outer,
-      length,
-      sourceStride: length,
-      sourceOffset: 0,
-      targetStride: stride,
-      targetOffset,
-      activation,
-    });
+    const kernel = copyBlocks(
+      {
+        outer,
+        length,
+        sourceStride: length,
+        sourceOffset: 0,
+        targetStride: stride,
+        targetOffset,
+        activation,
+      },
+      x.gpu.profile,
+    );
     runKernel(kernel, [x, y]);
     targetOffset += length;
   });
@@ -102,7 +105,7 @@ function cuts(tensors: readonly Tensor[], y: Tensor, dy: Tensor, join: Join): Gr
       if (activation.kind === 'none') return sliceAxis(dy, axis, firstEntry, x.shape[axis]);
       const dx = emptyLike(x);
       const spec = { outer, length: lengths[index], stride, offset: firstElement, activation };
-      runKernel(cutBlocks(spec), [dy, y, dx]);
+      runKernel(cutBlocks(spec, y.gpu.profile), [dy, y, dx]);
       return dx;
     };
   });

@@ -177,7 +177,7 @@ export function beforeActivation(activation: Activation, dy: Tensor, y: Tensor):
   return () => {
     if (!made) {
       made = emptyLike(y);
-      runKernel(elementwiseActivationGradient(activation, y.size), [dy, y, made]);
+      runKernel(elementwiseActivationGradient(activation, y.size, y.gpu.profile), [dy, y, made]);
     }
     return made;
   };

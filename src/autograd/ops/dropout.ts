@@ -19,7 +19,7 @@ export function dropout(x: Tensor, probability: number, key: DropoutKey): Tensor
   }
   randomKeyWords('dropout', key);
   if (probability === 0) return x;
-  const kernel = dropoutKernel(probability, x.size);
+  const kernel = dropoutKernel(probability, x.size, x.gpu.profile);
   const words = uploadRandomKey(x.gpu, 'dropout', key);
   const mask = (input: Tensor): Tensor => {
     const output = emptyLike(x);

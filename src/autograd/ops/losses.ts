@@ -19,7 +19,11 @@ function meanOf(op: string, term: LossTerm, inputs: readonly Tensor[], different
   runPlan(reduceRows(spec, x.gpu.profile), inputs, [y]);
   const gradient = (dy: Tensor, side: 'first' | 'second', target?: GradientSlot): Tensor => {
     const result = target?.tensor ?? emptyLike(x);
-    runKernel(reduceRowsGradient(spec, side, target?.filled), [dy, ...inputs, result]);
+    runKernel(reduceRowsGradient(spec, side, target?.filled, x.gpu.profile), [
+      dy,
+      ...inputs,
+      result,
+    ]);
     return result;
   };
   return attach(y, op, inputs.slice(0, differentiable), (dy) => [

@@ -45,7 +45,7 @@ export function lpipsDistances(taps: readonly LpipsTap[]): Tensor {
   const starts = lpipsTapStarts(specs);
   const maps = emptyTensor(gpu, [starts[taps.length]]);
   for (const [k, { first, second, weights }] of taps.entries()) {
-    runKernel(lpipsTapForward(specs[k], starts[k]), [first, second, weights, maps]);
+    runKernel(lpipsTapForward(specs[k], gpu.profile, starts[k]), [first, second, weights, maps]);
   }
   const distance = emptyTensor(gpu, [specs[0].batch]);
   runKernel(lpipsTotal(specs, gpu.profile), [maps, distance]);
@@ -54,7 +54,7 @@ export function lpipsDistances(taps: readonly LpipsTap[]): Tensor {
     taps.flatMap(({ first, second, weights }, k) => {
       const gradient = (other: Tensor, of: Tensor) => (): Tensor => {
         const result = emptyLike(of);
-        runKernel(lpipsTapBackward(specs[k]), [other, of, weights, cotangent, result]);
+        runKernel(lpipsTapBackward(specs[k], gpu.profile), [other, of, weights, cotangent, result]);
         return result;
       };
       return [gradient(second, first), gradient(first, second)];

@@ -25,7 +25,7 @@ function reduceOf(op: string, x: Tensor, shape: Shape, rows: number, factor: num
   return attach(y, op, [x], (dy) => [
     () => {
       const dx = emptyLike(x);
-      runKernel(reduceRowsGradient(spec, 'first'), [dy, dx]);
+      runKernel(reduceRowsGradient(spec, 'first', false, x.gpu.profile), [dy, dx]);
       return dx;
     },
   ]);

@@ -6,14 +6,17 @@ import { emptyLike, formatShape, runKernel, sizeOf, type Tensor } from '../tenso
 /** `count` entries of x along `axis` from `start` on, without history. */
 export function sliceAxis(x: Tensor, axis: number, start: number, count: number): Tensor {
   const inner = sizeOf(x.shape.slice(axis + 1));
-  const kernel = copyBlocks({
-    outer: sizeOf(x.shape.slice(0, axis)),
-    length: count * inner,
-    sourceStride: x.shape[axis] * inner,
-    sourceOffset: start * inner,
-    targetStride: count * inner,
-    targetOffset: 0,
-  });
+  const kernel = copyBlocks(
+    {
+      outer: sizeOf(x.shape.slice(0, axis)),
+      length: count * inner,
+      sourceStride: x.shape[axis] * inner,
+      sourceOffset: start * inner,
+      targetStride: count * inner,
+      targetOffset: 0,
+    },
+    x.gpu.profile,
+  );
   const y = emptyLike(x, x.shape.with(axis, count));
   runKernel(kernel, [x, y]);
   return y;
@@ -31,12 +34,15 @@ function slice(op: string, x: Tensor, axis: number, start: number, count: number
     () => {
       const inner = sizeOf(x.shape.slice(axis + 1));
       const dx = emptyLike(x);
-      const kernel = padBlocks({
-        outer: sizeOf(x.shape.slice(0, axis)),
-        stride: extent * inner,
-        offset: start * inner,
-        length: count * inner,
-      });
+      const kernel = padBlocks(
+        {
+          outer: sizeOf(x.shape.slice(0, axis)),
+          stride: extent * inner,
+          offset: start * inner,
+          length: count * inner,
+        },
+        x.gpu.profile,
+      );
       runKernel(kernel, [dy, dx]);
       return dx;
     },
