@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { Kernel, Plan } from './kernel.ts';
+import type { AdapterProfile, Kernel, Plan } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
+import { isTiled, tiledBackward, tiledForward } from './max-pool2d-tiled.ts';
 
 /*
  * Maximum over windows of planes:
@@ -10,7 +11,10 @@ import { linearMain, linearWorkgroups } from './linear.ts';
  * over the taps inside the image. Ties go to the first tap in row-major order; NaN beats everything.
  *
  * Backward, without atomics: one kernel finds each window's winner again, another goes along the windows
- * that reach a row of the input and adds their cotangents to those winners that are in it.
+ * that reach a row of the input and adds their cotangents to those winners that are in it. On CPU drivers, where
+ * integer divisions are dear, an invocation finds the winners of four neighbouring windows.
+ *
+ * Windows that tile the image have kernels of their own: `max-pool2d-tiled.ts`.
  */
 
 export interface MaxPool2dSpec {
@@ -42,61 +46,97 @@ function constantsOf(spec: MaxPool2dSpec): number[] {
 }
 
 /** Bindings x, y; or x, winners (the index of each window's maximum within its plane). */
-function windows(spec: MaxPool2dSpec, result: 'maximum' | 'winner'): Kernel {
-  const { kernel, stride, padding } = spec;
+function windows(
+  spec: MaxPool2dSpec,
+  result: 'maximum' | 'winner',
+  { kind }: AdapterProfile,
+): Kernel {
+  const { kernel, stride, padding, planes, outputHeight, outputWidth } = spec;
+  const together = kind === 'cpu' ? 4 : 1;
+  const windows = Array.from({ length: together }, (_, window) => window);
+  const columns = Array.from({ length: (together - 1) * stride + kernel }, (_, column) => column);
+  /** What the value of a column means to the windows that it is in. */
+  const consider = (column: number): string =>
+    windows
+      .filter((window) => column >= window * stride && column < window * stride + kernel)
+      .map((window) => `consider(value, at, &best${window}, &winner${window});`)
+      .join(' ');
   return {
-    key: keyOf(result, spec),
+    key: `${keyOf(result, spec)}.${together}`,
     bindings: ['read', 'write', 'read'],
-    workgroups: linearWorkgroups(spec.planes * spec.outputHeight * spec.outputWidth),
+    workgroups: linearWorkgroups(planes * outputHeight * Math.ceil(outputWidth / together)),
     constants: constantsOf(spec),
     code: () => wgsl`
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> result: array<${result === 'maximum' ? 'f32' : 'u32'}>;
 ${sizesBinding(2)}
 
+const NONE = 0xffffffffu;
+
 fn isNan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }
 
-${linearMain('sizes.planes * sizes.outputHeight * sizes.outputWidth')}
-  let outputs = sizes.outputHeight * sizes.outputWidth;
-  let plane = index / outputs;
-  let pixel = index % outputs;
+fn consider(value: f32, at: u32, best: ptr<function, f32>, winner: ptr<function, u32>) {
+  let wins = *winner == NONE || isNan(value) || (!isNan(*best) && value > *best);
+  *best = select(*best, value, wins);
+  *winner = select(*winner, at, wins);
+}
+
+fn across() -> u32 { return (sizes.outputWidth + ${together - 1}u) / ${together}u; }
+
+${linearMain('sizes.planes * sizes.outputHeight * across()')}
+  let line = index / across();
+  let column = (index - line * across()) * ${together}u;
+  let plane = line / sizes.outputHeight;
   let start = plane * sizes.height * sizes.width;
   // Coordinates before the image wrap to huge numbers, beyond its end.
-  let top = (pixel / sizes.outputWidth) * ${stride}u - ${padding}u;
-  let left = (pixel % sizes.outputWidth) * ${stride}u - ${padding}u;
-  var best = 0.0;
-  var winner = 0xffffffffu;
+  let top = (line - plane * sizes.outputHeight) * ${stride}u - ${padding}u;
+  let left = column * ${stride}u - ${padding}u;
+${windows.map((k) => `  var best${k} = 0.0;\n  var winner${k} = NONE;`).join('\n')}
   for (var ky = 0u; ky < ${kernel}u; ky++) {
-    for (var kx = 0u; kx < ${kernel}u; kx++) {
-      let row = top + ky;
-      let column = left + kx;
-      if (row < sizes.height && column < sizes.width) {
-        let at = row * sizes.width + column;
+    let row = top + ky;
+    if (row < sizes.height) {
+${columns
+  .map(
+    (k) => `      if (left + ${k}u < sizes.width) {
+        let at = row * sizes.width + left + ${k}u;
         let value = x[start + at];
-        if (winner == 0xffffffffu || isNan(value) || (!isNan(best) && value > best)) {
-          best = value;
-          winner = at;
-        }
-      }
+        ${consider(k)}
+      }`,
+  )
+  .join('\n')}
     }
   }
-  result[index] = ${result === 'maximum' ? 'best' : 'winner'};
+  let first = line * sizes.outputWidth + column;
+${windows
+  .map(
+    (k) =>
+      `  if (column + ${k}u < sizes.outputWidth) { result[first + ${k}u] = ${result === 'maximum' ? 'best' : 'winner'}${k}; }`,
+  )
+  .join('\n')}
 }
 `,
   };
 }
 
 /** Bindings x, y. */
-export function maxPool2dForward(spec: MaxPool2dSpec): Kernel {
-  return windows(spec, 'maximum');
+export function maxPool2dForward(spec: MaxPool2dSpec, profile: AdapterProfile): Kernel {
+  return isTiled(spec) ? tiledForward(spec) : windows(spec, 'maximum', profile);
 }
 
 /** Inputs x, dy; output dx, which is added to with `accumulate`. */
-export function maxPool2dBackward(spec: MaxPool2dSpec, accumulate = false): Plan {
+export function maxPool2dBackward(
+  spec: MaxPool2dSpec,
+  profile: AdapterProfile,
+  accumulate = false,
+): Plan {
+  if (isTiled(spec)) {
+    const operands = [{ input: 0 }, { input: 1 }, { output: 0 }];
+    return { temporaries: [], steps: [{ kernel: tiledBackward(spec, accumulate), operands }] };
+  }
   return {
     temporaries: [spec.planes * spec.outputHeight * spec.outputWidth],
     steps: [
-      { kernel: windows(spec, 'winner'), operands: [{ input: 0 }, { temporary: 0 }] },
+      { kernel: windows(spec, 'winner', profile), operands: [{ input: 0 }, { temporary: 0 }] },
       {
         kernel: scatter(spec, accumulate),
         operands: [{ temporary: 0 }, { input: 1 }, { output: 0 }],

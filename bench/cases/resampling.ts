@@ -219,10 +219,10 @@ function poolCases(
       name: `max-pool forward ${name} b${batch}`,
       shape,
       bytes: (inputs + outputs) * 4,
-      prepare() {
+      prepare(profile) {
         const x = noise(inputs, 1);
         return {
-          plan: singleKernel(maxPool2dForward(spec), 1),
+          plan: singleKernel(maxPool2dForward(spec, profile), 1),
           inputs: [x],
           outputs: [outputs],
           check: ([y]) =>
@@ -240,10 +240,10 @@ function poolCases(
       name: `max-pool backward ${name} b${batch}`,
       shape,
       bytes: (2 * inputs + outputs) * 4,
-      prepare() {
+      prepare(profile) {
         const [x, dy] = [noise(inputs, 1), noise(outputs, 2)];
         return {
-          plan: maxPool2dBackward(spec),
+          plan: maxPool2dBackward(spec, profile),
           inputs: [x, dy],
           outputs: [inputs],
           check: ([dx]) =>

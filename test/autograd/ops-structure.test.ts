@@ -1,6 +1,7 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { linearMain } from '../../kernels/linear.ts';
+import { maxPool2dBackward, maxPool2dForward } from '../../kernels/max-pool2d.ts';
 import { PHILOX } from '../../kernels/philox.ts';
 import { channelAffine } from '../../src/autograd/ops/channel-affine.ts';
 import { concat } from '../../src/autograd/ops/concat.ts';
@@ -101,6 +102,24 @@ suite('max-pool: NaN and -∞ come through, ties go to the first', async () => {
   assert.equal([...(await y.read())], [nan, low, 3]);
   const dx = [...(await (found.get(x) as Tensor).read())];
   assert.equal(dx, [0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+});
+
+suite('max-pool of windows that tile the image: NaN, -∞, ties, and gradients added to what is there', async () => {
+  const { NaN: nan, NEGATIVE_INFINITY: low } = Number;
+  const data = [...[0, nan, low, low, 3, 3, -1, -2], ...[5, nan, low, low, 3, 3, -4, -0.5]];
+  const x = gpu.upload(Float32Array.from(data));
+  const dy = gpu.upload(Float32Array.of(1, 2, 3, 4));
+  const [y, dx] = [gpu.upload(new Float32Array(4)), gpu.upload(new Float32Array(16).fill(10))];
+  const sizes = { planes: 1, height: 2, width: 8, outputHeight: 1, outputWidth: 4 };
+  const spec = { ...sizes, kernel: 2, stride: 2, padding: 0 };
+  gpu.run(maxPool2dForward(spec, gpu.profile), [x, y]);
+  gpu.runPlan(maxPool2dBackward(spec, gpu.profile, true), [x, dy], [dx]);
+  assert.equal([...new Float32Array(await gpu.read(y, 4))], [nan, low, 3, -0.5]);
+  assert.equal(
+    [...new Float32Array(await gpu.read(dx, 16))],
+    [10, 10, 12, 10, 13, 10, 10, 10, 10, 11, 10, 10, 10, 10, 10, 14],
+  );
+  for (const storage of [x, dy, y, dx]) gpu.dispose(storage);
 });
 
 suite('two tensors are joined, and cut apart again, by one dispatch each', () => {

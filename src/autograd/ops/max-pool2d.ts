@@ -61,11 +61,11 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
     padding,
   };
   const y = emptyLike(x, [batch, channels, outputHeight, outputWidth]);
-  runKernel(maxPool2dForward(spec), [x, y]);
+  runKernel(maxPool2dForward(spec, x.gpu.profile), [x, y]);
   return attach(y, 'max_pool2d', [x], (dy) => [
     (target) => {
       const dx = target?.tensor ?? emptyLike(x);
-      runPlan(maxPool2dBackward(spec, target?.filled), [x, dy], [dx]);
+      runPlan(maxPool2dBackward(spec, x.gpu.profile, target?.filled), [x, dy], [dx]);
       return dx;
     },
   ]);

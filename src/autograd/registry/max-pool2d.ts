@@ -33,6 +33,8 @@ const CASES: readonly Case[] = [
   [[1, 2, 5, 5], 2, 3, 1, true, [2, 2]], // a third window would start beyond the image
   [[2, 3, 8, 6], 2, 2, 0, false, [4, 3]],
   [[1, 1, 6, 7], 4, 1, 2, false, [7, 8]],
+  [[2, 3, 6, 16], 2, 2, 0, false, [3, 8]],
+  [[1, 2, 6, 12], 3, 3, 0, false, [2, 4]],
 ];
 
 function outputShape({ shape }: { readonly shape: Shape }, { output }: Attributes): Shape {
