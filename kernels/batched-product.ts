@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { floatBits, type Kernel } from './kernel.ts';
+import { hasRegisterTiles, registerProduct } from './batched-product-registers.ts';
+import { type AdapterProfile, floatBits, type Kernel } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
 
 /*
@@ -12,7 +13,8 @@ import { linearMain, linearWorkgroups } from './linear.ts';
  * as four vec4s each; neighbouring lanes take neighbouring tiles of a row, so that they share a's block
  * and stream through b. Sizes come as constants, so that eight pipelines serve all attention: four
  * orientations, aligned or not. Where a stored row is no multiple of 4 long, elements are read one by one and
- * those outside count as 0.
+ * those outside count as 0. On CPU drivers whole vec4s go to
+ * `batched-product-registers.ts`.
  */
 
 export interface BatchedProductSpec {
@@ -67,7 +69,12 @@ function accumulate({ transposeA, transposeB }: BatchedProductSpec): string {
 }
 
 /** Bindings a, b, y. */
-export function batchedProduct(spec: BatchedProductSpec): Kernel {
+export function batchedProduct(spec: BatchedProductSpec, profile: AdapterProfile): Kernel {
+  return hasRegisterTiles(spec, profile) ? registerProduct(spec, profile) : blockProduct(spec);
+}
+
+/** Bindings a, b, y. */
+function blockProduct(spec: BatchedProductSpec): Kernel {
   const { groups, rows, columns, depth, transposeA, transposeB, factor } = spec;
   const innerA = transposeA ? rows : depth;
   const innerB = transposeB ? depth : columns;

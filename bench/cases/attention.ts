@@ -60,11 +60,11 @@ function productCase(orientation: Orientation, batch: number): KernelCase {
     shape: `${groups} of ${rows}×${depth}×${columns}`,
     flops: 2 * size * depth,
     bytes: (groups * depth * (rows + columns) + size) * 4,
-    prepare() {
+    prepare(profile) {
       const a = noise(groups * rows * depth, 1);
       const b = noise(groups * columns * depth, 2);
       return {
-        plan: singleKernel(batchedProduct(spec), 2),
+        plan: singleKernel(batchedProduct(spec, profile), 2),
         inputs: [a, b],
         outputs: [size],
         check: ([y]) => {

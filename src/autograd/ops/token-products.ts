@@ -16,13 +16,10 @@ function product(
   sizes: { groups: number; rows: number; columns: number; depth: number; factor?: number },
 ): Tensor {
   const y = emptyLike(a, shape);
-  const kernel = batchedProduct({
-    factor: 1,
-    ...sizes,
-    transposeA: orientation === 'tn',
-    transposeB: orientation === 'nt',
-  });
-  runKernel(kernel, [a, b, y]);
+  const transposeA = orientation === 'tn';
+  const transposeB = orientation === 'nt';
+  const spec = { factor: 1, ...sizes, transposeA, transposeB };
+  runKernel(batchedProduct(spec, a.gpu.profile), [a, b, y]);
   return y;
 }
 

@@ -24,13 +24,14 @@ interface Heads {
   readonly factor: number;
 }
 
-/** Tokens around the 4×4 tile, heads of one channel and more, and the two sides unlike. */
+/** Tokens around the tiles, of 4×4 and of 16×32, heads of one channel and more, and the two sides unlike. */
 const SIMILARITIES: readonly (Heads & { readonly a: Shape; readonly b: Shape })[] = [
   { a: [2, 8, 4, 4], b: [2, 8, 4, 4], heads: 2, factor: 0.5 },
   { a: [1, 6, 3, 3], b: [1, 6, 3, 3], heads: 3, factor: 1 },
   { a: [1, 4, 1, 1], b: [1, 4, 1, 1], heads: 4, factor: -0.7 },
   { a: [2, 5, 1, 7], b: [2, 5, 1, 6], heads: 1, factor: 1 / 0.07 },
   { a: [1, 8, 4, 5], b: [1, 8, 13], heads: 1, factor: 0.3 },
+  { a: [1, 16, 4, 5], b: [1, 16, 4, 9], heads: 2, factor: 0.3 },
   { a: [2, 64, 8, 8], b: [2, 64, 8, 8], heads: 8, factor: 8 ** -0.5 },
 ];
 
@@ -39,6 +40,7 @@ const MIXTURES: readonly { readonly x: Shape; readonly heads: number }[] = [
   { x: [1, 6, 3, 3], heads: 3 },
   { x: [1, 4, 1, 1], heads: 4 },
   { x: [2, 3, 1, 5], heads: 1 },
+  { x: [1, 24, 4, 9], heads: 2 },
   { x: [2, 32, 8, 8], heads: 8 },
 ];
 
