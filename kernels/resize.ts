@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
+import { doubleBackward, doubleForward, isDouble } from './resize-double.ts';
 
 /*
  * Resampling of planes on a regular grid:
@@ -13,7 +14,8 @@ import { linearMain, linearWorkgroups } from './linear.ts';
  *
  * Positions are ratios of integers, computed as integers, so that forward and backward agree on every
  * pixel. The two axes are separable: each output pixel has two taps an axis. Backward is a gather:
- * each input pixel visits the outputs that may have it as a tap, in order.
+ * each input pixel visits the outputs that may have it as a tap, in order. Doubling has kernels of its own:
+ * `resize-double.ts`.
  */
 
 export type ResizeMode = 'bilinear' | 'corners' | 'nearest';
@@ -61,6 +63,7 @@ struct Taps { first: u32, second: u32, weight: f32 }`;
 
 /** Bindings x, y. */
 export function resizeForward(spec: ResizeSpec): Kernel {
+  if (isDouble(spec)) return doubleForward(spec);
   const { mode, planes, height, width, outputHeight, outputWidth } = spec;
   const outputs = outputHeight * outputWidth;
   const count = planes * outputs;
@@ -120,6 +123,7 @@ function candidates(mode: ResizeMode, size: number, output: number) {
 
 /** Bindings dy, dx. */
 export function resizeBackward(spec: ResizeSpec): Kernel {
+  if (isDouble(spec)) return doubleBackward(spec);
   const { mode, planes, height, width, outputHeight, outputWidth } = spec;
   const count = planes * height * width;
   const rows = candidates(mode, height, outputHeight);

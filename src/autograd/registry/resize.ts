@@ -21,6 +21,8 @@ const CASES: readonly { readonly shape: Shape; readonly height: number; readonly
     { shape: [1, 1, 40, 3], height: 5, width: 50 },
     { shape: [1, 1, 7, 6], height: 1, width: 1 },
     { shape: [1, 2, 3, 4], height: 31, width: 29 },
+    { shape: [2, 1, 3, 12], height: 6, width: 24 },
+    { shape: [1, 2, 1, 4], height: 2, width: 8 },
   ];
 
 function resizeRow(
