@@ -116,8 +116,7 @@ ${terms.map(([name]) => `  var ${name} = ${type}(0);`).join('\n')}
     let at = start + c * plane;
     let a = ${load('first', layout)};
     let b = ${load('second', layout)};
-    let d = b - a;
-    let w = weight[c];
+${Object.keys(more).length ? '    let d = b - a;\n    let w = weight[c];' : ''}
 ${terms.map(([name, term]) => `    ${name} += ${term};`).join('\n')}
   }
   let norm0 = sqrt(square0);
