@@ -7,7 +7,7 @@ import type { CorrelationTiles } from './correlation-spec.ts';
 /**
  * Where a correlation finds the vec4 of weights of (parity, row, channel block, t) in the weight
  * tensor: its vector i is at base[parity] + row·row + (vectorsPerRow·block + i)·channel + t·tap, counted
- * in vec4s. A channel has a vec4 of its own, or, of a 1×1 kernel, four channels share one.
+ * in vec4s.
  */
 export interface DirectWeights {
   readonly bases: readonly number[];

@@ -1,6 +1,7 @@
 import type { AdapterProfile, Operand, Plan } from '../kernel.ts';
 import { correlate } from './correlation.ts';
 import { type Correlation, packedLength } from './correlation-spec.ts';
+import { isPointwise, pointwisePlan } from './pointwise.ts';
 import { directWeights, packWeights, type WeightOrder } from './weights.ts';
 
 /**
@@ -8,6 +9,7 @@ import { directWeights, packWeights, type WeightOrder } from './weights.ts';
  * packed first if need be.
  */
 export function directPlan(spec: Correlation, order: WeightOrder, profile: AdapterProfile): Plan {
+  if (isPointwise(spec, profile)) return pointwisePlan(spec, order.adjoint !== undefined, profile);
   const direct = directWeights(spec, order);
   const kernel = correlate(spec, direct, profile);
   const bias: Operand = { input: spec.bias ? 2 : 1 };

@@ -96,20 +96,14 @@ export function directWeights(spec: Correlation, order: WeightOrder): DirectWeig
   const { channels, rows, tapsX, tapsY } = spec;
   const { kernelHeight, kernelWidth, adjoint } = order;
   if (!adjoint) {
-    const { channelBlock } = correlationTiles(spec);
-    const components = [0, 1, 2, 3];
-    if (kernelWidth === 4) {
-      return {
-        bases: [0],
-        row: channels * kernelHeight,
-        channel: kernelHeight,
-        tap: 1,
-        components,
-      };
-    }
-    const pointwise = kernelWidth === 1 && kernelHeight === 1 && channelBlock === 4;
-    return pointwise
-      ? { bases: [0], row: channels / 4, channel: 1, tap: 0, components }
+    return kernelWidth === 4
+      ? {
+          bases: [0],
+          row: channels * kernelHeight,
+          channel: kernelHeight,
+          tap: 1,
+          components: [0, 1, 2, 3],
+        }
       : undefined;
   }
   const { stride, phases } = adjoint;

@@ -1,0 +1,180 @@
+import { type Activation, NONE } from '../../kernels/activation.ts';
+import { conv2dDataGradient } from '../../kernels/conv2d/data-gradient.ts';
+import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
+import { conv2dForward } from '../../kernels/conv2d/forward.ts';
+import {
+  type ChannelSlice,
+  type ConvGeometry,
+  outHeight,
+  outWidth,
+} from '../../kernels/conv2d/geometry.ts';
+import type { ConvolutionPass, RegisterVariant } from '../../kernels/conv2d/register-variants.ts';
+import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
+import type { Plan } from '../../kernels/kernel.ts';
+import type { RandomStream } from '../../src/autograd/philox.ts';
+import {
+  conv2dBackwardReference,
+  conv2dForwardReference,
+} from '../../src/autograd/reference/conv2d.ts';
+import { type HostArray, hostArray, randomArray } from '../../src/autograd/registry/row.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+
+/* All passes of a convolution by a kernel variant of one's choice, beside the f64 reference. */
+
+export interface KernelCase {
+  readonly image: readonly [number, number, number, number];
+  readonly rows: number;
+  /** Taps a side. */
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding?: number;
+  readonly reflect?: boolean;
+  readonly bias?: boolean;
+  readonly activation?: Activation;
+  /** Whether gradients are added to what their tensors hold. */
+  readonly accumulate?: boolean;
+  /** Channels of a larger tensor that y and dy are. */
+  readonly slice?: ChannelSlice;
+}
+
+export function geometryOf({
+  image,
+  rows,
+  kernel,
+  stride,
+  padding = 1,
+  reflect,
+}: KernelCase): ConvGeometry {
+  const [batch, inChannels, height, width] = image;
+  return {
+    batch,
+    inChannels,
+    height,
+    width,
+    outChannels: rows,
+    kernelHeight: kernel,
+    kernelWidth: kernel,
+    stride,
+    padding,
+    paddingMode: reflect ? 'reflect' : 'zeros',
+  };
+}
+
+async function run(
+  gpu: Gpu,
+  plan: Plan,
+  inputs: readonly HostArray[],
+  before: HostArray,
+): Promise<Float32Array> {
+  const storages = inputs.map(({ data }) => gpu.upload(Float32Array.from(data)));
+  const output = gpu.upload(Float32Array.from(before.data));
+  gpu.runPlan(plan, storages, [output]);
+  const found = new Float32Array(await gpu.read(output, before.data.length));
+  for (const storage of [...storages, output]) gpu.dispose(storage);
+  return found;
+}
+
+/** Puts `[N,C,H,W]` into channels of `whole`, or, with `back`, takes it from there. */
+function exchange(part: HostArray, whole: HostArray, slice: ChannelSlice, back = false): void {
+  const [batch, channels, height, width] = part.shape;
+  const length = channels * height * width;
+  for (let n = 0; n < batch; n++) {
+    const start = (n * slice.channels + slice.first) * height * width;
+    if (back) part.data.set(whole.data.subarray(start, start + length), n * length);
+    else whole.data.set(part.data.subarray(n * length, (n + 1) * length), start);
+  }
+}
+
+export interface Outcome {
+  readonly pass: ConvolutionPass;
+  readonly found: ArrayLike<number>;
+  readonly expected: ArrayLike<number>;
+}
+
+/**
+ * What every pass finds, and what it should; tensors that are overwritten hold NaN before.
+ * @param variant what is run, which must be right for the passes
+ */
+export async function outcomes(
+  gpu: Gpu,
+  each: KernelCase,
+  random: RandomStream,
+  variant: RegisterVariant,
+  passes: readonly ConvolutionPass[] = ['forward', 'data-gradient', 'weight-gradient'],
+): Promise<Outcome[]> {
+  const g = geometryOf(each);
+  const { bias = false, activation = NONE, accumulate = false, slice } = each;
+  const { profile } = gpu;
+  const attributes = {
+    stride: g.stride,
+    padding: g.padding,
+    paddingMode: g.paddingMode,
+    outputPadding: 0,
+    activation,
+  };
+  const image = randomArray(random, each.image);
+  const scale = (each.kernel ** 2 * g.inChannels) ** -0.5;
+  const weight = randomArray(
+    random,
+    [g.outChannels, g.inChannels, each.kernel, each.kernel],
+    scale,
+  );
+  const biases = randomArray(random, [g.outChannels]);
+  const outShape = [g.batch, g.outChannels, outHeight(g), outWidth(g)];
+  const dy = randomArray(random, outShape);
+  const fresh = (shape: readonly number[]) => hostArray(shape).data.fill(Number.NaN);
+  const results: Outcome[] = [];
+
+  const wholeShape = [g.batch, slice?.channels ?? g.outChannels, outHeight(g), outWidth(g)];
+  const place = slice ?? { first: 0, channels: g.outChannels };
+  if (passes.includes('forward')) {
+    const inputs = bias ? [image, weight, biases] : [image, weight];
+    const plan = conv2dForward(g, { bias, activation }, profile, slice, variant);
+    const made = await run(gpu, plan, inputs, hostArray(wholeShape, fresh(wholeShape)));
+    const found = hostArray(outShape);
+    exchange(found, hostArray(wholeShape, Float64Array.from(made)), place, true);
+    const { data } = conv2dForwardReference(inputs, attributes);
+    results.push({ pass: 'forward', found: found.data, expected: data });
+  }
+  const [dx, dw] = conv2dBackwardReference(
+    [image, weight],
+    { ...attributes, activation: NONE },
+    dy,
+  );
+  const seen = hostArray(wholeShape, fresh(wholeShape));
+  exchange(dy, seen, place);
+  const gradient = async (
+    pass: ConvolutionPass,
+    expected: HostArray,
+    inputs: HostArray[],
+    plan: () => Plan,
+  ): Promise<void> => {
+    if (!passes.includes(pass)) return;
+    const before = accumulate
+      ? randomArray(random, expected.shape)
+      : hostArray(expected.shape, fresh(expected.shape));
+    const total = accumulate ? expected.data.map((v, i) => v + before.data[i]) : expected.data;
+    results.push({ pass, found: await run(gpu, plan(), inputs, before), expected: total });
+  };
+  const options = { slice, accumulate, variant };
+  await gradient('data-gradient', dx, [seen, weight], () =>
+    conv2dDataGradient(g, NO_EPILOGUE, profile, options),
+  );
+  await gradient('weight-gradient', dw, [image, dy], () =>
+    conv2dWeightGradient(g, accumulate, profile, variant),
+  );
+  return results;
+}
+
+/** Largest and root mean square error, in units of the result's root mean square. */
+export function errorsOf({ found, expected }: Outcome): { largest: number; typical: number } {
+  let [largest, squares, reference] = [0, 0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs(found[i] - expected[i]);
+    if (!(error <= largest)) largest = error;
+    squares += error * error;
+    reference += expected[i] * expected[i];
+  }
+  const scale = Math.sqrt(reference / expected.length);
+  return { largest: largest / scale, typical: Math.sqrt(squares / expected.length) / scale };
+}
