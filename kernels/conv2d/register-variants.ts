@@ -6,6 +6,7 @@ import { allowsTapPlanes, prefersTapPlanes } from './tap-planes.ts';
 import { squareKernel } from './winograd/kind.ts';
 import {
   allowsWinograd,
+  allowsWinogradWeightGradient,
   prefersWinograd,
   prefersWinogradWeightGradient,
 } from './winograd/prefers.ts';
@@ -37,12 +38,12 @@ export function registerVariants(
     else variants.push(variant);
   };
   const kernel = squareKernel(geometry);
-  if (allowsWinograd(spec, profile, kernel)) {
-    const isPreferred =
-      pass === 'weight-gradient'
-        ? prefersWinogradWeightGradient(spec, profile)
-        : prefersWinograd(spec, profile, kernel, isFrozen);
-    prefer('winograd', isPreferred);
+  if (pass === 'weight-gradient') {
+    if (allowsWinogradWeightGradient(spec, profile)) {
+      prefer('winograd', prefersWinogradWeightGradient(spec, profile));
+    }
+  } else if (allowsWinograd(spec, profile, kernel)) {
+    prefer('winograd', prefersWinograd(spec, profile, kernel, isFrozen));
   }
   const isPart = spec.imageSlice !== undefined || spec.outputSlice !== undefined;
   const isFolded =

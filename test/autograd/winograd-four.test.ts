@@ -5,7 +5,11 @@ import type { Activation } from '../../kernels/activation.ts';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
 import { forwardCorrelation } from '../../kernels/conv2d/forward.ts';
 import type { ConvGeometry } from '../../kernels/conv2d/geometry.ts';
-import { type RegisterVariant, registerVariants } from '../../kernels/conv2d/register-variants.ts';
+import {
+  type ConvolutionPass,
+  type RegisterVariant,
+  registerVariants,
+} from '../../kernels/conv2d/register-variants.ts';
 import { allowsWinograd } from '../../kernels/conv2d/winograd/prefers.ts';
 import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
@@ -48,14 +52,29 @@ const CASES: readonly Case[] = [
   { image: [2, 4, 9, 8], rows: 8, stride: 1, slice: { first: 1, channels: 10 } },
 ];
 
+/** Channels or rows that are no multiples of four: weight gradients are left to other kernels. */
+const RAGGED: readonly Case[] = [
+  { image: [2, 3, 11, 9], rows: 7, stride: 2, bias: true },
+  {
+    image: [1, 19, 33, 41],
+    rows: 21,
+    stride: 2,
+    accumulate: true,
+    slice: { first: 2, channels: 24 },
+  },
+  { image: [2, 5, 11, 13], rows: 6, stride: 1, reflect: true },
+];
+
 suite('every way of padding, slicing and finishing agrees with the reference', async () => {
   const random = new RandomStream(11, 'winograd');
-  for (const each of CASES.filter(isOnAdapter)) {
-    for (const outcome of await outcomes(gpu, withTaps(each), random, 'winograd')) {
+  const check = async (each: Case, passes?: readonly ConvolutionPass[]): Promise<void> => {
+    for (const outcome of await outcomes(gpu, withTaps(each), random, 'winograd', passes)) {
       const { largest } = errorsOf(outcome);
       assert.ok(largest < 4e-5, `${JSON.stringify(each)} ${outcome.pass}: error ${largest}`);
     }
-  }
+  };
+  for (const each of CASES.filter(isOnAdapter)) await check(each);
+  for (const each of RAGGED.filter(isOnAdapter)) await check(each, ['forward', 'data-gradient']);
   assert.ok(isOnAdapter(CASES[0]) || gpu.profile.kind === 'gpu' || !gpu.profile.subgroupSize);
 });
 
@@ -104,7 +123,11 @@ suite('layers are given to Winograd where it pays, and nowhere else', () => {
   assert.is(chosen({ image: [1, 256, 32, 32], rows: 512, stride: 1, reflect: true }), 'winograd');
   assert.is(chosen({ image: [1, 512, 16, 16], rows: 512, stride: 2 }), 'direct', 'few tiles');
   assert.is(chosen({ image: [4, 8, 64, 64], rows: 16, stride: 2 }), 'direct', 'few channels');
-  assert.is(chosen({ ...layer, rows: 126 }), 'direct', 'rows not in fours');
+  assert.is(chosen({ ...layer, rows: 126 }), 'winograd', 'rows not in fours');
+  const ragged = geometryOf(withTaps({ ...layer, rows: 126 }));
+  const forward = forwardCorrelation(ragged, NO_EPILOGUE);
+  const ways = registerVariants('weight-gradient', forward, ragged, lavapipe);
+  assert.not(ways.includes('winograd'), 'gradients of weights in fours only');
   assert.is(chosen(layer, { kernelWidth: 3 }), 'direct', '4×3 taps');
   assert.is(chosen(layer, { stride: 3 }), 'direct', 'stride 3');
   assert.is(chosen(layer, {}, { ...lavapipe, kind: 'gpu' }), 'direct', 'GPU');

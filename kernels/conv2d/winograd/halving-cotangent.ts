@@ -30,7 +30,7 @@ export function transformParities(spec: Correlation, tiles: WinogradTiles, chunk
     name: 'winogradparities',
     window,
     matrix: inputMatrix,
-    ...{ height, width },
+    ...{ height, width, channels },
     slice: spec.imageSlice ?? { first: 0, channels },
     quads: tiles.channelQuads,
     planes: 4,
@@ -53,7 +53,7 @@ function body(names: readonly (readonly string[])[], window: Window): string[] {
   lines.push(...windowRow(window, 'image', row, 'sizes.height'));
   lines.push('let origin = plane + imageRow * u32(sizes.width);');
   for (const c of indices(4)) {
-    lines.push(...windowLoads(window, 'image', `c${c}`, `origin + ${c}u * planePitch`));
+    lines.push(...windowLoads(window, 'image', `c${c}`, `origin + plane${c}`));
   }
   const columns = indices(end - first).map((x) => {
     const parts = indices(4).map((c) => windowPixel(window, `c${c}`, first + x));

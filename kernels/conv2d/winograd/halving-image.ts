@@ -32,7 +32,7 @@ export function transformPhases(spec: Correlation, tiles: WinogradTiles, chunk: 
     name: 'winogradphases',
     window,
     matrix: inputMatrix,
-    ...{ height, width },
+    ...{ height, width, channels },
     slice: spec.imageSlice ?? { first: 0, channels },
     quads: channels,
     planes: 1,

@@ -50,7 +50,7 @@ function body(): string[] {
     // A loop whose bound the driver cannot see: unrolled, the stores would be most of the code.
     `let height = min(${2 * TILE}u, sizes.outHeight - ${2 * TILE}u * tileY);`,
     `let halves = min(2u, (sizes.outWidth - ${2 * TILE}u * tileX + 3u) / 4u);`,
-    'for (var j = 0u; j < 4u; j++) {',
+    'for (var j = 0u; j < channels; j++) {',
     '  for (var y = lower; y < height; y += 2u) {',
     '    for (var h = 0u; h < halves; h++) {',
     `      let x = ${2 * TILE}u * tileX + 4u * h;`,

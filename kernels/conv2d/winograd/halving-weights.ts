@@ -11,7 +11,7 @@ import { ROWS, type WinogradTiles } from './tiles.ts';
  * Forward: row = o, quad = c, g[t] = the four weights w[o,c] that meet the pixels of a block.
  * Data gradient: row = c, channel = o, g[t] = w[o,c,2(1-t)+φ], φ the phase of the parity.
  *
- * Rows beyond the end become zeros.
+ * Rows and channels beyond the end become zeros.
  */
 
 const { patch, weightMatrix } = TWO_TAPS;
@@ -59,6 +59,7 @@ ${storeAll('transformed', elementNames('u', patch, patch).flat(), 'index', 'size
  */
 export function transformParityWeights(
   rows: number,
+  channels: number,
   phases: readonly number[],
   { rowBlocks, channelQuads }: WinogradTiles,
 ): Kernel {
@@ -67,10 +68,14 @@ export function transformParityWeights(
     key: 'winogradparityweights',
     bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(4 * quads),
-    constants: [4 * quads, quads, rows, channelQuads, phases[0], phases[1], 2, PRODUCTS],
+    constants: [
+      ...[4 * quads, quads, rows, channelQuads, phases[0], phases[1], 2, PRODUCTS],
+      channels,
+    ],
     code: () => wgsl`
 struct Sizes {
   count: u32, quads: u32, rows: u32, channelQuads: u32, evenPhase: u32, oddPhase: u32, taps: u32, stores: u32,
+  channels: u32,
 }
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(1) var<storage, read_write> transformed: array<vec4f>;
@@ -86,7 +91,7 @@ ${linearMain('sizes.count')}
   let phaseX = select(sizes.evenPhase, sizes.oddPhase, parity % 2u == 1u);
   let pitch = sizes.rows * 16u;
   let start = quad * 4u * pitch + min(row, sizes.rows - 1u) * 16u;
-  let isReal = row < sizes.rows;
+  let isReal = (vec4u(row) < vec4u(sizes.rows)) & (4u * quad + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.channels));
 ${body([
   'let at = start + (2u - 2u * y + phaseY) * 4u + 2u - 2u * x + phaseX;',
   'tap[y] = vec4f(weights[at], weights[at + pitch], weights[at + 2u * pitch], weights[at + 3u * pitch]);',

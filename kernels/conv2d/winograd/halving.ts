@@ -89,7 +89,7 @@ export function halvingDataGradient(
   const tiles = parityTiles(spec, profile, chunkBytes);
   return correlationStages({
     tiles,
-    weights: transformParityWeights(spec.rows, phases, tiles),
+    weights: transformParityWeights(spec.rows, spec.channels, phases, tiles),
     input: (chunk) => transformParities(spec, tiles, chunk),
     output: (chunk) => weaveParities(spec, tiles, chunk),
     bias: spec.bias,

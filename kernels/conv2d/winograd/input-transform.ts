@@ -30,6 +30,7 @@ interface TiledImage {
   readonly first: number;
   readonly size: number;
   readonly slice: ChannelSlice;
+  readonly channels: number;
   readonly channelQuads: number;
   /** vec4s from one k to the next in the result. */
   readonly pitch: number;
@@ -50,6 +51,7 @@ export function transformWinogradInput(
     first: spec.offsetsX[0],
     size: filtering.patch,
     slice: spec.imageSlice ?? { first: 0, channels },
+    channels,
     channelQuads: tiles.channelQuads,
     pitch: tiles.inputPitch,
   };
@@ -70,6 +72,7 @@ export function transformWinogradCotangent(
     first: 0,
     size: TILE,
     slice: { first: 0, channels: rows },
+    channels: rows,
     channelQuads: tiles.rowQuads,
     pitch: tiles.productPitch,
   };
@@ -82,7 +85,7 @@ function transformTiles(
   tiles: WinogradTiles,
   chunk: Chunk,
 ): Kernel {
-  const { height, width, mode, first, size, slice, channelQuads, pitch } = image;
+  const { height, width, mode, first, size, slice, channels, channelQuads, pitch } = image;
   const window = windowOf({
     stride: 1,
     first,
@@ -98,7 +101,7 @@ function transformTiles(
     name: `winogradtiles${filtering.taps}`,
     window,
     matrix: isInput ? filtering.inputMatrix : transposed(filtering.outputMatrix),
-    ...{ height, width, slice, pitch },
+    ...{ height, width, slice, channels, pitch },
     quads: channelQuads,
     planes: 4,
     rows: size,
@@ -121,7 +124,7 @@ function body(
   lines.push(...windowRow(window, 'image', row, 'sizes.height'));
   lines.push('let origin = plane + imageRow * u32(sizes.width);');
   for (let c = 0; c < 4; c++) {
-    lines.push(...windowLoads(window, 'image', `c${c}`, `origin + ${c}u * planePitch`));
+    lines.push(...windowLoads(window, 'image', `c${c}`, `origin + plane${c}`));
   }
   const pixels = indices(window.end - window.first).map((x) => {
     const parts = [0, 1, 2, 3].map((c) => windowPixel(window, `c${c}`, window.first + x));

@@ -20,7 +20,7 @@ export function multiplyWinogradTiles(tiles: WinogradTiles, chunk: Chunk): Kerne
   const { lanes, blockTiles, rowBlocks, rowQuads, channelQuads } = tiles;
   const laneGroups = Math.ceil(channelQuads / lanes);
   return {
-    key: `winogradouter.${lanes}`,
+    key: `winogradouter.${lanes}x${blockTiles / lanes}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(tiles.products * rowBlocks * laneGroups),
     requires: ['subgroups'],

@@ -46,7 +46,7 @@ function body(filtering: Filtering): string[] {
     `var outputs = array<vec4f, ${vectors.length}>(${vectors.join(', ')});`,
     // A loop whose bound the driver cannot see: unrolled, the stores would be most of the code.
     `let height = min(${TILE}u, sizes.outHeight - ${TILE}u * tileY);`,
-    'for (var j = 0u; j < 4u; j++) {',
+    'for (var j = 0u; j < channels; j++) {',
     '  for (var y = 0u; y < height; y++) {',
     `    store(item, 4u * quad + j, ${TILE}u * tileY + y, ${TILE}u * tileX, outputs[j * ${TILE}u + y]);`,
     '  }',

@@ -9,7 +9,7 @@ import { GRADIENT_CHUNK_BYTES } from './weight-gradient.ts';
 const MAX_BINDING = 128 * 2 ** 20;
 
 /**
- * Whether the Winograd kernels can do a pass of a convolution at all.
+ * Whether the Winograd kernels can do a forward pass or a data gradient at all.
  * @param kernel taps a side of the convolution; default those of the correlation
  */
 export function allowsWinograd(
@@ -17,13 +17,23 @@ export function allowsWinograd(
   profile: AdapterProfile,
   kernel = spec.tapsX,
 ): boolean {
-  const { rows, channels } = spec;
   if (profile.kind !== 'cpu' || ![4, 8, ROWS].includes(profile.subgroupSize)) return false;
   const kind = filteringKind(spec, kernel);
-  // Of phases a vec4 holds the four of one channel.
-  if (!kind || rows % 4 !== 0 || (channels % 4 !== 0 && kind !== 'phases')) return false;
+  if (!kind) return false;
+  // Of fewer rows or channels, rounded up to fours, it would be mostly padding.
+  if (spec.rows < 4 || (spec.channels < 4 && kind !== 'phases')) return false;
   const { weights, input, products } = winogradLengths(tilesOfKind(spec, kind, profile));
   return Math.max(weights, input, products) * 4 <= MAX_BINDING;
+}
+
+/**
+ * Whether they can do the weight gradient of the convolution that `spec` is the forward pass of: dw is written
+ * in whole vec4s of four rows and channels. Of phases a vec4 holds the four of one channel.
+ */
+export function allowsWinogradWeightGradient(spec: Correlation, profile: AdapterProfile): boolean {
+  const kind = gradientKind(spec);
+  const isWhole = spec.rows % 4 === 0 && (spec.channels % 4 === 0 || kind === 'phases');
+  return kind !== undefined && isWhole && allowsWinograd(spec, profile);
 }
 
 /** What the stages cost, in nanoseconds of two Zen 4 cores. Only their proportions matter. */
@@ -130,7 +140,7 @@ export function prefersWinograd(
 /** Whether the weight gradient of the convolution that `spec` is the forward pass of is faster so. */
 export function prefersWinogradWeightGradient(spec: Correlation, profile: AdapterProfile): boolean {
   const kind = gradientKind(spec);
-  if (!kind || !allowsWinograd(spec, profile)) return false;
+  if (!kind || !allowsWinogradWeightGradient(spec, profile)) return false;
   const tiles = tilesOfKind(spec, kind, profile, GRADIENT_CHUNK_BYTES);
   const { products, channelQuads, rowQuads, rowBlocks, lanes } = tiles;
   const { blocks, blockTiles, blocksPerChunk } = tiles;

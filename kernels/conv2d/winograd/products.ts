@@ -1,11 +1,11 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
-import { type Chunk, LANE_TILES, ROWS, type WinogradTiles } from './tiles.ts';
+import { type Chunk, ROWS, type WinogradTiles } from './tiles.ts';
 
 /*
  * M[k] = U[k] V[k] for every k, in the order of `tiles.ts`.
  *
- * As in `correlation.ts` a lane owns 16 rows of 4 places, here tiles, and lanes pass the weights, which
+ * As in `correlation.ts` a lane owns 16 rows of 4 places (or 2), here tiles, and lanes pass the weights, which
  * all of them need, round by broadcast. A step sums four channels. Workgroups of the same k and rows
  * follow each other, so their weights stay in cache.
  */
@@ -14,9 +14,9 @@ const COMPONENTS = 'xyzw';
 
 /** Bindings: U, V, M, sizes. */
 export function multiplyWinograd(tiles: WinogradTiles, chunk: Chunk): Kernel {
-  const { lanes, blockTiles, rowBlocks, rowQuads, channelQuads } = tiles;
+  const { lanes, laneTiles, blockTiles, rowBlocks, rowQuads, channelQuads } = tiles;
   return {
-    key: `winogradproducts.${lanes}`,
+    key: `winogradproducts.${lanes}x${laneTiles}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(tiles.products * rowBlocks * chunk.blocks),
     requires: ['subgroups'],
@@ -50,9 +50,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let k = index / (sizes.blocks * sizes.rowBlocks);
   var weight = (k * sizes.rowBlocks + rowBlock) * sizes.channelQuads * ${ROWS}u + lane;
   var pixel = (block * sizes.inputProducts + k % sizes.inputProducts) * sizes.inputPitch + lane;
-${Array.from({ length: ROWS }, (_, r) => `  var sum${r} = vec4f(0.0);`).join('\n')}
+${Array.from({ length: ROWS }, (_, r) => `  var sum${r} = vec${laneTiles}f(0.0);`).join('\n')}
   for (var c = 0u; c < sizes.channelQuads; c++) {
-${step(lanes).join('\n')}
+${step(tiles).join('\n')}
     weight += ${ROWS}u;
     pixel += ${blockTiles}u;
   }
@@ -64,15 +64,15 @@ ${stores(tiles).join('\n')}
   };
 }
 
-function step(lanes: number): string[] {
+function step({ lanes, laneTiles }: WinogradTiles): string[] {
   const lines: string[] = [];
   for (let part = 0; part < ROWS / lanes; part++) {
     lines.push(`let held${part} = weights[weight + ${part * lanes}u];`);
   }
-  for (let i = 0; i < LANE_TILES; i++) lines.push(`let v${i} = pixels[pixel + ${i * lanes}u];`);
+  for (let i = 0; i < laneTiles; i++) lines.push(`let v${i} = pixels[pixel + ${i * lanes}u];`);
   for (let c = 0; c < 4; c++) {
-    const parts = Array.from({ length: LANE_TILES }, (_, i) => `v${i}.${COMPONENTS[c]}`);
-    lines.push(`let x${c} = vec4f(${parts.join(', ')});`);
+    const parts = Array.from({ length: laneTiles }, (_, i) => `v${i}.${COMPONENTS[c]}`);
+    lines.push(`let x${c} = vec${laneTiles}f(${parts.join(', ')});`);
   }
   for (let r = 0; r < ROWS; r++) {
     lines.push(`let w${r} = subgroupBroadcast(held${Math.floor(r / lanes)}, ${r % lanes}u);`);
@@ -82,11 +82,11 @@ function step(lanes: number): string[] {
   return lines.map((line) => `    ${line}`);
 }
 
-function stores({ lanes, blockTiles }: WinogradTiles): string[] {
+function stores({ lanes, laneTiles, blockTiles }: WinogradTiles): string[] {
   const lines: string[] = [];
   for (let q = 0; q < ROWS / 4; q++) {
     lines.push(`if (quad + ${q}u < sizes.rowQuads) {`);
-    for (let i = 0; i < LANE_TILES; i++) {
+    for (let i = 0; i < laneTiles; i++) {
       const parts = [0, 1, 2, 3].map((j) => `sum${4 * q + j}.${COMPONENTS[i]}`);
       lines.push(`  products[to + ${q * blockTiles + i * lanes}u] = vec4f(${parts.join(', ')});`);
     }

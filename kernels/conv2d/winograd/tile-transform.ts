@@ -2,8 +2,8 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
 import type { ChannelSlice } from '../geometry.ts';
 import { type Window, windowColumns, windowFunctions, windowKey } from '../window.ts';
-import { type Matrix, matrixColumns, storeAll } from './filtering.ts';
-import { type Chunk, LANE_TILES, TILE_PLACE, type WinogradTiles } from './tiles.ts';
+import { indices, type Matrix, matrixColumns, storeAll } from './filtering.ts';
+import { type Chunk, TILE_PLACE, type WinogradTiles } from './tiles.ts';
 
 /*
  * What the transforms of pixels have in common: an invocation takes one tile, and of it the planes that one vec4
@@ -18,6 +18,8 @@ export interface TileTransform {
   readonly height: number;
   readonly width: number;
   readonly slice: ChannelSlice;
+  /** Planes of an image. */
+  readonly channels: number;
   /** vec4s of the result a tile, and image planes that each is made of. */
   readonly quads: number;
   readonly planes: 1 | 4;
@@ -31,7 +33,7 @@ export interface TileTransform {
   readonly elements: readonly string[];
   /**
    * WGSL. It finds `tile`, its `item`, `tileY`, `tileX`, the window's columns of `image`, `plane` (where the first
-   * plane starts), `planePitch`, `parity`, and `mine`, which differs from `tile` where there is no tile.
+   * plane starts), `plane0` … (where each starts from there), `parity`, and `mine`, which differs from `tile` where there is no tile.
    */
   readonly body: readonly string[];
 }
@@ -43,11 +45,11 @@ export function tileTransform(
   chunk: Chunk,
 ): Kernel {
   const { window, height, width, slice, quads, planes, parities = 1, elements } = transform;
-  const { lanes, blockTiles } = tiles;
+  const { lanes, laneTiles, blockTiles } = tiles;
   return {
-    key: `${transform.name}.${windowKey(window)}.${lanes}`,
+    key: `${transform.name}.${windowKey(window)}.${lanes}x${laneTiles}`,
     bindings: ['read', 'read', 'write', 'read'],
-    workgroups: spreadWorkgroups(chunk.blocks * parities * quads * LANE_TILES),
+    workgroups: spreadWorkgroups(chunk.blocks * parities * quads * laneTiles),
     constants: [
       chunk.first,
       chunk.blocks,
@@ -63,11 +65,12 @@ export function tileTransform(
       slice.first * height * width,
       transform.rows,
       elements.length,
+      transform.channels,
     ],
     code: () => wgsl`
 struct Sizes {
   firstBlock: u32, blocks: u32, parities: u32, quads: u32, pitch: u32, tiles: u32, tilesX: u32, tilesY: u32,
-  height: i32, width: i32, imagePitch: u32, imageStart: u32, patchSize: u32, stores: u32,
+  height: i32, width: i32, imagePitch: u32, imageStart: u32, patchSize: u32, stores: u32, channels: u32,
 }
 @group(0) @binding(0) var<storage, read> imageVectors: array<vec4f>;
 @group(0) @binding(1) var<storage, read> imagePixels: array<f32>;
@@ -80,10 +83,10 @@ ${windowFunctions(window.mode)}
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let index = group.y * groups.x + group.x;
-  if (index >= sizes.blocks * sizes.parities * sizes.quads * ${LANE_TILES}u) { return; }
-  let place = (index % ${LANE_TILES}u) * ${lanes}u + lane;
-  let quad = (index / ${LANE_TILES}u) % sizes.quads;
-  let part = index / (${LANE_TILES}u * sizes.quads);
+  if (index >= sizes.blocks * sizes.parities * sizes.quads * ${laneTiles}u) { return; }
+  let place = (index % ${laneTiles}u) * ${lanes}u + lane;
+  let quad = (index / ${laneTiles}u) % sizes.quads;
+  let part = index / (${laneTiles}u * sizes.quads);
   let parity = part % sizes.parities;
   // Tiles beyond the end repeat the last one, whose outputs are not stored; but their cotangents are zeros.
   let mine = (sizes.firstBlock + part / sizes.parities) * ${blockTiles}u + place;
@@ -92,6 +95,10 @@ ${TILE_PLACE}
   ${windowColumns(window, 'image', 'tileX', 'sizes.width').join('\n  ')}
   let planePitch = u32(sizes.height) * u32(sizes.width);
   let plane = item * sizes.imagePitch + sizes.imageStart + ${planes}u * quad * planePitch;
+  // Channels beyond the end repeat the last one; their weights are zeros.
+${indices(planes)
+  .map((c) => `  let plane${c} = min(${c}u, sizes.channels - 1u - ${planes}u * quad) * planePitch;`)
+  .join('\n')}
   let to = part * sizes.stores * sizes.pitch + quad * ${blockTiles}u + place;
 ${[...transform.body, ...storeAll('transformed', elements, 'to', 'sizes.pitch')].map((line) => `  ${line}`).join('\n')}
 }

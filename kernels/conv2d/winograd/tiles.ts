@@ -7,11 +7,14 @@ import { requireFiltering } from './filterings.ts';
  * How a Winograd convolution is cut up.
  *
  * Tiles of 4×4 outputs are numbered across the batch, row by row. A subgroup takes a *block* of
- * 4 · lanes tiles, each lane every `lanes`-th of them. What is kept between the stages is
+ * 4 · lanes tiles, or of 2 · lanes if there are no more, each lane every `lanes`-th of them. What is kept
+ * between the stages is
  *
  *   V [block][k][channels/4][tile of the block][4 channels]       transformed pixels
  *   U [k][row block][channels/4][16 rows][4 channels]             transformed weights
  *   M [block][k][rows/4][tile of the block][4 rows]               products
+ *
+ * Channels and rows are rounded up to fours: U is zero there, V repeats the last channel, M is not used.
  *
  * k counts the elements of a transformed patch, 36 for 3×3 taps, 49 for 4×4; how `halving.ts` makes use of k and of a
  * vec4 is said there. So every lane loads and stores vec4s, and lanes
@@ -23,8 +26,9 @@ import { requireFiltering } from './filterings.ts';
 
 /** Rows (output channels) of a lane. */
 export const ROWS = 16;
-/** Tiles of a lane. */
-export const LANE_TILES = 4;
+/** Tiles of a lane, and those of a lane where there are few. */
+const LANE_TILES = 4;
+const FEW_LANE_TILES = 2;
 
 const CHUNK_BYTES = 4 * 2 ** 20;
 
@@ -48,6 +52,7 @@ export interface WinogradTiles {
   readonly tilesY: number;
   /** Tiles of all images. */
   readonly tiles: number;
+  readonly laneTiles: number;
   readonly blockTiles: number;
   readonly blocks: number;
   readonly blocksPerChunk: number;
@@ -83,10 +88,11 @@ export function tilesOf(
   const tilesX = Math.ceil(spec.outWidth / TILE);
   const tilesY = Math.ceil(spec.outHeight / TILE);
   const tiles = spec.batch * tilesX * tilesY;
-  const blockTiles = LANE_TILES * lanes;
+  const laneTiles = tiles > FEW_LANE_TILES * lanes ? LANE_TILES : FEW_LANE_TILES;
+  const blockTiles = laneTiles * lanes;
   const blocks = Math.ceil(tiles / blockTiles);
-  const channelQuads = spec.channels / 4;
-  const rowQuads = spec.rows / 4;
+  const channelQuads = Math.ceil(spec.channels / 4);
+  const rowQuads = Math.ceil(spec.rows / 4);
   const inputPitch = channelQuads * blockTiles + lanes;
   const productPitch = rowQuads * blockTiles + lanes;
   const { products, inputProducts } = spec;
@@ -99,6 +105,7 @@ export function tilesOf(
     tilesX,
     tilesY,
     tiles,
+    laneTiles,
     blockTiles,
     blocks,
     blocksPerChunk: Math.ceil(blocks / chunks),

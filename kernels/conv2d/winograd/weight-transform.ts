@@ -16,7 +16,7 @@ import { ROWS, type WinogradTiles } from './tiles.ts';
  * U = G g Gᵀ for every pair of row and channel, in the order of `tiles.ts`.
  *
  * Forward: row = o, channel = c, g = w[o,c]. Data gradient: row = c, channel = o, and g is w[o,c] turned
- * by 180°. Rows beyond the end become zeros. One invocation transforms four channels of a row.
+ * by 180°. Rows and channels beyond the end become zeros. One invocation transforms four channels of a row.
  */
 
 export interface WinogradWeights {
@@ -47,9 +47,10 @@ export function transformWinogradWeights(
       isAdjoint ? 1 : 0,
       taps,
       products,
+      channels,
     ],
     code: () => wgsl`
-struct Sizes { quads: u32, rows: u32, channelQuads: u32, rowPitch: u32, channelPitch: u32, turned: u32, taps: u32, stores: u32 }
+struct Sizes { quads: u32, rows: u32, channelQuads: u32, rowPitch: u32, channelPitch: u32, turned: u32, taps: u32, stores: u32, channels: u32 }
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(1) var<storage, read_write> transformed: array<vec4f>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
@@ -60,7 +61,7 @@ ${linearMain('sizes.quads')}
   let quad = (index / ${ROWS}u) % sizes.channelQuads;
   let row = index / (${ROWS}u * sizes.channelQuads) * ${ROWS}u + r;
   let start = row * sizes.rowPitch + quad * 4u * sizes.channelPitch;
-  let isReal = row < sizes.rows;
+  let isReal = (vec4u(row) < vec4u(sizes.rows)) & (4u * quad + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.channels));
 ${body(filtering).join('\n')}
 }
 `,
