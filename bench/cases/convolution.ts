@@ -48,9 +48,14 @@ export function convolutionSizes(g: ConvGeometry): { x: number; w: number; y: nu
 }
 
 /** What is run where nothing was measured. */
-function defaultPlan(pass: ConvolutionPass, geometry: ConvGeometry, profile: AdapterProfile): Plan {
+function defaultPlan(
+  pass: ConvolutionPass,
+  geometry: ConvGeometry,
+  profile: AdapterProfile,
+  isFrozen: boolean,
+): Plan {
   const ways = { weightGradients: WEIGHT_GRADIENT_WAYS };
-  const request = { pass, geometry, epilogue: NO_EPILOGUE, ...ways };
+  const request = { pass, geometry, epilogue: NO_EPILOGUE, isFrozen, ...ways };
   return convolutionVariants(request, profile)[0].plan();
 }
 
@@ -61,6 +66,8 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
     ? `${g.outChannels}→${g.inChannels}`
     : `${g.inChannels}→${g.outChannels}`;
   const kind = layer.transposed ? 'T' : '';
+  const isFrozen = layer.frozen ?? false;
+  const weights = isFrozen ? { constant: [1] } : {};
   return {
     name: `conv ${passName(layer, pass)} ${layer.name} b${batch}`,
     shape: `${batch}×${arrow} ${kind}${layer.kernel}×${layer.kernel} s${layer.stride} @${g.height}×${g.width}`,
@@ -70,8 +77,9 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
       if (pass === 'forward') {
         const [x, w] = [noise(sizes.x, 1), noise(sizes.w, 2)];
         return {
-          plan: defaultPlan('forward', g, profile),
+          plan: defaultPlan('forward', g, profile, isFrozen),
           inputs: [x, w],
+          ...weights,
           outputs: [sizes.y],
           check: ([y]) => checkForward(g, x, w, y),
         };
@@ -79,15 +87,16 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
       if (pass === 'data') {
         const [dy, w] = [noise(sizes.y, 3), noise(sizes.w, 2)];
         return {
-          plan: defaultPlan('data-gradient', g, profile),
+          plan: defaultPlan('data-gradient', g, profile, isFrozen),
           inputs: [dy, w],
+          ...weights,
           outputs: [sizes.x],
           check: ([dx]) => checkDataGradient(g, dy, w, dx),
         };
       }
       const [x, dy] = [noise(sizes.x, 1), noise(sizes.y, 3)];
       return {
-        plan: defaultPlan('weight-gradient', g, profile),
+        plan: defaultPlan('weight-gradient', g, profile, false),
         inputs: [x, dy],
         outputs: [sizes.w],
         check: ([dw]) => checkWeightGradient(g, x, dy, dw),
@@ -99,7 +108,8 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
 /**
  * Forward, data gradient and weight gradient of every layer. For a transposed convolution the names
  * say what the layer does, so its `forward` is the data gradient of the convolution it is the adjoint
- * of. Frozen trunks have no weight gradient.
+ * of. Frozen trunks have no weight gradient, and their weights are packed or transformed before timing, as in a
+ * training step.
  */
 export function convolutionCases(batches: readonly number[]): KernelCase[] {
   return CONVOLUTION_LAYERS.flatMap((layer) =>

@@ -19,6 +19,8 @@ export interface PreparedCase {
   /** Run once before, untimed: makes outputs that the plan reads. */
   readonly setUp?: Plan;
   readonly inputs: readonly (Float32Array | Uint32Array)[];
+  /** Inputs that never change, so that what is made of them alone is made before timing; by index. */
+  readonly constant?: readonly number[];
   /** Elements of each output, filled with NaN first; or its first content, where the plan updates it. */
   readonly outputs: readonly (number | Float32Array)[];
   /** Outputs that the plan also knows as further inputs, behind the others. */

@@ -40,12 +40,14 @@ interface Loaded {
  * Outputs are full of NaN before the checked run: a dispatch that the driver rejects leaves them so,
  * and what the kernel forgets to write is noticed as well.
  */
-function load(gpu: Gpu, { inputs, outputs, shared = [] }: PreparedCase): Loaded {
+function load(gpu: Gpu, { inputs, outputs, shared = [], constant = [] }: PreparedCase): Loaded {
   const written = outputs.map((output) =>
     gpu.upload(typeof output === 'number' ? new Float32Array(output).fill(Number.NaN) : output),
   );
+  const read = inputs.map((data) => gpu.upload(data));
+  for (const index of constant) read[index].constant = true;
   return {
-    inputs: [...inputs.map((data) => gpu.upload(data)), ...shared.map((index) => written[index])],
+    inputs: [...read, ...shared.map((index) => written[index])],
     outputs: written,
   };
 }
