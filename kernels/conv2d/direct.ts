@@ -1,7 +1,7 @@
-import type { AdapterProfile, Operand, Plan } from '../kernel.ts';
+import type { AdapterProfile, Kernel, Operand, Plan } from '../kernel.ts';
 import { correlate } from './correlation.ts';
 import { type Correlation, packedLength } from './correlation-spec.ts';
-import { isPointwise, pointwisePlan } from './pointwise.ts';
+import { isPointwise, pointwise } from './pointwise.ts';
 import { directWeights, packWeights, type WeightOrder } from './weights.ts';
 
 /**
@@ -9,18 +9,30 @@ import { directWeights, packWeights, type WeightOrder } from './weights.ts';
  * packed first if need be.
  */
 export function directPlan(spec: Correlation, order: WeightOrder, profile: AdapterProfile): Plan {
-  if (isPointwise(spec, profile)) return pointwisePlan(spec, order.adjoint !== undefined, profile);
+  const image: Operand = { input: 0 };
+  const bias: Operand = { input: spec.bias ? 2 : 1 };
+  const output: Operand = { output: 0 };
+  if (isPointwise(spec, profile)) {
+    return packedPlan(spec, order, pointwise(spec, profile), (weights) => [
+      image,
+      weights,
+      bias,
+      output,
+    ]);
+  }
   const direct = directWeights(spec, order);
   const kernel = correlate(spec, direct, profile);
-  const bias: Operand = { input: spec.bias ? 2 : 1 };
-  const operands = (weights: Operand): Operand[] => [
-    { input: 0 },
-    { input: 0 },
-    weights,
-    bias,
-    { output: 0 },
-  ];
-  if (direct) return { temporaries: [], steps: [{ kernel, operands: operands({ input: 1 }) }] };
+  const operands = (weights: Operand): Operand[] => [image, image, weights, bias, output];
+  if (!direct) return packedPlan(spec, order, kernel, operands);
+  return { temporaries: [], steps: [{ kernel, operands: operands({ input: 1 }) }] };
+}
+
+function packedPlan(
+  spec: Correlation,
+  order: WeightOrder,
+  kernel: Kernel,
+  operands: (weights: Operand) => Operand[],
+): Plan {
   const packed = { temporary: 0 };
   return {
     temporaries: [packedLength(spec)],
