@@ -38,6 +38,8 @@ export interface Correlation extends CorrelationShape {
 
 /** vec4 accumulators of a lane. */
 const ACCUMULATORS = 16;
+/** The same of 1×1 taps, where a loaded pixel has one product for each row only. */
+const POINTWISE_ACCUMULATORS = 32;
 
 /** How the work of a correlation is cut into steps and blocks; the packed weights follow it. */
 export interface CorrelationTiles {
@@ -54,8 +56,10 @@ export interface CorrelationTiles {
 
 export function correlationTiles(spec: Correlation): CorrelationTiles {
   const parities = spec.offsetsX.length;
-  let rowsPerLane = ACCUMULATORS;
-  while (rowsPerLane > 1 && rowsPerLane * parities > ACCUMULATORS) rowsPerLane /= 2;
+  const isPointwise = parities * spec.tapsX * spec.tapsY === 1;
+  const accumulators = isPointwise ? POINTWISE_ACCUMULATORS : ACCUMULATORS;
+  let rowsPerLane = accumulators;
+  while (rowsPerLane > 1 && rowsPerLane * parities > accumulators) rowsPerLane /= 2;
   while (rowsPerLane > 1 && rowsPerLane / 2 >= spec.rows) rowsPerLane /= 2;
   const taps = parities * spec.tapsX;
   let channelBlock = 1;

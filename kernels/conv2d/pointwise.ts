@@ -8,7 +8,7 @@ import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts'
  *
  *   y[n,r,p] = f(bias[r] + Σ_c W[r,c]·x[n,c,p])       p a pixel of the plane
  *
- * Tiles are those of `correlation.ts`, 16 rows (or less) by four pixels a lane, but pixels are counted across the batch,
+ * Tiles are like those of `correlation.ts`, up to 32 rows by four pixels a lane, but pixels are counted across the batch,
  * without rows of images. Where planes are whole vec4s a lane's pixels are one. Planes of other lengths start at
  * another place of a vec4 in every channel: there lanes side by side take neighbouring pixels, and the four
  * of a lane are `lanes` apart, so that every load and store brings a run of pixels, whatever it starts at.
