@@ -1,5 +1,5 @@
 import type { AdapterProfile } from '../../kernel.ts';
-import type { Correlation } from '../correlation-spec.ts';
+import { type Correlation, correlationTiles } from '../correlation-spec.ts';
 import { roundUp } from '../geometry.ts';
 import { type FilteringKind, filteringKind, tilesOfKind } from './kind.ts';
 import { ROWS, type WinogradTiles, winogradLengths } from './tiles.ts';
@@ -102,11 +102,10 @@ function transformed(tiles: WinogradTiles): { readonly input: number; readonly p
 }
 
 /** Multiplications of the direct algorithm, as its tiles do them. */
-function directProducts(
-  { batch, rows, channels, outHeight, outWidth }: Correlation,
-  taps: number,
-): number {
-  return taps * roundUp(rows, ROWS) * channels * batch * outHeight * roundUp(outWidth, 4);
+function directProducts(spec: Correlation, taps: number): number {
+  const { batch, channels, outHeight, outWidth } = spec;
+  const { rowBlocks, rowsPerLane } = correlationTiles(spec);
+  return taps * rowBlocks * rowsPerLane * channels * batch * outHeight * roundUp(outWidth, 4);
 }
 
 /**
