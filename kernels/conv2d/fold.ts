@@ -92,9 +92,14 @@ ${linearMain('sizes.rows')}
   };
 }
 
-/** Whether the data gradient of a convolution ends in a fold. */
+/** Whether the data gradient of a convolution is that of a padded image, whose margins are folded back. */
 export function foldsMargins({ paddingMode, padding }: ConvGeometry): boolean {
   return paddingMode === 'reflect' && padding > 0;
+}
+
+/** Whether a plan does so in its last step. */
+export function endsInFold({ steps }: Plan): boolean {
+  return steps.at(-1)?.kernel.key === FOLD;
 }
 
 /**
@@ -131,7 +136,7 @@ export function gatedPlan(
   activation: Activation,
 ): Plan {
   const last = plan.steps.at(-1);
-  if (last?.kernel.key !== FOLD) throw new RangeError('only a folded plan can be gated');
+  if (!last || !endsInFold(plan)) throw new RangeError('only a folded plan can be gated');
   const [padded, image] = last.operands;
   const planes = batch * inChannels;
   const kernel = foldReflection({ planes, height, width, padding, accumulate: false, activation });

@@ -327,7 +327,8 @@ export function conv2dWeightGradient(
     case 'direct':
       return directWeightGradient(geometry, accumulate, profile);
     case 'tap-planes':
-      throw new RangeError('taps are rows of forward passes and data gradients only');
+    case 'tap-channels':
+      throw new RangeError('taps are rows or channels of other passes only');
   }
 }
 

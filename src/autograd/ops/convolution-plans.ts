@@ -1,6 +1,6 @@
 import { type Activation, activationKey } from '../../../kernels/activation.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
-import { foldsMargins, gatedPlan } from '../../../kernels/conv2d/fold.ts';
+import { endsInFold, gatedPlan } from '../../../kernels/conv2d/fold.ts';
 import {
   type ChannelSlice,
   type ConvGeometry,
@@ -135,7 +135,7 @@ export function runInputGradient(
     isFrozen: weight.storage.constant,
   });
   const inputs = [dy instanceof Tensor ? dy : dy.tensor, weight];
-  if (!gate || target || slice || !foldsMargins(geometry)) {
+  if (!gate || target || slice || !endsInFold(plan)) {
     runPlan(plan, inputs, [dx]);
     return dx;
   }

@@ -1,0 +1,154 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { AdapterProfile, Kernel, Operand, Plan } from '../kernel.ts';
+import { linearMain, linearWorkgroups } from '../linear.ts';
+import type { Correlation } from './correlation-spec.ts';
+import { directPlan } from './direct.ts';
+import { foldsMargins } from './fold.ts';
+import { type ConvGeometry, outHeight, outWidth } from './geometry.ts';
+
+/*
+ * Data gradients of convolutions of reflected images onto one channel, at stride 1: the last layer of a
+ * discriminator. There is one
+ * image dy and many channels of dx, each a sum of few products, so storing dx takes the time, and folding back
+ * the margins of a padded dx (`fold.ts`) as much again. Instead the margins are folded in dy, where they are
+ * small: the taps are taken as channels,
+ *
+ *   E[n,k,i] = Σ { dy[n,v-k] : v shows i }             k = (ky,kx),  v a pixel of the padded image
+ *
+ * v shows i = v-p, and, in the margin, the pixel that it was copied from. What is left is a
+ * 1×1 convolution (`pointwise.ts`) of KH·KW channels:
+ *
+ *   dx[n,c,i] = f(bias[c] + Σ_k w[0,c,k]·E[n,k,i])
+ */
+
+/** Least rows, and products, for which the detour pays. */
+const LEAST_ROWS = 16;
+const LEAST_PRODUCTS = 4e5;
+
+/** Whether these kernels can do the data gradient of a convolution. */
+export function allowsTapChannels(g: ConvGeometry, profile: AdapterProfile): boolean {
+  const taps = g.kernelHeight * g.kernelWidth;
+  return (
+    profile.kind === 'cpu' &&
+    foldsMargins(g) &&
+    g.outChannels === 1 &&
+    g.stride === 1 &&
+    taps > 1 &&
+    taps % 4 === 0 &&
+    g.inChannels >= LEAST_ROWS
+  );
+}
+
+/** Whether they are taken for it where nothing was measured. */
+export function prefersTapChannels(g: ConvGeometry): boolean {
+  const taps = g.kernelHeight * g.kernelWidth;
+  return taps * g.batch * g.inChannels * g.height * g.width >= LEAST_PRODUCTS;
+}
+
+/**
+ * Inputs: dy, w, bias (only if there is one). Output: dx.
+ * @param spec of the data gradient
+ * @param accumulate whether to add to what dx holds
+ */
+export function tapChannelsPlan(
+  spec: Correlation,
+  g: ConvGeometry,
+  accumulate: boolean,
+  profile: AdapterProfile,
+): Plan {
+  const { batch, inChannels: rows, height, width, kernelHeight, kernelWidth } = g;
+  const { bias, activation } = spec;
+  const channels = kernelHeight * kernelWidth;
+  const pointwise: Correlation = {
+    ...{ batch, channels, rows, height, width },
+    mode: 'zeros',
+    stride: 1,
+    tapsY: 1,
+    tapsX: 1,
+    offsetsY: [0],
+    offsetsX: [0],
+    outHeight: height,
+    outWidth: width,
+    ...{ accumulate, bias, activation },
+  };
+  const products = directPlan(pointwise, { kernelHeight: 1, kernelWidth: 1 }, profile);
+  const images: Operand = { temporary: products.temporaries.length };
+  return {
+    temporaries: [...products.temporaries, batch * channels * height * width],
+    steps: [
+      { kernel: shiftedImages(spec, g), operands: [{ input: 0 }, images] },
+      ...products.steps.map((step) => ({
+        ...step,
+        operands: step.operands.map((operand) =>
+          'input' in operand && operand.input === 0 ? images : operand,
+        ),
+      })),
+    ],
+  };
+}
+
+/** E. Bindings: dy, E, sizes. An invocation makes four pixels of a row. */
+function shiftedImages(
+  { imageSlice = { first: 0, channels: 1 } }: Correlation,
+  g: ConvGeometry,
+): Kernel {
+  const { batch, height, width, kernelHeight, kernelWidth, padding } = g;
+  const taps = kernelHeight * kernelWidth;
+  const quads = Math.ceil(width / 4);
+  const count = batch * taps * height * quads;
+  return {
+    key: 'tap-channels',
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(count),
+    constants: [
+      ...[count, quads, height, width, taps, kernelWidth, padding],
+      ...[outHeight(g), outWidth(g), imageSlice.channels, imageSlice.first],
+    ],
+    code: () => wgsl`
+struct Sizes {
+  count: u32, quads: u32, height: i32, width: i32, taps: u32, kernelWidth: u32, padding: i32,
+  outHeight: i32, outWidth: i32, channels: u32, first: u32,
+}
+@group(0) @binding(0) var<storage, read> cotangent: array<f32>;
+@group(0) @binding(1) var<storage, read_write> images: array<f32>;
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
+
+fn pixel(plane: i32, y: i32, x: i32) -> f32 {
+  let inside = u32(y) < u32(sizes.outHeight) && u32(x) < u32(sizes.outWidth);
+  let row = clamp(y, 0, sizes.outHeight - 1) * sizes.outWidth;
+  return select(0.0, cotangent[plane + row + clamp(x, 0, sizes.outWidth - 1)], inside);
+}
+
+// What row v - ky of dy has for pixel x and the tap kx.
+fn shown(plane: i32, y: i32, x: i32, kx: i32) -> f32 {
+  let p = sizes.padding;
+  var sum = pixel(plane, y, x + p - kx);
+  let end = sizes.width - 1;
+  if (x >= 1 && x <= p) { sum += pixel(plane, y, p - x - kx); }
+  if (x < end && x >= end - p) { sum += pixel(plane, y, p + 2 * end - x - kx); }
+  return sum;
+}
+
+${linearMain('sizes.count')}
+  let left = i32(index % sizes.quads) * 4;
+  let line = index / sizes.quads;
+  let y = i32(line % u32(sizes.height));
+  let image = line / u32(sizes.height);
+  let k = image % sizes.taps;
+  let ky = i32(k / sizes.kernelWidth);
+  let kx = i32(k % sizes.kernelWidth);
+  let item = image / sizes.taps;
+  let plane = i32(item * sizes.channels + sizes.first) * sizes.outHeight * sizes.outWidth;
+  let p = sizes.padding;
+  let end = min(left + 4, sizes.width);
+  for (var x = left; x < end; x++) {
+    var sum = shown(plane, y + p - ky, x, kx);
+    let last = sizes.height - 1;
+    if (y >= 1 && y <= p) { sum += shown(plane, p - y - ky, x, kx); }
+    if (y < last && y >= last - p) { sum += shown(plane, p + 2 * last - y - ky, x, kx); }
+    images[i32(line) * sizes.width + x] = sum;
+  }
+}
+`,
+  };
+}
