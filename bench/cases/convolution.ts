@@ -1,6 +1,7 @@
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
 import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
 import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
+import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
 import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
@@ -54,7 +55,7 @@ function defaultPlan(
   profile: AdapterProfile,
   isFrozen: boolean,
 ): Plan {
-  const ways = { weightGradients: WEIGHT_GRADIENT_WAYS };
+  const ways = { weightGradients: WEIGHT_GRADIENT_WAYS, tapChannels: TAP_CHANNELS };
   const request = { pass, geometry, epilogue: NO_EPILOGUE, isFrozen, ...ways };
   return convolutionVariants(request, profile)[0].plan();
 }

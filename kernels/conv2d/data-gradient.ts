@@ -6,7 +6,6 @@ import { correlationPlan } from './forward.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
 import { smallDataGradient } from './small-maps.ts';
-import { tapChannelsPlan } from './tap-channels.ts';
 import { tapPlanesPlan } from './tap-planes.ts';
 
 /*
@@ -49,7 +48,6 @@ export function conv2dDataGradient(
   if (variant === 'small-maps') {
     return smallDataGradient(geometry, epilogue, accumulate, profile);
   }
-  if (variant === 'tap-channels') return tapChannelsPlan(spec, geometry, accumulate, profile);
   const { kernelHeight, kernelWidth, stride } = geometry;
   const phases = spec.offsetsY.map((_, a) => (originOf(geometry) + a) % stride);
   const order = { kernelHeight, kernelWidth, adjoint: { stride, phases } };

@@ -28,7 +28,6 @@ export function conv2dForward(
   const chosen = variant ?? registerVariants('forward', spec, geometry, profile)[0];
   if (chosen === 'small-maps') return smallForward(geometry, epilogue, profile);
   if (chosen === 'tap-planes') return tapPlanesPlan(spec, geometry, 'forward', profile);
-  if (chosen === 'tap-channels') throw new RangeError('taps are channels of data gradients only');
   const { kernelHeight, kernelWidth } = geometry;
   return correlationPlan(spec, { kernelHeight, kernelWidth }, profile, chosen);
 }

@@ -2,7 +2,6 @@ import type { AdapterProfile } from '../kernel.ts';
 import type { Correlation } from './correlation-spec.ts';
 import type { ConvGeometry } from './geometry.ts';
 import { allowsSmallMaps, hasSmallMaps } from './small-maps.ts';
-import { allowsTapChannels, prefersTapChannels } from './tap-channels.ts';
 import { allowsTapPlanes, prefersTapPlanes } from './tap-planes.ts';
 import { squareKernel } from './winograd/kind.ts';
 import {
@@ -14,9 +13,9 @@ import {
 
 /*
  * Ways to do a convolution without workgroup memory: tiles in registers (`correlation.ts`,
- * `weight-gradient.ts`), Winograd's minimal filtering, lanes along the weight matrix, taps as rows, or taps as channels.
+ * `weight-gradient.ts`), Winograd's minimal filtering, lanes along the weight matrix, or taps as rows.
  */
-export type RegisterVariant = 'direct' | 'winograd' | 'small-maps' | 'tap-planes' | 'tap-channels';
+export type RegisterVariant = 'direct' | 'winograd' | 'small-maps' | 'tap-planes';
 
 export type ConvolutionPass = 'forward' | 'data-gradient' | 'weight-gradient';
 
@@ -56,9 +55,6 @@ export function registerVariants(
   const takesPart = pass === 'data-gradient' || !isPart;
   if (pass !== 'weight-gradient' && takesPart && allowsTapPlanes(pass, geometry, profile)) {
     prefer('tap-planes', prefersTapPlanes(spec, geometry));
-  }
-  if (pass === 'data-gradient' && allowsTapChannels(geometry, profile)) {
-    prefer('tap-channels', prefersTapChannels(geometry));
   }
   return variants;
 }

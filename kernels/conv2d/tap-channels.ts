@@ -3,8 +3,10 @@ import type { AdapterProfile, Kernel, Operand, Plan } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
 import type { Correlation } from './correlation-spec.ts';
 import { directPlan } from './direct.ts';
+import { NO_EPILOGUE } from './epilogue.ts';
 import { foldsMargins } from './fold.ts';
-import { type ConvGeometry, outHeight, outWidth } from './geometry.ts';
+import { type ChannelSlice, type ConvGeometry, outHeight, outWidth } from './geometry.ts';
+import type { ConvolutionRequest } from './variants.ts';
 
 /*
  * Data gradients of convolutions of reflected images onto one channel, at stride 1: the last layer of a
@@ -18,7 +20,7 @@ import { type ConvGeometry, outHeight, outWidth } from './geometry.ts';
  * v shows i = v-p, and, in the margin, the pixel that it was copied from. What is left is a
  * 1×1 convolution (`pointwise.ts`) of KH·KW channels:
  *
- *   dx[n,c,i] = f(bias[c] + Σ_k w[0,c,k]·E[n,k,i])
+ *   dx[n,c,i] = Σ_k w[0,c,k]·E[n,k,i]
  */
 
 /** Least rows, and products, for which the detour pays. */
@@ -26,7 +28,7 @@ const LEAST_ROWS = 16;
 const LEAST_PRODUCTS = 4e5;
 
 /** Whether these kernels can do the data gradient of a convolution. */
-export function allowsTapChannels(g: ConvGeometry, profile: AdapterProfile): boolean {
+function allows(g: ConvGeometry, profile: AdapterProfile): boolean {
   const taps = g.kernelHeight * g.kernelWidth;
   return (
     profile.kind === 'cpu' &&
@@ -40,24 +42,17 @@ export function allowsTapChannels(g: ConvGeometry, profile: AdapterProfile): boo
 }
 
 /** Whether they are taken for it where nothing was measured. */
-export function prefersTapChannels(g: ConvGeometry): boolean {
+function prefers(g: ConvGeometry): boolean {
   const taps = g.kernelHeight * g.kernelWidth;
   return taps * g.batch * g.inChannels * g.height * g.width >= LEAST_PRODUCTS;
 }
 
-/**
- * Inputs: dy, w, bias (only if there is one). Output: dx.
- * @param spec of the data gradient
- * @param accumulate whether to add to what dx holds
- */
-export function tapChannelsPlan(
-  spec: Correlation,
-  g: ConvGeometry,
-  accumulate: boolean,
+/** Inputs: dy, w. Output: dx. */
+function plan(
+  { geometry: g, slice, accumulate }: ConvolutionRequest,
   profile: AdapterProfile,
 ): Plan {
   const { batch, inChannels: rows, height, width, kernelHeight, kernelWidth } = g;
-  const { bias, activation } = spec;
   const channels = kernelHeight * kernelWidth;
   const pointwise: Correlation = {
     ...{ batch, channels, rows, height, width },
@@ -69,14 +64,18 @@ export function tapChannelsPlan(
     offsetsX: [0],
     outHeight: height,
     outWidth: width,
-    ...{ accumulate, bias, activation },
+    accumulate,
+    ...NO_EPILOGUE,
   };
   const products = directPlan(pointwise, { kernelHeight: 1, kernelWidth: 1 }, profile);
   const images: Operand = { temporary: products.temporaries.length };
   return {
     temporaries: [...products.temporaries, batch * channels * height * width],
     steps: [
-      { kernel: shiftedImages(spec, g), operands: [{ input: 0 }, images] },
+      {
+        kernel: shiftedImages(g, slice ?? { first: 0, channels: 1 }),
+        operands: [{ input: 0 }, images],
+      },
       ...products.steps.map((step) => ({
         ...step,
         operands: step.operands.map((operand) =>
@@ -88,10 +87,7 @@ export function tapChannelsPlan(
 }
 
 /** E. Bindings: dy, E, sizes. An invocation makes four pixels of a row. */
-function shiftedImages(
-  { imageSlice = { first: 0, channels: 1 } }: Correlation,
-  g: ConvGeometry,
-): Kernel {
+function shiftedImages(g: ConvGeometry, slice: ChannelSlice): Kernel {
   const { batch, height, width, kernelHeight, kernelWidth, padding } = g;
   const taps = kernelHeight * kernelWidth;
   const quads = Math.ceil(width / 4);
@@ -102,7 +98,7 @@ function shiftedImages(
     workgroups: linearWorkgroups(count),
     constants: [
       ...[count, quads, height, width, taps, kernelWidth, padding],
-      ...[outHeight(g), outWidth(g), imageSlice.channels, imageSlice.first],
+      ...[outHeight(g), outWidth(g), slice.channels, slice.first],
     ],
     code: () => wgsl`
 struct Sizes {
@@ -152,3 +148,6 @@ ${linearMain('sizes.count')}
 `,
   };
 }
+
+/** A way to make a data gradient: whoever asks for one brings it along. */
+export const TAP_CHANNELS = { allows, prefers, plan };

@@ -11,6 +11,7 @@ import {
   type RegisterVariant,
   registerVariants,
 } from './register-variants.ts';
+import type { TAP_CHANNELS } from './tap-channels.ts';
 import type { conv2dWeightGradient } from './weight-gradient.ts';
 
 /* What can be chosen for a convolution: every family's named variants in one list. */
@@ -29,6 +30,8 @@ export interface ConvolutionRequest {
   readonly isFrozen?: boolean | undefined;
   /** How a weight gradient can be made (`weight-gradient-ways.ts`): whoever asks for one brings it along. */
   readonly weightGradients?: WeightGradientWays | undefined;
+  /** The same of data gradients that only training needs. */
+  readonly tapChannels?: typeof TAP_CHANNELS | undefined;
 }
 
 /** The weight gradient's families, which only training needs. */
@@ -69,10 +72,16 @@ export function convolutionVariants(
   request: ConvolutionRequest,
   profile: AdapterProfile,
 ): readonly ConvolutionVariant[] {
-  const registers = registerVariantsOf(request, profile).map((name) => ({
+  const registers: ConvolutionVariant[] = registerVariantsOf(request, profile).map((name) => ({
     name,
     plan: () => registerPlan(request, profile, name),
   }));
+  const { pass, geometry, tapChannels } = request;
+  if (pass === 'data-gradient' && tapChannels?.allows(geometry, profile)) {
+    const variant = { name: 'tap-channels', plan: () => tapChannels.plan(request, profile) };
+    if (tapChannels.prefers(geometry)) registers.unshift(variant);
+    else registers.push(variant);
+  }
   if (profile.kind === 'cpu' || request.slice) return registers;
   return [...tileVariants(request), ...registers];
 }

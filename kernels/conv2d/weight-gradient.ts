@@ -327,8 +327,7 @@ export function conv2dWeightGradient(
     case 'direct':
       return directWeightGradient(geometry, accumulate, profile);
     case 'tap-planes':
-    case 'tap-channels':
-      throw new RangeError('taps are rows or channels of other passes only');
+      throw new RangeError('taps are rows of forward passes and data gradients only');
   }
 }
 

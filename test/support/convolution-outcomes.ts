@@ -1,15 +1,15 @@
 import { type Activation, NONE } from '../../kernels/activation.ts';
-import { conv2dDataGradient } from '../../kernels/conv2d/data-gradient.ts';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
-import { conv2dForward } from '../../kernels/conv2d/forward.ts';
 import {
   type ChannelSlice,
   type ConvGeometry,
   outHeight,
   outWidth,
 } from '../../kernels/conv2d/geometry.ts';
-import type { ConvolutionPass, RegisterVariant } from '../../kernels/conv2d/register-variants.ts';
-import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
+import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
+import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
+import { type ConvolutionRequest, convolutionVariants } from '../../kernels/conv2d/variants.ts';
+import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
 import type { Plan } from '../../kernels/kernel.ts';
 import type { RandomStream } from '../../src/autograd/philox.ts';
 import {
@@ -93,18 +93,17 @@ export interface Outcome {
 
 /**
  * What every pass finds, and what it should; tensors that are overwritten hold NaN before.
- * @param variant what is run, which must be right for the passes
+ * @param variant name of what is run, which must be right for the passes
  */
 export async function outcomes(
   gpu: Gpu,
   each: KernelCase,
   random: RandomStream,
-  variant: RegisterVariant,
+  variant: string,
   passes: readonly ConvolutionPass[] = ['forward', 'data-gradient', 'weight-gradient'],
 ): Promise<Outcome[]> {
   const g = geometryOf(each);
   const { bias = false, activation = NONE, accumulate = false, slice } = each;
-  const { profile } = gpu;
   const attributes = {
     stride: g.stride,
     padding: g.padding,
@@ -124,12 +123,17 @@ export async function outcomes(
   const dy = randomArray(random, outShape);
   const fresh = (shape: readonly number[]) => hostArray(shape).data.fill(Number.NaN);
   const results: Outcome[] = [];
+  const planOf = (request: ConvolutionRequest): Plan => {
+    const found = convolutionVariants(request, gpu.profile).find(({ name }) => name === variant);
+    if (!found) throw new RangeError(`${variant} is no way to do ${JSON.stringify(each)}`);
+    return found.plan();
+  };
 
   const wholeShape = [g.batch, slice?.channels ?? g.outChannels, outHeight(g), outWidth(g)];
   const place = slice ?? { first: 0, channels: g.outChannels };
   if (passes.includes('forward')) {
     const inputs = bias ? [image, weight, biases] : [image, weight];
-    const plan = conv2dForward(g, { bias, activation }, profile, slice, variant);
+    const plan = planOf({ pass: 'forward', geometry: g, epilogue: { bias, activation }, slice });
     const made = await run(gpu, plan, inputs, hostArray(wholeShape, fresh(wholeShape)));
     const found = hostArray(outShape);
     exchange(found, hostArray(wholeShape, Float64Array.from(made)), place, true);
@@ -156,12 +160,12 @@ export async function outcomes(
     const total = accumulate ? expected.data.map((v, i) => v + before.data[i]) : expected.data;
     results.push({ pass, found: await run(gpu, plan(), inputs, before), expected: total });
   };
-  const options = { slice, accumulate, variant };
+  const request = { geometry: g, epilogue: NO_EPILOGUE, accumulate };
   await gradient('data-gradient', dx, [seen, weight], () =>
-    conv2dDataGradient(g, NO_EPILOGUE, profile, options),
+    planOf({ ...request, pass: 'data-gradient', slice, tapChannels: TAP_CHANNELS }),
   );
   await gradient('weight-gradient', dw, [image, dy], () =>
-    conv2dWeightGradient(g, accumulate, profile, variant),
+    planOf({ ...request, pass: 'weight-gradient', weightGradients: WEIGHT_GRADIENT_WAYS }),
   );
   return results;
 }

@@ -5,7 +5,7 @@ import { attach, type GradientThunk } from '../tape.ts';
 import { emptyLike, formatShape, type Tensor } from '../tensor.ts';
 import { concat } from './concat.ts';
 import { conv2d, conv2dGeometry } from './conv2d.ts';
-import { beforeActivation, runForwardInto, runInputGradient } from './convolution-plans.ts';
+import { beforeActivation, runForwardInto } from './convolution-plans.ts';
 import { sliceAxis } from './slice.ts';
 
 export interface ConvolutionBranch {
@@ -62,12 +62,12 @@ export function conv2dBranches(
     const slice = ({ first, geometry }: (typeof parts)[number]): Tensor =>
       sliceAxis(dy(), 1, first, geometry.outChannels);
     return [
-      (target) => {
+      (target, _gate, training) => {
         const slot = { tensor: target?.tensor, filled: target?.filled ?? false };
         for (const { geometry, first, weight } of parts) {
           const from = { tensor: dy(), first };
           const into = slot.tensor && { tensor: slot.tensor, filled: slot.filled };
-          slot.tensor = runInputGradient(geometry, x, from, weight, into);
+          slot.tensor = training.inputGradient(geometry, x, from, weight, into);
           slot.filled = true;
         }
         return slot.tensor ?? emptyLike(x);

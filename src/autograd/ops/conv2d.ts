@@ -9,7 +9,7 @@ import { ShapeError } from '../../errors.ts';
 import { attach, type Backward } from '../tape.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
-import { beforeActivation, runForward, runInputGradient } from './convolution-plans.ts';
+import { beforeActivation, runForward } from './convolution-plans.ts';
 
 export interface Conv2dOptions {
   /** Step along both axes; default 1. */
@@ -46,7 +46,7 @@ export function conv2d(
   const gradients: Backward = (cotangent, _wanted, gated) => {
     const dy = beforeActivation(gated ? NONE : activation, cotangent, y);
     return [
-      (target, gate) => runInputGradient(geometry, x, dy(), weight, target, gate),
+      (target, gate, training) => training.inputGradient(geometry, x, dy(), weight, target, gate),
       (target, _gate, training) => training.weightGradient(geometry, weight.shape, x, dy(), target),
       (target, _gate, training) => training.biasGradient(dy(), target),
     ];

@@ -1,6 +1,5 @@
 import { type Activation, activationKey } from '../../../kernels/activation.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
-import { endsInFold, gatedPlan } from '../../../kernels/conv2d/fold.ts';
 import {
   type ChannelSlice,
   type ConvGeometry,
@@ -12,13 +11,11 @@ import type { ElementType } from '../../../kernels/element-types.ts';
 import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
 import type { Plan } from '../../../kernels/kernel.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import type { GradientSlot } from '../parameter.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
-import type { Gate } from '../tape.ts';
-import { emptyLike, emptyTensor, runKernel, runPlan, type Shape, Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, runKernel, runPlan, type Shape, type Tensor } from '../tensor.ts';
 
 /*
- * The plans that a convolution and a transposed convolution share; that of the weight gradient is in
+ * The plans that a convolution and a transposed convolution share; those of gradients are in
  * `training-kernels.ts`.
  */
 
@@ -58,7 +55,7 @@ export interface SlicedTensor {
   readonly first: number;
 }
 
-function sliceOf({ tensor, first }: SlicedTensor): ChannelSlice {
+export function sliceOf({ tensor, first }: SlicedTensor): ChannelSlice {
   return { first, channels: tensor.shape[1] };
 }
 
@@ -107,44 +104,6 @@ export function runForward(
   });
   runPlan(plan, bias ? [x, weight, bias] : [x, weight], [y]);
   return y;
-}
-
-/**
- * dx of a convolution of x whose output is channels of the tensor of which `dy` is the cotangent. Added to
- * `target`, if there is one; else a new tensor. A `gate` on x is applied
- * where the kernels end in a fold.
- */
-export function runInputGradient(
-  geometry: ConvGeometry,
-  x: Tensor,
-  dy: Tensor | SlicedTensor,
-  weight: Tensor,
-  target?: GradientSlot,
-  gate?: Gate,
-): Tensor {
-  const { gpu } = weight;
-  const accumulate = target?.filled ?? false;
-  const slice = dy instanceof Tensor ? undefined : sliceOf(dy);
-  const dx = target && accumulate ? target.tensor : emptyLike(x);
-  const plan = planFor(gpu, {
-    pass: 'data-gradient',
-    geometry,
-    epilogue: NO_EPILOGUE,
-    slice,
-    accumulate,
-    isFrozen: weight.storage.constant,
-  });
-  const inputs = [dy instanceof Tensor ? dy : dy.tensor, weight];
-  if (!gate || target || slice || !endsInFold(plan)) {
-    runPlan(plan, inputs, [dx]);
-    return dx;
-  }
-  const { activation, output } = gate;
-  const key = `gated ${activationKey(activation)}${geometryKey(geometry)}`;
-  const gated = rememberedPlan(gpu, key, () => gatedPlan(plan, geometry, activation));
-  runPlan(gated, [...inputs, output], [dx]);
-  gate.applied = true;
-  return dx;
 }
 
 /** f(convTranspose(dy, w) + bias). */

@@ -1,15 +1,58 @@
+import { activationKey } from '../../../kernels/activation.ts';
 import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
 import { NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
-import type { ConvGeometry } from '../../../kernels/conv2d/geometry.ts';
+import { endsInFold, gatedPlan } from '../../../kernels/conv2d/fold.ts';
+import { type ConvGeometry, geometryKey } from '../../../kernels/conv2d/geometry.ts';
+import { TAP_CHANNELS } from '../../../kernels/conv2d/tap-channels.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../../kernels/conv2d/weight-gradient-ways.ts';
 import type { GradientSlot } from '../parameter.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
-import { emptyTensor, runPlan, type Shape, sizeOf, type Tensor } from '../tensor.ts';
-import { planFor } from './convolution-plans.ts';
+import type { Gate } from '../tape.ts';
+import { emptyLike, emptyTensor, runPlan, type Shape, sizeOf, Tensor } from '../tensor.ts';
+import { planFor, type SlicedTensor, sliceOf } from './convolution-plans.ts';
 
 /*
  * What ops are given by `backward`, instead of importing it: pages that only enhance do not carry it.
  */
+
+/**
+ * dx of a convolution of x whose output is channels of the tensor of which `dy` is the cotangent. Added to
+ * `target`, if there is one; else a new tensor. A `gate` on x is applied
+ * where the kernels end in a fold.
+ */
+function runInputGradient(
+  geometry: ConvGeometry,
+  x: Tensor,
+  dy: Tensor | SlicedTensor,
+  weight: Tensor,
+  target?: GradientSlot,
+  gate?: Gate,
+): Tensor {
+  const { gpu } = weight;
+  const accumulate = target?.filled ?? false;
+  const slice = dy instanceof Tensor ? undefined : sliceOf(dy);
+  const dx = target && accumulate ? target.tensor : emptyLike(x);
+  const plan = planFor(gpu, {
+    pass: 'data-gradient',
+    geometry,
+    epilogue: NO_EPILOGUE,
+    slice,
+    accumulate,
+    isFrozen: weight.storage.constant,
+    tapChannels: TAP_CHANNELS,
+  });
+  const inputs = [dy instanceof Tensor ? dy : dy.tensor, weight];
+  if (!gate || target || slice || !endsInFold(plan)) {
+    runPlan(plan, inputs, [dx]);
+    return dx;
+  }
+  const { activation, output } = gate;
+  const key = `gated ${activationKey(activation)}${geometryKey(geometry)}`;
+  const gated = rememberedPlan(gpu, key, () => gatedPlan(plan, geometry, activation));
+  runPlan(gated, [...inputs, output], [dx]);
+  gate.applied = true;
+  return dx;
+}
 
 /** dw of a convolution with input x and output cotangent dy, straight into `target` if there is one. */
 function runWeightGradient(
@@ -45,11 +88,13 @@ function runBiasGradient(dy: Tensor, target?: GradientSlot): Tensor {
 }
 
 export interface TrainingKernels {
+  readonly inputGradient: typeof runInputGradient;
   readonly weightGradient: typeof runWeightGradient;
   readonly biasGradient: typeof runBiasGradient;
 }
 
 export const TRAINING_KERNELS: TrainingKernels = {
+  inputGradient: runInputGradient,
   weightGradient: runWeightGradient,
   biasGradient: runBiasGradient,
 };

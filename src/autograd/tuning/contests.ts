@@ -15,9 +15,10 @@ export function contestOf(
   uses: number,
   profile: AdapterProfile,
 ): Contest {
-  const { pass, geometry: g, isFrozen, weightGradients } = request;
+  const { pass, geometry: g, isFrozen, weightGradients, tapChannels } = request;
   const epilogue = NO_EPILOGUE;
-  const plain: ConvolutionRequest = { pass, geometry: g, epilogue, isFrozen, weightGradients };
+  const ways = { weightGradients, tapChannels };
+  const plain: ConvolutionRequest = { pass, geometry: g, epilogue, isFrozen, ...ways };
   const pixels = g.batch * outHeight(g) * outWidth(g);
   const x = g.batch * g.inChannels * g.height * g.width;
   const y = pixels * g.outChannels;
