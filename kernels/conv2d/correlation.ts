@@ -2,7 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from '../kernel.ts';
 import { type Correlation, type CorrelationTiles, correlationTiles } from './correlation-spec.ts';
 import { type DirectWeights, weightLoads, weightStarts } from './correlation-weights.ts';
-import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope, storeEach } from './epilogue.ts';
+import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
 import {
   type Window,
   windowColumns,
@@ -151,7 +151,11 @@ ${step(spec, window, tiles, lanes, direct)}
       if (sizes.accumulate != 0u) { value += result[(start + e) / 4u]; }
       result[(start + e) / 4u] = value;
 #else
-${storeEach('value', 'start + e', 'width - e').join('\n')}
+      let end = min(4u, width - e);
+      for (var i = 0u; i < end; i++) {
+        if (sizes.accumulate != 0u) { value[i] += result[start + e + i]; }
+        result[start + e + i] = value[i];
+      }
 #endif
     }
   }

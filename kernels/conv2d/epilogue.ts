@@ -33,21 +33,3 @@ fn activate(z: vec4f, code: u32, slope: f32) -> vec4f {
     default: { return z; }
   }
 }`;
-
-/**
- * WGSL that stores the vec4f variable `value` in the array of f32 `result`, from element `to` on, or adds it to what is
- * there: of a row that ends after `left` elements. Straight code: a loop over them would pick components by
- * index and ask at each turn of all lanes whether one goes on.
- * @param to u32 expression @param left u32 expression, at least 1
- */
-export function storeEach(value: string, to: string, left: string): string[] {
-  const elements = [0, 1, 2, 3].map((e) => `result[${to} + ${e}u]`);
-  return [
-    // What is read beyond the row's end is not stored.
-    `if (sizes.accumulate != 0u) { ${value} += vec4f(${elements.join(', ')}); }`,
-    ...elements.map((element, e) => {
-      const store = `${element} = ${value}.${'xyzw'[e]};`;
-      return e === 0 ? store : `if (${left} > ${e}u) { ${store} }`;
-    }),
-  ];
-}

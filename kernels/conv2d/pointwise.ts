@@ -112,7 +112,9 @@ ${each(loads, (i) => [
       if (sizes.accumulate != 0u) {
         value += vec4f(${listed(loads, (i) => `result[channel + to${i}]`)});
       }
-${stores(loads)}
+${each(loads, (i) => [
+  `if (isMine${i}) { result[channel + to${i}] = value${loads === 1 ? '' : `.${COMPONENTS[i]}`}; }`,
+])}
     }
   }
 }
@@ -137,10 +139,10 @@ function listed(count: number, item: (i: number) => string): string {
   return Array.from({ length: count }, (_, i) => item(i)).join(', ');
 }
 
-function each(count: number, lines: (i: number) => string[], indent = 4): string {
+function each(count: number, lines: (i: number) => string[]): string {
   return Array.from({ length: count }, (_, i) => lines(i))
     .flat()
-    .map((line) => `${' '.repeat(indent)}${line}`)
+    .map((line) => `    ${line}`)
     .join('\n');
 }
 
@@ -162,17 +164,4 @@ function body({ rowsPerLane }: CorrelationTiles, lanes: number, loads: number): 
   lines.push(`weight += ${rowsPerLane}u;`);
   for (let i = 0; i < loads; i++) lines.push(`from${i} += ${STEP}u * sizes.plane;`);
   return lines.map((line) => `      ${line}`).join('\n');
-}
-
-/** WGSL that stores `value`. All tiles but the last are stored without asking for each pixel. */
-function stores(loads: number): string {
-  const store = (i: number): string =>
-    `result[channel + to${i}] = value${loads === 1 ? '' : `.${COMPONENTS[i]}`};`;
-  const guarded = each(loads, (i) => [`if (isMine${i}) { ${store(i)} }`], 8);
-  if (loads === 1) return guarded;
-  return `      if (isMine${loads - 1}) {
-${each(loads, (i) => [store(i)], 8)}
-      } else {
-${guarded}
-      }`;
 }

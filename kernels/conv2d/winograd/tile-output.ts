@@ -1,7 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { floatBits, type Kernel, spreadWorkgroups } from '../../kernel.ts';
 import type { Correlation } from '../correlation-spec.ts';
-import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope, storeEach } from '../epilogue.ts';
+import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from '../epilogue.ts';
 import { type Filtering, matrixColumns } from './filtering.ts';
 import { type Chunk, TILE_PLACE, type WinogradTiles } from './tiles.ts';
 
@@ -79,7 +79,11 @@ fn store(item: u32, row: u32, y: u32, x: u32, sums: vec4f) {
   if (sizes.accumulate != 0u) { value += result[to / 4u]; }
   result[to / 4u] = value;
 #else
-${storeEach('value', 'to', 'sizes.outWidth - x').join('\n')}
+  let end = min(4u, sizes.outWidth - x);
+  for (var e = 0u; e < end; e++) {
+    if (sizes.accumulate != 0u) { value[e] += result[to + e]; }
+    result[to + e] = value[e];
+  }
 #endif
 }
 
