@@ -5,7 +5,7 @@ import { KernelChoices } from './choices.ts';
 import { ConstantCache } from './constants.ts';
 import { PipelineCache } from './pipelines.ts';
 import { BufferPool, type MemoryReport } from './pool.ts';
-import type { HostAction, HostData, Moment, Program } from './program.ts';
+import type { HostAction, HostData, Moment } from './program.ts';
 import { Recorder } from './recorder.ts';
 import { collectStorages, Storage } from './storage.ts';
 import { type DispatchTime, DispatchTimer } from './timestamps.ts';
@@ -143,29 +143,6 @@ export class Gpu {
   eachTime(action: HostAction): void {
     action();
     this.recorder.recording?.addAction(action);
-  }
-
-  /**
-   * Runs `body` and makes a program of the commands that it records: it is complete once they are submitted.
-   * Tensors that `body` returns must live as long as the program is run.
-   * @throws GpuError `validation` if recorded commands wait already
-   */
-  recordProgram<T>(body: () => T): { readonly result: T; readonly program: Program } {
-    const program = this.recorder.beginProgram();
-    try {
-      return { result: body(), program };
-    } finally {
-      this.recorder.endProgram();
-    }
-  }
-
-  /**
-   * Has a program run again at a moment, before what is recorded from now on.
-   * @returns false, with nothing done, if it cannot (`Recorder.replay`)
-   */
-  replay(program: Program, moment: Moment): boolean {
-    this.assertHealthy();
-    return this.recorder.replay(program, moment);
   }
 
   private place(data: HostData, elementType?: ElementType): Storage {

@@ -1,4 +1,5 @@
 import type { Encoding, Operation } from './encoding.ts';
+import type { Gpu } from './gpu.ts';
 import type { PooledRange } from './pool.ts';
 import type { BufferRange, Storage } from './storage.ts';
 
@@ -34,13 +35,11 @@ export class Program {
   onComplete: (() => void) | undefined;
   private complete = false;
   private disposed = false;
-  private readonly queue: GPUQueue;
-  private readonly release: (storage: Storage) => void;
+  private readonly gpu: Gpu;
 
-  /** @param release gives a storage's memory back that nothing uses any more */
-  constructor(queue: GPUQueue, release: (storage: Storage) => void) {
-    this.queue = queue;
-    this.release = release;
+  /** Empty; `recordProgram` makes one with commands. */
+  constructor(gpu: Gpu) {
+    this.gpu = gpu;
   }
 
   /** While recording: the host did this, and does it each time. */
@@ -60,7 +59,14 @@ export class Program {
     this.actions.push((moment) => {
       const { buffer, byteOffset, byteLength } = make?.(moment) ?? bytes;
       const { range } = storage;
-      if (range) this.queue.writeBuffer(range.buffer, range.offset, buffer, byteOffset, byteLength);
+      if (range)
+        this.gpu.device.queue.writeBuffer(
+          range.buffer,
+          range.offset,
+          buffer,
+          byteOffset,
+          byteLength,
+        );
     });
   }
 
@@ -121,10 +127,25 @@ export class Program {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    for (const { storage } of this.uploads) {
-      storage.pendingUses--;
-      if (storage.released && storage.pendingUses === 0) this.release(storage);
-    }
+    for (const { storage } of this.uploads) this.gpu.recorder.endUse(storage);
+  }
+}
+
+/**
+ * Runs `body` and makes a program of the commands that it records: it is complete once they are submitted.
+ * Tensors that `body` returns must live as long as the program is run.
+ * @throws GpuError `validation` if recorded commands wait already
+ */
+export function recordProgram<T>(
+  gpu: Gpu,
+  body: () => T,
+): { readonly result: T; readonly program: Program } {
+  const program = new Program(gpu);
+  gpu.recorder.beginProgram(program);
+  try {
+    return { result: body(), program };
+  } finally {
+    gpu.recorder.endProgram();
   }
 }
 

@@ -3,7 +3,7 @@ import { GpuError } from '../errors.ts';
 import { Encoding, type Operation } from './encoding.ts';
 import type { PipelineCache, PipelineEntry } from './pipelines.ts';
 import type { BufferPool } from './pool.ts';
-import { type Moment, Program } from './program.ts';
+import type { Moment, Program } from './program.ts';
 import type { BufferRange, Storage } from './storage.ts';
 import type { DispatchTimer } from './timestamps.ts';
 
@@ -116,12 +116,11 @@ export class Recorder {
    * From here to `endProgram` commands become a program, which is complete when they are submitted.
    * @throws GpuError `validation` if commands wait already
    */
-  beginProgram(): Program {
+  beginProgram(program: Program): void {
     if (this.commands.length || this.replayed) {
       throw new GpuError('validation', 'a program begins where no recorded commands wait');
     }
-    this.recording = new Program(this.device.queue, (storage) => this.reclaim(storage));
-    return this.recording;
+    this.recording = program;
   }
 
   /** What is recorded from now on is not part of the program. */
@@ -163,8 +162,7 @@ export class Recorder {
       program?.add(operation);
       for (const storage of command.storages) {
         if (program && storage.lent) program.addScratch(storage.lent);
-        storage.pendingUses--;
-        if (storage.released && storage.pendingUses === 0) this.reclaim(storage);
+        this.endUse(storage);
       }
     }
     this.submit(encoding);
@@ -205,6 +203,12 @@ export class Recorder {
     if (storage.pendingUses === 0) this.reclaim(storage);
   }
 
+  /** One use less of a storage, which gives its memory back if it was the last of a released one. */
+  endUse(storage: Storage): void {
+    storage.pendingUses--;
+    if (storage.released && storage.pendingUses === 0) this.reclaim(storage);
+  }
+
   /** Drops recorded commands and cached bind groups (after an error, or device loss). */
   reset(): void {
     for (const command of this.commands) {
@@ -214,8 +218,7 @@ export class Recorder {
         });
       }
       for (const storage of command.storages) {
-        storage.pendingUses--;
-        if (storage.released && storage.pendingUses === 0) this.reclaim(storage);
+        this.endUse(storage);
       }
     }
     this.commands = [];

@@ -1,7 +1,7 @@
 import { emptyTensor, type Tensor } from '../autograd/tensor.ts';
 import type { KernelChoices } from '../gpu/choices.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Program } from '../gpu/program.ts';
+import { type Program, recordProgram } from '../gpu/program.ts';
 import type { Method, StepContext } from './method.ts';
 
 /** A batch on the host: both images `shape` = `[N,1,H,W]` in [-1,1]. */
@@ -89,7 +89,7 @@ export class StepRunner {
   private repeat(kept: Kept, context: StepContext): boolean {
     const { program, confirmed, choices } = kept;
     if (!program || !confirmed || choices !== this.gpu.choices) return false;
-    if (!this.gpu.replay(program, context)) return false;
+    if (!this.gpu.recorder.replay(program, context)) return false;
     this.replays++;
     return true;
   }
@@ -112,7 +112,7 @@ export class StepRunner {
       kept.losses = body();
       return kept.losses;
     }
-    const { result, program } = gpu.recordProgram(body);
+    const { result, program } = recordProgram(gpu, body);
     kept.losses = result;
     kept.program = program;
     kept.choices = gpu.choices;

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { elementwiseBinary } from '../../kernels/elementwise.ts';
 import { GpuError } from '../../src/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import type { Program } from '../../src/gpu/program.ts';
+import { type Program, recordProgram } from '../../src/gpu/program.ts';
 import type { Storage } from '../../src/gpu/storage.ts';
 import { openNodeGpu } from '../../src/node.ts';
 
@@ -32,7 +32,7 @@ async function onlyValue(storage: Storage): Promise<number> {
 
 /** result = (input + step) + 10, where (input + step) is scratch; the step is 1 when it is recorded. */
 function sumProgram(input: Storage, ten = 10): { result: Storage; program: Program } {
-  return gpu.recordProgram(() => {
+  return recordProgram(gpu, () => {
     const result = gpu.allocate(COUNT * 4);
     gpu.keep(result);
     gpu.scope(() => {
@@ -51,24 +51,24 @@ const at = (step: number) => ({ step, learningRate: 0 });
 suite('a program computes with what its inputs hold now, and for the step that it is told', async () => {
   const input = kept(100);
   const seen: (number | undefined)[] = [];
-  const { result, program } = gpu.recordProgram(() => {
+  const { result, program } = recordProgram(gpu, () => {
     gpu.eachTime((moment) => seen.push(moment?.step));
     return gpu.copy(input, kept(0), COUNT * 4);
   });
   assert.is(result, undefined);
   await gpu.flush();
-  assert.ok(gpu.replay(program, at(7)));
+  assert.ok(gpu.recorder.replay(program, at(7)));
   await gpu.flush();
   assert.equal(seen, [undefined, 7]);
 
   const sum = sumProgram(input);
-  assert.not(gpu.replay(sum.program, at(2)), 'before it was submitted');
+  assert.not(gpu.recorder.replay(sum.program, at(2)), 'before it was submitted');
   assert.is(await onlyValue(sum.result), 111);
   const before = { ...gpu.memory(), groups: gpu.recorder.bindGroupsCreated };
   for (const step of [2, 3]) {
     gpu.write(input, filled(100 * step));
     const submits = gpu.recorder.submits;
-    assert.ok(gpu.replay(sum.program, at(step)));
+    assert.ok(gpu.recorder.replay(sum.program, at(step)));
     const copy = kept(0);
     gpu.copy(sum.result, copy, COUNT * 4);
     assert.is(await onlyValue(copy), 100 * step + step + 10);
@@ -85,7 +85,7 @@ suite('a replay and what is recorded after it are one submit', async () => {
   const copy = gpu.allocate(COUNT * 4);
   gpu.keep(copy);
   const { submits, dispatches } = gpu.recorder;
-  assert.ok(gpu.replay(program, at(5)));
+  assert.ok(gpu.recorder.replay(program, at(5)));
   gpu.copy(result, copy, COUNT * 4);
   await gpu.flush();
   assert.is(gpu.recorder.submits, submits + 1);
@@ -97,14 +97,14 @@ suite('memory that is wanted between a replay and its submit is none of the prog
   const input = kept(0);
   const { result, program } = sumProgram(input);
   await gpu.flush();
-  assert.ok(gpu.replay(program, at(5)));
+  assert.ok(gpu.recorder.replay(program, at(5)));
   // Would be the program's scratch, which it would then overwrite.
   const other = kept(-1);
   assert.is(await onlyValue(result), 15);
   assert.is(await onlyValue(other), -1);
 
   gpu.dispose(other);
-  assert.ok(gpu.replay(program, at(6)));
+  assert.ok(gpu.recorder.replay(program, at(6)));
   gpu.write(input, filled(1000));
   assert.is(await onlyValue(result), 16, 'written after the replay, so not read by it');
 });
@@ -113,10 +113,10 @@ suite('a program is refused while others hold its scratch, and taken when they a
   const { result, program } = sumProgram(kept(0));
   await gpu.flush();
   const other = kept(-1);
-  assert.not(gpu.replay(program, at(5)));
+  assert.not(gpu.recorder.replay(program, at(5)));
   assert.is(await onlyValue(other), -1);
   gpu.dispose(other);
-  assert.ok(gpu.replay(program, at(5)));
+  assert.ok(gpu.recorder.replay(program, at(5)));
   assert.is(await onlyValue(result), 15);
 });
 
@@ -126,29 +126,29 @@ suite('a program is refused where its buffers are gone, commands wait, or it was
   const { program } = sumProgram(input);
   await gpu.flush();
   gpu.clear(other);
-  assert.not(gpu.replay(program, at(5)), 'commands wait');
+  assert.not(gpu.recorder.replay(program, at(5)), 'commands wait');
   await gpu.flush();
-  assert.ok(gpu.replay(program, at(5)));
-  assert.not(gpu.replay(program, at(6)), 'a replay waits');
+  assert.ok(gpu.recorder.replay(program, at(5)));
+  assert.not(gpu.recorder.replay(program, at(6)), 'a replay waits');
   assert.throws(
-    () => gpu.recordProgram(() => undefined),
+    () => recordProgram(gpu, () => undefined),
     (error: unknown) => error instanceof GpuError && /recorded commands wait/.test(error.message),
   );
   await gpu.flush();
   gpu.trim();
-  assert.not(gpu.replay(program, at(5)), 'its scratch was freed');
+  assert.not(gpu.recorder.replay(program, at(5)), 'its scratch was freed');
 
   const again = sumProgram(input);
   await gpu.flush();
   gpu.dispose(input);
-  assert.not(gpu.replay(again.program, at(5)), 'its input was released');
+  assert.not(gpu.recorder.replay(again.program, at(5)), 'its input was released');
 
   const last = sumProgram(kept(0));
   await gpu.flush();
   const held = gpu.memory().liveBytes;
   last.program.dispose();
   last.program.dispose();
-  assert.not(gpu.replay(last.program, at(5)), 'it was disposed');
+  assert.not(gpu.recorder.replay(last.program, at(5)), 'it was disposed');
   assert.is(held - gpu.memory().liveBytes, 2 * COUNT * 4, 'two uploads were its own');
 });
 
@@ -165,7 +165,7 @@ suite('programs are equal if commands, buffers and plain uploads are', async () 
   const first = await record();
   assert.ok(first.equals(await record()));
   assert.not(first.equals(await record(11)), 'another upload');
-  const { program } = gpu.recordProgram(() => gpu.clear(input));
+  const { program } = recordProgram(gpu, () => gpu.clear(input));
   await gpu.flush();
   assert.not(first.equals(program), 'other commands');
 });
@@ -174,7 +174,7 @@ suite('recorded commands that are dropped make no program', async () => {
   const { program } = sumProgram(kept(0));
   gpu.recorder.reset();
   await gpu.flush();
-  assert.not(gpu.replay(program, at(5)));
+  assert.not(gpu.recorder.replay(program, at(5)));
 });
 
 suite.run();
