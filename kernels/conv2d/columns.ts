@@ -136,19 +136,18 @@ ${SUBGROUP_MAIN(lanes)}
   let firstPixel = index / sizes.rowBlocks * ${width}u;
 ${repeat(DOT_ROWS, (r) => `  let row${r} = min(firstRow + ${r}u, sizes.rows - 1u) * sizes.vectors;`)}
 ${repeat(width, (q) => `  let pixel${q} = min(firstPixel + ${q}u, sizes.pixels - 1u) * sizes.vectors;`)}
-${repeat(DOT_ROWS * width, (i) => `  var sum${i} = vec4f(0.0);`)}
+${repeat(DOT_ROWS * width, (i) => `  var sum${i} = 0.0;`)}
   for (var k = lane; k < sizes.vectors; k += ${lanes}u) {
 ${repeat(width, (q) => `    let x${q} = columns[pixel${q} + k];`)}
 ${repeat(
   DOT_ROWS,
   (r) => `    let w${r} = weights[row${r} + k];
-${repeat(width, (q) => `    sum${r * width + q} = sum${r * width + q} + w${r} * x${q};`)}`,
+${repeat(width, (q) => `    sum${r * width + q} = sum${r * width + q} + dot(w${r}, x${q});`)}`,
 )}
   }
-  var sums = array<vec4f, ${DOT_ROWS * width}>(${Array.from({ length: DOT_ROWS * width }, (_, i) => `sum${i}`).join(', ')});
+  var sums = array<f32, ${DOT_ROWS * width}>(${Array.from({ length: DOT_ROWS * width }, (_, i) => `sum${i}`).join(', ')});
   for (var i = 0u; i < ${DOT_ROWS * width}u; i++) {
-    let part = sums[i];
-    let total = subgroupAdd((part.x + part.y) + (part.z + part.w));
+    let total = subgroupAdd(sums[i]);
     let row = firstRow + i / ${width}u;
     let pixel = firstPixel + i % ${width}u;
     if (lane == 0u && row < sizes.rows && pixel < sizes.pixels) {
@@ -163,7 +162,7 @@ ${repeat(width, (q) => `    sum${r * width + q} = sum${r * width + q} + w${r} * 
   };
 }
 
-/** vec4s of k that a lane of `spreadTaps` and `accumulateOuter` owns. */
+/** vec4s of k that a lane of `spreadTaps` owns. */
 const VECTORS = 2;
 
 /** WGSL of the vec4s of k of a lane: `k0`, `k1`, and whether they exist. */
@@ -280,70 +279,6 @@ ${linearMain('sizes.count')}
   var value = activate(vec4f(sum), sizes.activation, bitcast<f32>(sizes.slope)).x;
   if (sizes.accumulate != 0u) { value += result[index]; }
   result[index] = value;
-}
-`,
-  };
-}
-
-/** Output channels that a subgroup of `accumulateOuter` makes. */
-const OUTER_ROWS = 16;
-
-/**
- * dw[o,k] = Σ_p dy[n,o,i]·X[p,k]. Bindings: X, dy, dw, sizes. A lane owns two vec4s of k for 16 rows.
- */
-export function accumulateOuter(
-  g: ConvGeometry,
-  accumulate: boolean,
-  profile: AdapterProfile,
-): Kernel {
-  const { pixels, rows, taps } = columnSizes(g);
-  const lanes = profile.subgroupSize;
-  const vectors = taps / 4;
-  const rowBlocks = Math.ceil(rows / OUTER_ROWS);
-  const blocks = rowBlocks * Math.ceil(vectors / (lanes * VECTORS));
-  const loads = Math.ceil(OUTER_ROWS / lanes);
-  return {
-    key: `columns.outer${accumulate ? '+' : ''}.${lanes}`,
-    bindings: ['read', 'read', 'write', 'read'],
-    workgroups: spreadWorkgroups(blocks),
-    requires: ['subgroups'],
-    constants: [blocks, rowBlocks, rows, pixels, vectors, outHeight(g) * outWidth(g)],
-    code: () => wgsl`
-enable subgroups;
-struct Sizes { blocks: u32, rowBlocks: u32, rows: u32, pixels: u32, vectors: u32, plane: u32 }
-@group(0) @binding(0) var<storage, read> columns: array<vec4f>;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
-@group(0) @binding(3) var<storage, read> sizes: Sizes;
-${SUBGROUP_MAIN(lanes)}
-  if (index >= sizes.blocks) { return; }
-  let first = index % sizes.rowBlocks * ${OUTER_ROWS}u;
-  let block = index / sizes.rowBlocks;
-${LANE_VECTORS(lanes)}
-${repeat(loads, (i) => `  let row${i} = min(first + ${i * lanes}u + lane % ${OUTER_ROWS}u, sizes.rows - 1u);`)}
-${repeat(VECTORS * OUTER_ROWS, (i) => `  var sum${i} = vec4f(0.0);`)}
-  for (var p = 0u; p < sizes.pixels; p++) {
-    let start = p / sizes.plane * sizes.rows * sizes.plane + p % sizes.plane;
-${repeat(loads, (i) => `    let held${i} = dy[start + row${i} * sizes.plane];`)}
-${repeat(VECTORS, (v) => `    let x${v} = columns[p * sizes.vectors + at${v}];`)}
-${repeat(
-  OUTER_ROWS,
-  (r) => `    let d${r} = subgroupBroadcast(held${Math.floor(r / lanes)}, ${r % lanes}u);
-${repeat(VECTORS, (v) => `    sum${r * VECTORS + v} = sum${r * VECTORS + v} + d${r} * x${v};`)}`,
-)}
-  }
-  var sums = array<vec4f, ${VECTORS * OUTER_ROWS}>(${Array.from({ length: VECTORS * OUTER_ROWS }, (_, i) => `sum${i}`).join(', ')});
-  let last = min(${OUTER_ROWS}u, sizes.rows - first);
-  for (var r = 0u; r < last; r++) {
-${repeat(
-  VECTORS,
-  (v) => `    if (k${v} < sizes.vectors) {
-      let to = (first + r) * sizes.vectors + k${v};
-      let value = sums[r * ${VECTORS}u + ${v}u]${accumulate ? ' + result[to]' : ''};
-      result[to] = value;
-    }`,
-)}
-  }
 }
 `,
   };

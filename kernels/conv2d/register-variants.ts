@@ -48,9 +48,8 @@ export function registerVariants(
   const isPart = spec.imageSlice !== undefined || spec.outputSlice !== undefined;
   const isFolded =
     pass === 'data-gradient' && geometry.paddingMode === 'reflect' && geometry.padding > 0;
-  if (!isPart && !isFolded && allowsSmallMaps(geometry, profile)) {
-    const kind = pass === 'forward' ? 'forward' : 'gradients';
-    prefer('small-maps', hasSmallMaps(geometry, kind, profile));
+  if (!isPart && !isFolded && allowsSmallMaps(geometry, pass, profile)) {
+    prefer('small-maps', hasSmallMaps(geometry, pass, profile));
   }
   const takesPart = pass === 'data-gradient' || !isPart;
   if (pass !== 'weight-gradient' && takesPart && allowsTapPlanes(pass, geometry, profile)) {

@@ -1,14 +1,8 @@
 import type { AdapterProfile, Operand, Plan } from '../kernel.ts';
-import {
-  accumulateOuter,
-  collectTaps,
-  columnSizes,
-  dotRows,
-  spreadTaps,
-  unfold,
-} from './columns.ts';
+import { collectTaps, columnSizes, dotRows, spreadTaps, unfold } from './columns.ts';
 import type { Epilogue } from './epilogue.ts';
-import { type ConvGeometry, roundUp } from './geometry.ts';
+import type { ConvGeometry } from './geometry.ts';
+import type { ConvolutionPass } from './register-variants.ts';
 
 /*
  * Convolutions between maps of a few pixels, the innermost layers of a U-Net: nearly all work is to
@@ -28,6 +22,9 @@ import { type ConvGeometry, roundUp } from './geometry.ts';
 
 /** Most output pixels, over all images, that count as few. */
 const FEW_PIXELS = 16;
+/** And in a weight gradient of so many rows that reading the image pixel by pixel does not count. */
+const FEW_SUMMED = 256;
+const MANY_ROWS = 128;
 
 /**
  * The forward pass adds up across lanes, which pays for the fewest pixels only on lavapipe; on SwiftShader,
@@ -37,25 +34,25 @@ function fewForward({ subgroupSize }: AdapterProfile): number {
   return subgroupSize === 4 ? FEW_PIXELS : 4;
 }
 
-/** Whether these kernels can do a convolution: few pixels, many weights, a fixed subgroup size. */
-export function allowsSmallMaps(g: ConvGeometry, profile: AdapterProfile): boolean {
+/** Whether these kernels can do a pass: few pixels, many weights, a fixed subgroup size. */
+export function allowsSmallMaps(
+  g: ConvGeometry,
+  pass: ConvolutionPass,
+  { subgroupSize }: AdapterProfile,
+): boolean {
   const { pixels, rows, taps } = columnSizes(g);
-  return (
-    profile.subgroupSize > 0 && pixels <= FEW_PIXELS && rows >= 8 && taps >= 128 && taps % 4 === 0
-  );
+  const few = pass === 'weight-gradient' && rows >= MANY_ROWS ? FEW_SUMMED : FEW_PIXELS;
+  return subgroupSize > 0 && pixels <= few && rows >= 8 && taps >= 128 && taps % 4 === 0;
 }
 
 /** Whether they are taken for it where nothing was measured. */
 export function hasSmallMaps(
   g: ConvGeometry,
-  pass: 'forward' | 'gradients',
+  pass: ConvolutionPass,
   profile: AdapterProfile,
 ): boolean {
-  return (
-    profile.kind === 'cpu' &&
-    columnSizes(g).pixels <= (pass === 'forward' ? fewForward(profile) : FEW_PIXELS) &&
-    allowsSmallMaps(g, profile)
-  );
+  const isFew = pass !== 'forward' || columnSizes(g).pixels <= fewForward(profile);
+  return profile.kind === 'cpu' && isFew && allowsSmallMaps(g, pass, profile);
 }
 
 /** Inputs: x, w, bias (only if `epilogue.bias`). Output: y. */
@@ -93,26 +90,6 @@ export function smallDataGradient(
     steps: [
       { kernel: spreadTaps(g, profile), operands: [{ input: 0 }, { input: 1 }, columns] },
       { kernel: collectTaps(g, epilogue, accumulate), operands: [columns, bias, { output: 0 }] },
-    ],
-  };
-}
-
-/** Inputs: x, dy. Output: dw, overwritten, or added to if `accumulate`. */
-export function smallWeightGradient(
-  g: ConvGeometry,
-  accumulate: boolean,
-  profile: AdapterProfile,
-): Plan {
-  const { pixels, taps } = columnSizes(g);
-  const columns: Operand = { temporary: 0 };
-  return {
-    temporaries: [roundUp(pixels * taps, 4)],
-    steps: [
-      { kernel: unfold(g), operands: [{ input: 0 }, columns] },
-      {
-        kernel: accumulateOuter(g, accumulate, profile),
-        operands: [columns, { input: 1 }, { output: 0 }],
-      },
     ],
   };
 }

@@ -5,7 +5,7 @@ import { NO_EPILOGUE } from './epilogue.ts';
 import { forwardCorrelation } from './forward.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth, roundUp } from './geometry.ts';
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
-import { smallWeightGradient } from './small-maps.ts';
+import { smallWeightGradient } from './small-weight-gradient.ts';
 import {
   type Window,
   windowColumns,

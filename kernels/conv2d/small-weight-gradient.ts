@@ -1,0 +1,208 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { type AdapterProfile, type Kernel, type Plan, spreadWorkgroups } from '../kernel.ts';
+import { linearMain, linearWorkgroups } from '../linear.ts';
+import { columnSizes } from './columns.ts';
+import { type ConvGeometry, outHeight, outWidth } from './geometry.ts';
+import { windowFunctions } from './window.ts';
+
+/*
+ * Weight gradient of small maps: a matrix product over few pixels p = (n,oy,ox),
+ *
+ *   dw[o,k] = Σ_p dy[o,p]·X[p,k]      X[p,k] = x̄[n, c, s·oy+ky, s·ox+kx],  k = (c,ky,kx)
+ *
+ * On CPU drivers a load from a storage takes as long as a dozen multiply-adds, for its bounds are checked lane by lane;
+ * one from workgroup memory takes a third of that. So a subgroup keeps its columns of X there and goes
+ * through all rows of dw with them:
+ *
+ *            k: one vec4 a lane
+ *          ┌────────────────────┐
+ *          │ X, up to 128 pixels│  read from the image once, by the lanes that use it: no barrier
+ *          └────────────────────┘
+ *     p      ┌────────────────────┐
+ *   ┌─────┐  │                    │
+ *   │ dy  │  │ 16 rows of dw      │  a step: 4 pixels; lanes load the vec4s of dy for each other
+ *   └─────┘  │                    │  and pass them on by broadcast
+ *      ⋮     └────────────────────┘
+ *
+ * dy is put into the order in which it is read first, four pixels of a row to a vec4.
+ */
+
+/** Rows of dw that a subgroup makes at a time. */
+const ROWS = 16;
+/** vec4s that WebGPU's default limit of workgroup memory holds. */
+const TILE_VECTORS = 1024;
+/** Workgroups that are enough for any processor; beyond, rows share a tile of X. */
+const ENOUGH_WORKGROUPS = 64;
+
+/**
+ * Quads [row block][p/4][16 rows] of dy [N,O,OH,OW], zeros beyond the last row and pixel. An invocation
+ * makes one vec4. Bindings: dy, quads, sizes.
+ */
+function cotangentQuads(g: ConvGeometry): Kernel {
+  const { pixels, rows } = columnSizes(g);
+  const quads = Math.ceil(pixels / 4);
+  const count = Math.ceil(rows / ROWS) * quads * ROWS;
+  return {
+    key: 'columns.quads',
+    bindings: ['read', 'write', 'read'],
+    workgroups: linearWorkgroups(count),
+    constants: [count, quads, rows, pixels, outHeight(g) * outWidth(g)],
+    code: () => wgsl`
+struct Sizes { count: u32, quads: u32, rows: u32, pixels: u32, plane: u32 }
+@group(0) @binding(0) var<storage, read> dy: array<f32>;
+@group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
+@group(0) @binding(2) var<storage, read> sizes: Sizes;
+
+${linearMain('sizes.count')}
+  let block = index / ${ROWS}u;
+  let row = block / sizes.quads * ${ROWS}u + index % ${ROWS}u;
+  let first = block % sizes.quads * 4u;
+  var item = first / sizes.plane;
+  var place = first % sizes.plane;
+  var values = vec4f(0.0);
+  for (var i = 0u; i < 4u; i++) {
+    if (row < sizes.rows && first + i < sizes.pixels) {
+      values[i] = dy[(item * sizes.rows + row) * sizes.plane + place];
+    }
+    place++;
+    if (place == sizes.plane) { place = 0u; item++; }
+  }
+  result[index] = values;
+}
+`,
+  };
+}
+
+const repeat = (count: number, line: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => line(i)).join('\n');
+
+/** WGSL of x̄ at element `e` of a lane's vec4 of k, for the pixel at `top`, `left` of image `item`. */
+function imageAt(mode: ConvGeometry['paddingMode'], e: number): string {
+  const [y, x] = [`top + ky[${e}]`, `left + kx[${e}]`];
+  const plane = `(item * sizes.channels + channel[${e}]) * sizes.height`;
+  if (mode === 'reflect') {
+    return `image[(${plane} + reflect_at(${y}, sizes.height)) * sizes.width + reflect_at(${x}, sizes.width)]`;
+  }
+  const inside = `u32(${y}) < u32(sizes.height) && u32(${x}) < u32(sizes.width)`;
+  return `select(0.0, image[(${plane} + ${y}) * sizes.width + ${x}], ${inside})`;
+}
+
+/** dw (+)= the product. Bindings: x, quads of dy, dw, sizes. */
+function pixelTiles(g: ConvGeometry, accumulate: boolean, profile: AdapterProfile): Kernel {
+  const { pixels, rows, taps } = columnSizes(g);
+  const lanes = profile.subgroupSize;
+  const tile = TILE_VECTORS / lanes;
+  const vectors = taps / 4;
+  const blocks = Math.ceil(vectors / lanes);
+  const rowBlocks = Math.ceil(rows / ROWS);
+  const share = Math.ceil(rowBlocks / Math.ceil(ENOUGH_WORKGROUPS / blocks));
+  const parts = Math.ceil(rowBlocks / share);
+  return {
+    key: `columns.tiles.${g.paddingMode}.${lanes}`,
+    bindings: ['read', 'read', 'write', 'read'],
+    workgroups: spreadWorkgroups(blocks * parts),
+    requires: ['subgroups'],
+    constants: [
+      ...[blocks, blocks * parts, share, rowBlocks, rows, pixels, vectors, accumulate ? 1 : 0],
+      ...[outHeight(g), outWidth(g), g.inChannels, g.height, g.width],
+      ...[g.kernelHeight, g.kernelWidth, g.stride, g.padding],
+    ],
+    code: () => wgsl`
+enable subgroups;
+struct Sizes {
+  blocks: u32, workgroups: u32, share: u32, rowBlocks: u32, rows: u32, pixels: u32, vectors: u32,
+  accumulate: u32, outHeight: i32, outWidth: i32, channels: i32, height: i32, width: i32,
+  kernelHeight: u32, kernelWidth: u32, stride: i32, padding: i32,
+}
+@group(0) @binding(0) var<storage, read> image: array<f32>;
+@group(0) @binding(1) var<storage, read> quads: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
+@group(0) @binding(3) var<storage, read> sizes: Sizes;
+// [pixel][lane]: a lane reads what it wrote itself.
+var<workgroup> columns: array<vec4f, ${TILE_VECTORS}>;
+${windowFunctions(g.paddingMode)}
+
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let index = group.y * groups.x + group.x;
+  if (index >= sizes.workgroups) { return; }
+  let vector = index % sizes.blocks * ${lanes}u + lane;
+  let isMine = vector < sizes.vectors;
+  let firstBlock = index / sizes.blocks * sizes.share;
+  let endBlock = min(firstBlock + sizes.share, sizes.rowBlocks);
+  var channel: vec4i;
+  var ky: vec4i;
+  var kx: vec4i;
+  for (var e = 0u; e < 4u; e++) {
+    let k = min(vector, sizes.vectors - 1u) * 4u + e;
+    let row = k / sizes.kernelWidth;
+    channel[e] = i32(row / sizes.kernelHeight);
+    ky[e] = i32(row % sizes.kernelHeight) - sizes.padding;
+    kx[e] = i32(k % sizes.kernelWidth) - sizes.padding;
+  }
+  var item = 0;
+  var oy = 0;
+  var ox = 0;
+  for (var start = 0u; start < sizes.pixels; start += ${tile}u) {
+    let count = min(${tile}u, sizes.pixels - start);
+    for (var p = 0u; p < count; p++) {
+      let top = oy * sizes.stride;
+      let left = ox * sizes.stride;
+      columns[p * ${lanes}u + lane] = vec4f(
+        ${[0, 1, 2, 3].map((e) => imageAt(g.paddingMode, e)).join(',\n        ')});
+      ox++;
+      if (ox == sizes.outWidth) { ox = 0; oy++; }
+      if (oy == sizes.outHeight) { oy = 0; item++; }
+    }
+    // Pixels beyond the last are zeros in dy, and must not be NaN here.
+    for (var p = count; p % 4u != 0u; p++) { columns[p * ${lanes}u + lane] = vec4f(0.0); }
+    let isAdded = start > 0u || sizes.accumulate != 0u;
+    for (var block = firstBlock; block < endBlock; block++) {
+      var quad = (block * ((sizes.pixels + 3u) / 4u) + start / 4u) * ${ROWS}u + lane % ${ROWS}u;
+${repeat(ROWS, (r) => `      var sum${r} = vec4f(0.0);`)}
+      for (var p = 0u; p < count; p += 4u) {
+${repeat(Math.ceil(ROWS / lanes), (i) => `        let held${i} = quads[quad + ${i * lanes}u];`)}
+${repeat(4, (i) => `        let x${i} = columns[(p + ${i}u) * ${lanes}u + lane];`)}
+${repeat(
+  ROWS,
+  (r) => `        let d${r} = subgroupBroadcast(held${Math.floor(r / lanes)}, ${r % lanes}u);
+        sum${r} = sum${r} + d${r}.x * x0 + d${r}.y * x1 + d${r}.z * x2 + d${r}.w * x3;`,
+)}
+        quad += ${ROWS}u;
+      }
+      let last = select(0u, sizes.rows - block * ${ROWS}u, isMine);
+      let to = block * ${ROWS}u * sizes.vectors + vector;
+${repeat(
+  ROWS,
+  (r) => `      if (${r}u < last) {
+        if (isAdded) { sum${r} += result[to + ${r}u * sizes.vectors]; }
+        result[to + ${r}u * sizes.vectors] = sum${r};
+      }`,
+)}
+    }
+  }
+}
+`,
+  };
+}
+
+/** Inputs: x, dy. Output: dw, overwritten, or added to if `accumulate`. */
+export function smallWeightGradient(
+  g: ConvGeometry,
+  accumulate: boolean,
+  profile: AdapterProfile,
+): Plan {
+  const { pixels, rows } = columnSizes(g);
+  const quads = { temporary: 0 };
+  return {
+    temporaries: [Math.ceil(rows / ROWS) * ROWS * Math.ceil(pixels / 4) * 4],
+    steps: [
+      { kernel: cotangentQuads(g), operands: [{ input: 1 }, quads] },
+      {
+        kernel: pixelTiles(g, accumulate, profile),
+        operands: [{ input: 0 }, quads, { output: 0 }],
+      },
+    ],
+  };
+}

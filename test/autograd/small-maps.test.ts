@@ -1,0 +1,142 @@
+/** Convolutions of a few pixels by the kernels of `small-maps.ts`: all passes against the f64 reference. */
+import { suite as createSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Activation, NONE } from '../../kernels/activation.ts';
+import { conv2dDataGradient } from '../../kernels/conv2d/data-gradient.ts';
+import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
+import { conv2dForward, forwardCorrelation } from '../../kernels/conv2d/forward.ts';
+import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
+import { registerVariants } from '../../kernels/conv2d/register-variants.ts';
+import { allowsSmallMaps } from '../../kernels/conv2d/small-maps.ts';
+import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
+import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
+import { RandomStream } from '../../src/autograd/philox.ts';
+import {
+  conv2dBackwardReference,
+  conv2dForwardReference,
+} from '../../src/autograd/reference/conv2d.ts';
+import { type HostArray, randomArray } from '../../src/autograd/registry/row.ts';
+import { openNodeGpu } from '../../src/node.ts';
+
+const suite = createSuite('small maps');
+const gpu = await openNodeGpu();
+suite.after(() => gpu.close());
+
+const VARIANT = 'small-maps';
+const PASSES = ['forward', 'data-gradient', 'weight-gradient'] as const;
+const LEAKY: Activation = { kind: 'leaky_relu', slope: 0.2 };
+
+function geometry(
+  [batch, inChannels, height, width]: readonly [number, number, number, number],
+  outChannels: number,
+  [kernelHeight, kernelWidth]: readonly [number, number] = [4, 4],
+  stride = 2,
+  padding = 1,
+  paddingMode: ConvGeometry['paddingMode'] = 'zeros',
+): ConvGeometry {
+  return {
+    ...{ batch, inChannels, height, width, outChannels, kernelHeight, kernelWidth },
+    ...{ stride, padding, paddingMode },
+  };
+}
+
+/** Largest difference over the root mean square of what is expected; NaN counts as infinite. */
+function errorOf(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [largest, squares] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs(found[i] - expected[i]);
+    if (!(error <= largest)) largest = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
+    squares += expected[i] ** 2;
+  }
+  return largest / Math.sqrt(squares / expected.length);
+}
+
+async function check(
+  name: string,
+  plan: Plan,
+  inputs: readonly HostArray[],
+  expected: HostArray,
+  added?: HostArray,
+): Promise<void> {
+  const before = added?.data ?? new Float64Array(expected.data.length).fill(Number.NaN);
+  const storages = inputs.map(({ data }) => gpu.upload(Float32Array.from(data)));
+  const output = gpu.upload(Float32Array.from(before));
+  gpu.runPlan(plan, storages, [output]);
+  const found = new Float32Array(await gpu.read(output, expected.data.length));
+  for (const storage of [...storages, output]) gpu.dispose(storage);
+  const total = added ? expected.data.map((value, i) => value + before[i]) : expected.data;
+  const error = errorOf(found, total);
+  assert.ok(error < 2e-5, `${name}: error ${error}`);
+}
+
+async function checkPasses(g: ConvGeometry, accumulate: boolean, activation: Activation) {
+  const { profile } = gpu;
+  const { stride, padding, paddingMode } = g;
+  const attributes = { stride, padding, paddingMode, outputPadding: 0, activation };
+  const random = new RandomStream(5, 'small maps');
+  const taps = g.inChannels * g.kernelHeight * g.kernelWidth;
+  const x = randomArray(random, [g.batch, g.inChannels, g.height, g.width]);
+  const shape = [g.outChannels, g.inChannels, g.kernelHeight, g.kernelWidth];
+  const w = randomArray(random, shape, taps ** -0.5);
+  const bias = randomArray(random, [g.outChannels]);
+  const dy = randomArray(random, [g.batch, g.outChannels, outHeight(g), outWidth(g)]);
+  const name = JSON.stringify(g);
+  if (allowsSmallMaps(g, 'forward', profile)) {
+    const inputs = activation === NONE ? [x, w] : [x, w, bias];
+    const plan = conv2dForward(
+      g,
+      { bias: inputs.length === 3, activation },
+      profile,
+      undefined,
+      VARIANT,
+    );
+    await check(`forward ${name}`, plan, inputs, conv2dForwardReference(inputs, attributes));
+  }
+  const [dx, dw] = conv2dBackwardReference([x, w], { ...attributes, activation: NONE }, dy);
+  const before = (like: HostArray) => (accumulate ? randomArray(random, like.shape) : undefined);
+  if (paddingMode === 'zeros' && allowsSmallMaps(g, 'data-gradient', profile)) {
+    const options = { accumulate, variant: VARIANT } as const;
+    const plan = conv2dDataGradient(g, NO_EPILOGUE, profile, options);
+    await check(`data gradient ${name}`, plan, [dy, w], dx, before(dx));
+  }
+  const plan = conv2dWeightGradient(g, accumulate, profile, VARIANT);
+  await check(`weight gradient ${name}`, plan, [x, dy], dw, before(dw));
+}
+
+suite('every pass agrees with the reference, from one pixel on', async () => {
+  const geometries = [
+    geometry([1, 8, 2, 2], 16),
+    geometry([2, 12, 4, 4], 20),
+    geometry([3, 16, 2, 4], 37),
+    geometry([1, 16, 6, 6], 9, [4, 4], 2, 1, 'reflect'),
+    geometry([1, 16, 3, 5], 8, [3, 3], 1, 1),
+    geometry([1, 128, 3, 3], 24, [1, 1], 1, 0),
+    geometry([1, 24, 5, 4], 12, [2, 3], 1, 0),
+    // Rows of dw dealt out to more than one subgroup, and pixels that fill more than one tile.
+    geometry([3, 8, 16, 18], 136),
+    geometry([1, 9, 15, 15], 129, [4, 4], 1, 1, 'reflect'),
+  ];
+  let checked = 0;
+  for (const [index, g] of geometries.entries()) {
+    if (!allowsSmallMaps(g, 'weight-gradient', gpu.profile)) continue;
+    await checkPasses(g, index % 2 === 1, index % 3 === 0 ? NONE : LEAKY);
+    checked++;
+  }
+  assert.ok(checked === geometries.length || !gpu.profile.subgroupSize);
+});
+
+suite('layers of few pixels are given to them, and no others', () => {
+  const lavapipe: AdapterProfile = { kind: 'cpu', subgroupSize: 8, f16: false };
+  const chosen = (g: ConvGeometry) =>
+    PASSES.map(
+      (pass) => registerVariants(pass, forwardCorrelation(g, NO_EPILOGUE), g, lavapipe)[0],
+    );
+  const [first, data, weight] = chosen(geometry([4, 512, 2, 2], 512));
+  assert.equal([first, data, weight], [VARIANT, VARIANT, VARIANT]);
+  assert.equal(chosen(geometry([4, 512, 16, 16], 512)), ['direct', 'direct', VARIANT]);
+  assert.equal(chosen(geometry([1, 256, 32, 32], 512))[2], VARIANT);
+  assert.is.not(chosen(geometry([4, 256, 32, 32], 512))[2], VARIANT, 'many pixels');
+  assert.is(chosen(geometry([4, 32, 8, 8], 64))[2], 'direct', 'few rows');
+});
+
+suite.run();
