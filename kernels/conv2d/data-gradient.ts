@@ -5,7 +5,7 @@ import { foldedPlan } from './fold.ts';
 import { correlationPlan } from './forward.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
-import { smallDataGradient } from './small-maps.ts';
+import { smallDataGradient } from './small-data-gradient.ts';
 import { tapPlanesPlan } from './tap-planes.ts';
 
 /*

@@ -4,7 +4,7 @@ import { directPlan } from './direct.ts';
 import type { Epilogue } from './epilogue.ts';
 import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
-import { smallForward } from './small-maps.ts';
+import { smallForward } from './small-forward.ts';
 import { tapPlanesPlan } from './tap-planes.ts';
 import type { WeightOrder } from './weights.ts';
 import { halvingDataGradient, halvingForward } from './winograd/halving.ts';

@@ -1,6 +1,5 @@
-import type { AdapterProfile, Operand, Plan } from '../kernel.ts';
-import { collectTaps, columnSizes, dotRows, spreadTaps, unfold } from './columns.ts';
-import type { Epilogue } from './epilogue.ts';
+import type { AdapterProfile } from '../kernel.ts';
+import { columnSizes } from './columns.ts';
 import type { ConvGeometry } from './geometry.ts';
 import type { ConvolutionPass } from './register-variants.ts';
 
@@ -26,14 +25,6 @@ const FEW_PIXELS = 16;
 const FEW_SUMMED = 256;
 const MANY_ROWS = 128;
 
-/**
- * The forward pass adds up across lanes, which pays for the fewest pixels only on lavapipe; on SwiftShader,
- * with its four lanes, it pays for all.
- */
-function fewForward({ subgroupSize }: AdapterProfile): number {
-  return subgroupSize === 4 ? FEW_PIXELS : 4;
-}
-
 /** Whether these kernels can do a pass: few pixels, many weights, a fixed subgroup size. */
 export function allowsSmallMaps(
   g: ConvGeometry,
@@ -51,45 +42,5 @@ export function hasSmallMaps(
   pass: ConvolutionPass,
   profile: AdapterProfile,
 ): boolean {
-  const isFew = pass !== 'forward' || columnSizes(g).pixels <= fewForward(profile);
-  return profile.kind === 'cpu' && isFew && allowsSmallMaps(g, pass, profile);
-}
-
-/** Inputs: x, w, bias (only if `epilogue.bias`). Output: y. */
-export function smallForward(g: ConvGeometry, epilogue: Epilogue, profile: AdapterProfile): Plan {
-  const { pixels, taps } = columnSizes(g);
-  const columns: Operand = { temporary: 0 };
-  const bias: Operand = { input: epilogue.bias ? 2 : 1 };
-  return {
-    temporaries: [pixels * taps],
-    steps: [
-      { kernel: unfold(g), operands: [{ input: 0 }, columns] },
-      {
-        kernel: dotRows(g, epilogue, profile),
-        operands: [columns, { input: 1 }, bias, { output: 0 }],
-      },
-    ],
-  };
-}
-
-/**
- * Inputs: dy, w, bias (only if `epilogue.bias`). Output: dx, overwritten, or added to if `accumulate`.
- * Zero padding only.
- */
-export function smallDataGradient(
-  g: ConvGeometry,
-  epilogue: Epilogue,
-  accumulate: boolean,
-  profile: AdapterProfile,
-): Plan {
-  const { pixels, taps } = columnSizes(g);
-  const columns: Operand = { temporary: 0 };
-  const bias: Operand = { input: epilogue.bias ? 2 : 1 };
-  return {
-    temporaries: [pixels * taps],
-    steps: [
-      { kernel: spreadTaps(g, profile), operands: [{ input: 0 }, { input: 1 }, columns] },
-      { kernel: collectTaps(g, epilogue, accumulate), operands: [columns, bias, { output: 0 }] },
-    ],
-  };
+  return profile.kind === 'cpu' && allowsSmallMaps(g, pass, profile);
 }

@@ -1,9 +1,15 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, type Kernel, type Plan, spreadWorkgroups } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
-import { columnSizes } from './columns.ts';
+import {
+  COLUMN_SIZES,
+  columnConstants,
+  columnFunctions,
+  columnSizes,
+  repeat,
+  TILE_VECTORS,
+} from './columns.ts';
 import { type ConvGeometry, outHeight, outWidth } from './geometry.ts';
-import { windowFunctions } from './window.ts';
 
 /*
  * Weight gradient of small maps: a matrix product over few pixels p = (n,oy,ox),
@@ -29,8 +35,6 @@ import { windowFunctions } from './window.ts';
 
 /** Rows of dw that a subgroup makes at a time. */
 const ROWS = 16;
-/** vec4s that WebGPU's default limit of workgroup memory holds. */
-const TILE_VECTORS = 1024;
 /** Workgroups that are enough for any processor; beyond, rows share a tile of X. */
 const ENOUGH_WORKGROUPS = 64;
 
@@ -73,20 +77,6 @@ ${linearMain('sizes.count')}
   };
 }
 
-const repeat = (count: number, line: (i: number) => string): string =>
-  Array.from({ length: count }, (_, i) => line(i)).join('\n');
-
-/** WGSL of x̄ at element `e` of a lane's vec4 of k, for the pixel at `top`, `left` of image `item`. */
-function imageAt(mode: ConvGeometry['paddingMode'], e: number): string {
-  const [y, x] = [`top + ky[${e}]`, `left + kx[${e}]`];
-  const plane = `(item * sizes.channels + channel[${e}]) * sizes.height`;
-  if (mode === 'reflect') {
-    return `image[(${plane} + reflect_at(${y}, sizes.height)) * sizes.width + reflect_at(${x}, sizes.width)]`;
-  }
-  const inside = `u32(${y}) < u32(sizes.height) && u32(${x}) < u32(sizes.width)`;
-  return `select(0.0, image[(${plane} + ${y}) * sizes.width + ${x}], ${inside})`;
-}
-
 /** dw (+)= the product. Bindings: x, quads of dy, dw, sizes. */
 function pixelTiles(g: ConvGeometry, accumulate: boolean, profile: AdapterProfile): Kernel {
   const { pixels, rows, taps } = columnSizes(g);
@@ -104,15 +94,13 @@ function pixelTiles(g: ConvGeometry, accumulate: boolean, profile: AdapterProfil
     requires: ['subgroups'],
     constants: [
       ...[blocks, blocks * parts, share, rowBlocks, rows, pixels, vectors, accumulate ? 1 : 0],
-      ...[outHeight(g), outWidth(g), g.inChannels, g.height, g.width],
-      ...[g.kernelHeight, g.kernelWidth, g.stride, g.padding],
+      ...columnConstants(g),
     ],
     code: () => wgsl`
 enable subgroups;
 struct Sizes {
   blocks: u32, workgroups: u32, share: u32, rowBlocks: u32, rows: u32, pixels: u32, vectors: u32,
-  accumulate: u32, outHeight: i32, outWidth: i32, channels: i32, height: i32, width: i32,
-  kernelHeight: u32, kernelWidth: u32, stride: i32, padding: i32,
+  accumulate: u32, ${COLUMN_SIZES}
 }
 @group(0) @binding(0) var<storage, read> image: array<f32>;
 @group(0) @binding(1) var<storage, read> quads: array<vec4f>;
@@ -120,7 +108,7 @@ struct Sizes {
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
 // [pixel][lane]: a lane reads what it wrote itself.
 var<workgroup> columns: array<vec4f, ${TILE_VECTORS}>;
-${windowFunctions(g.paddingMode)}
+${columnFunctions(g.paddingMode)}
 
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -131,26 +119,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let isMine = vector < sizes.vectors;
   let firstBlock = index / sizes.blocks * sizes.share;
   let endBlock = min(firstBlock + sizes.share, sizes.rowBlocks);
-  var channel: vec4i;
-  var ky: vec4i;
-  var kx: vec4i;
-  for (var e = 0u; e < 4u; e++) {
-    let k = min(vector, sizes.vectors - 1u) * 4u + e;
-    let row = k / sizes.kernelWidth;
-    channel[e] = i32(row / sizes.kernelHeight);
-    ky[e] = i32(row % sizes.kernelHeight) - sizes.padding;
-    kx[e] = i32(k % sizes.kernelWidth) - sizes.padding;
-  }
+  let taps = taps_of(min(vector, sizes.vectors - 1u));
   var item = 0;
   var oy = 0;
   var ox = 0;
   for (var start = 0u; start < sizes.pixels; start += ${tile}u) {
     let count = min(${tile}u, sizes.pixels - start);
     for (var p = 0u; p < count; p++) {
-      let top = oy * sizes.stride;
-      let left = ox * sizes.stride;
-      columns[p * ${lanes}u + lane] = vec4f(
-        ${[0, 1, 2, 3].map((e) => imageAt(g.paddingMode, e)).join(',\n        ')});
+      columns[p * ${lanes}u + lane] = column(taps, item, oy, ox);
       ox++;
       if (ox == sizes.outWidth) { ox = 0; oy++; }
       if (oy == sizes.outHeight) { oy = 0; item++; }
