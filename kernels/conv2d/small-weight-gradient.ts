@@ -9,18 +9,18 @@ import {
   repeat,
   TILE_VECTORS,
 } from './columns.ts';
-import { type ConvGeometry, outHeight, outWidth } from './geometry.ts';
+import { type ConvGeometry, outHeight, outWidth, roundUp } from './geometry.ts';
 
 /*
  * Weight gradient of small maps: a matrix product over few pixels p = (n,oy,ox),
  *
  *   dw[o,k] = Σ_p dy[o,p]·X[p,k]      X[p,k] = x̄[n, c, s·oy+ky, s·ox+kx],  k = (c,ky,kx)
  *
- * On CPU drivers a load from a storage takes as long as a dozen multiply-adds, for its bounds are checked lane by lane;
- * one from workgroup memory takes a third of that. So a subgroup keeps its columns of X there and goes
+ * On CPU drivers a load of a vec4 takes as long as a dozen multiply-adds, and as much code: its bounds are checked lane
+ * by lane. One from workgroup memory takes a third of that. So a subgroup keeps its columns of X there and goes
  * through all rows of dw with them:
  *
- *            k: one vec4 a lane
+ *            k: one vec4 a lane, up to 8 where pixels are fewer
  *          ┌────────────────────┐
  *          │ X, up to 128 pixels│  read from the image once, by the lanes that use it: no barrier
  *          └────────────────────┘
@@ -33,6 +33,8 @@ import { type ConvGeometry, outHeight, outWidth } from './geometry.ts';
  * dy is put into the order in which it is read first, four pixels of a row to a vec4.
  */
 
+/** vec4s of k that a lane has columns of, at most. */
+const MOST_SPAN = 8;
 /** Rows of dw that a subgroup makes at a time. */
 const ROWS = 16;
 /** Workgroups that are enough for any processor; beyond, rows share a tile of X. */
@@ -83,7 +85,10 @@ function pixelTiles(g: ConvGeometry, accumulate: boolean, profile: AdapterProfil
   const lanes = profile.subgroupSize;
   const tile = TILE_VECTORS / lanes;
   const vectors = taps / 4;
-  const blocks = Math.ceil(vectors / lanes);
+  const span = Math.max(1, Math.min(MOST_SPAN, Math.floor(tile / roundUp(pixels, 4))));
+  // Pixels that the tile has of each vec4.
+  const depth = span > 1 ? roundUp(pixels, 4) : tile;
+  const blocks = Math.ceil(vectors / (lanes * span));
   const rowBlocks = Math.ceil(rows / ROWS);
   const share = Math.ceil(rowBlocks / Math.ceil(ENOUGH_WORKGROUPS / blocks));
   const parts = Math.ceil(rowBlocks / share);
@@ -94,19 +99,20 @@ function pixelTiles(g: ConvGeometry, accumulate: boolean, profile: AdapterProfil
     requires: ['subgroups'],
     constants: [
       ...[blocks, blocks * parts, share, rowBlocks, rows, pixels, vectors, accumulate ? 1 : 0],
+      ...[span, depth],
       ...columnConstants(g),
     ],
     code: () => wgsl`
 enable subgroups;
 struct Sizes {
   blocks: u32, workgroups: u32, share: u32, rowBlocks: u32, rows: u32, pixels: u32, vectors: u32,
-  accumulate: u32, ${COLUMN_SIZES}
+  accumulate: u32, span: u32, depth: u32, ${COLUMN_SIZES}
 }
 @group(0) @binding(0) var<storage, read> image: array<f32>;
 @group(0) @binding(1) var<storage, read> quads: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
-// [pixel][lane]: a lane reads what it wrote itself.
+// [s][pixel][lane]: a lane reads what it wrote itself.
 var<workgroup> columns: array<vec4f, ${TILE_VECTORS}>;
 ${columnFunctions(g.paddingMode)}
 
@@ -115,47 +121,60 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         @builtin(local_invocation_index) lane: u32) {
   let index = group.y * groups.x + group.x;
   if (index >= sizes.workgroups) { return; }
-  let vector = index % sizes.blocks * ${lanes}u + lane;
-  let isMine = vector < sizes.vectors;
+  let firstVector = index % sizes.blocks * sizes.span * ${lanes}u + lane;
   let firstBlock = index / sizes.blocks * sizes.share;
   let endBlock = min(firstBlock + sizes.share, sizes.rowBlocks);
-  let taps = taps_of(min(vector, sizes.vectors - 1u));
-  var item = 0;
-  var oy = 0;
-  var ox = 0;
-  for (var start = 0u; start < sizes.pixels; start += ${tile}u) {
-    let count = min(${tile}u, sizes.pixels - start);
-    for (var p = 0u; p < count; p++) {
-      columns[p * ${lanes}u + lane] = column(taps, item, oy, ox);
-      ox++;
-      if (ox == sizes.outWidth) { ox = 0; oy++; }
-      if (oy == sizes.outHeight) { oy = 0; item++; }
-    }
-    // Pixels beyond the last are zeros in dy, and must not be NaN here.
-    for (var p = count; p % 4u != 0u; p++) { columns[p * ${lanes}u + lane] = vec4f(0.0); }
-    let isAdded = start > 0u || sizes.accumulate != 0u;
-    for (var block = firstBlock; block < endBlock; block++) {
-      var quad = (block * ((sizes.pixels + 3u) / 4u) + start / 4u) * ${ROWS}u + lane % ${ROWS}u;
-${repeat(ROWS, (r) => `      var sum${r} = vec4f(0.0);`)}
-      for (var p = 0u; p < count; p += 4u) {
-${repeat(Math.ceil(ROWS / lanes), (i) => `        let held${i} = quads[quad + ${i * lanes}u];`)}
-${repeat(4, (i) => `        let x${i} = columns[(p + ${i}u) * ${lanes}u + lane];`)}
-${repeat(
-  ROWS,
-  (r) => `        let d${r} = subgroupBroadcast(held${Math.floor(r / lanes)}, ${r % lanes}u);
-        sum${r} = sum${r} + d${r}.x * x0 + d${r}.y * x1 + d${r}.z * x2 + d${r}.w * x3;`,
-)}
-        quad += ${ROWS}u;
+  for (var start = 0u; start < sizes.pixels; start += sizes.depth) {
+    let count = min(sizes.depth, sizes.pixels - start);
+    for (var s = 0u; s < sizes.span; s++) {
+      let taps = taps_of(min(firstVector + s * ${lanes}u, sizes.vectors - 1u));
+      let place = i32(start) % (sizes.outHeight * sizes.outWidth);
+      var item = i32(start) / (sizes.outHeight * sizes.outWidth);
+      var oy = place / sizes.outWidth;
+      var ox = place % sizes.outWidth;
+      var to = s * sizes.depth * ${lanes}u + lane;
+      for (var p = 0u; p < count; p++) {
+        columns[to] = column(taps, item, oy, ox);
+        to += ${lanes}u;
+        ox++;
+        if (ox == sizes.outWidth) { ox = 0; oy++; }
+        if (oy == sizes.outHeight) { oy = 0; item++; }
       }
-      let last = select(0u, sizes.rows - block * ${ROWS}u, isMine);
-      let to = block * ${ROWS}u * sizes.vectors + vector;
+      // Pixels beyond the last are zeros in dy, and must not be NaN here.
+      for (var p = count; p % 4u != 0u; p++) {
+        columns[to] = vec4f(0.0);
+        to += ${lanes}u;
+      }
+    }
+    let isAdded = start > 0u || sizes.accumulate != 0u;
+    // Rows outside, k inside: neighbours in dw are written one after the other.
+    for (var block = firstBlock; block < endBlock; block++) {
+      for (var s = 0u; s < sizes.span; s++) {
+        var quad = (block * ((sizes.pixels + 3u) / 4u) + start / 4u) * ${ROWS}u + lane % ${ROWS}u;
+        var place = s * sizes.depth * ${lanes}u + lane;
+${repeat(ROWS, (r) => `        var sum${r} = vec4f(0.0);`)}
+        for (var p = 0u; p < count; p += 4u) {
+${repeat(Math.ceil(ROWS / lanes), (i) => `          let held${i} = quads[quad + ${i * lanes}u];`)}
+${repeat(4, (i) => `          let x${i} = columns[place + ${i * lanes}u];`)}
 ${repeat(
   ROWS,
-  (r) => `      if (${r}u < last) {
-        if (isAdded) { sum${r} += result[to + ${r}u * sizes.vectors]; }
-        result[to + ${r}u * sizes.vectors] = sum${r};
-      }`,
+  (r) => `          let d${r} = subgroupBroadcast(held${Math.floor(r / lanes)}, ${r % lanes}u);
+          sum${r} = sum${r} + d${r}.x * x0 + d${r}.y * x1 + d${r}.z * x2 + d${r}.w * x3;`,
 )}
+          quad += ${ROWS}u;
+          place += ${4 * lanes}u;
+        }
+        let vector = firstVector + s * ${lanes}u;
+        let last = select(0u, sizes.rows - block * ${ROWS}u, vector < sizes.vectors);
+        let to = block * ${ROWS}u * sizes.vectors + vector;
+${repeat(
+  ROWS,
+  (r) => `        if (${r}u < last) {
+          if (isAdded) { sum${r} += result[to + ${r}u * sizes.vectors]; }
+          result[to + ${r}u * sizes.vectors] = sum${r};
+        }`,
+)}
+      }
     }
   }
 }
