@@ -1,8 +1,8 @@
 /**
  * Compares with tfjs-backend-webgpu, ONNX Runtime's WebGPU provider and PyTorch on the CPU, each in a
- * process of its own, one after the other, after checking that each computes what ours does.
+ * process of its own, one after the other and several times round, after checking that each computes what ours does.
  *
- *     npm run bench:peers [-- --weights DIR --only tfjs,pytorch --no-steps --json FILE --markdown FILE]
+ *     npm run bench:peers [-- --weights DIR --only tfjs,pytorch --rounds 3 --no-steps --json FILE --markdown FILE]
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,8 @@ import {
 } from './output/peer-table.ts';
 import { writeSection } from './output/section.ts';
 import { installPeers } from './peers/install.ts';
-import type { Job, PeerShape } from './peers/job.ts';
+import type { Job, PeerResult, PeerShape } from './peers/job.ts';
+import { medianOfRounds } from './peers/rounds.ts';
 import { type PeerProgram, runPeer } from './peers/run-peer.ts';
 import { PAPER_SHAPE, STEP_SHAPES } from './step/step-shape.ts';
 
@@ -56,6 +57,12 @@ const PROGRAM: ProgramSpec = {
     weights: { description: 'folder with SqueezeNet LPIPS weights', what: 'DIR' },
     python: { description: 'Python that has torch', default: 'python3' },
     threads: { description: "PyTorch's threads", default: 2, integer: true, min: 1 },
+    rounds: {
+      description: 'times that all programs, in turn, measure the convolutions; medians count',
+      default: 3,
+      integer: true,
+      min: 1,
+    },
     minutes: { description: 'a peer that takes longer is ended', default: 20, min: 1 },
     json: { description: 'write the results there too', what: 'FILE' },
     markdown: { description: 'put the tables into section "Peers" of this file', what: 'FILE' },
@@ -140,19 +147,30 @@ await runProgram(PROGRAM, async ({ values }) => {
       ...(device && { device }),
       ...(weights && { weights }),
     };
-    writeFileSync(join(folder, 'job.json'), JSON.stringify(job));
     const loadLine = await loadBefore();
-    const runs: PeerRun[] = [];
-    for (const program of chosen) {
-      const results = await runPeer(program, folder, numberOption(values, 'minutes'), (result) =>
-        print(peerLine(program.name, result)),
-      );
-      runs.push({ name: program.name, results });
-      const failure = results.find(({ kind }) => kind === 'failure');
-      // Without ours there is nothing to compare with; a peer's failure is reported and counted.
-      if (failure && runs.length === 1) throw new Error('our own process failed');
-      if (failure) process.exitCode = 1;
+    const rounds = job.shapes.length ? numberOption(values, 'rounds') : 1;
+    const measured = chosen.map((): PeerResult[][] => []);
+    for (let round = 1; round <= rounds; round++) {
+      // Steps take long enough to be measured once.
+      const steps = round === rounds ? job.steps : [];
+      writeFileSync(join(folder, 'job.json'), JSON.stringify({ ...job, steps }));
+      if (rounds > 1) print(`round ${round} of ${rounds}`);
+      for (const [index, program] of chosen.entries()) {
+        const minutes = numberOption(values, 'minutes');
+        const results = await runPeer(program, folder, minutes, (result) =>
+          print(peerLine(program.name, result)),
+        );
+        measured[index].push(results);
+        const failed = results.some(({ kind }) => kind === 'failure');
+        // Without ours there is nothing to compare with; a peer's failure is reported and counted.
+        if (failed && index === 0) throw new Error('our own process failed');
+        if (failed) process.exitCode = 1;
+      }
     }
+    const runs: PeerRun[] = chosen.map(({ name }, index) => ({
+      name,
+      results: medianOfRounds(measured[index]),
+    }));
     const about = runs[0].results.find((result) => result.kind === 'about');
     const kind = /llvmpipe|swiftshader|on the CPU/i.test(about?.adapter ?? '') ? 'cpu' : 'gpu';
     const context = machineContext(
@@ -166,7 +184,7 @@ await runProgram(PROGRAM, async ({ values }) => {
     const parts = [`${contextLines(context)}\n${loadLine}`, peerNotes(runs).join('\n')];
     if (job.shapes.length) {
       parts.push(
-        'Convolutions, GFLOP/s of the direct algorithm; in brackets, how many times faster ours is:',
+        `Convolutions, GFLOP/s of the direct algorithm${rounds > 1 ? `, the median of ${rounds} rounds in turn` : ''}; in brackets, how many times faster ours is:`,
         peerConvolutionTable(job, runs),
       );
     }

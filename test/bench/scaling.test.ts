@@ -3,7 +3,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fitPowerLaw } from '../../bench/measure/fit.ts';
 import { logarithmicPlot, logarithmicTicks } from '../../bench/output/plot.ts';
-import { relativeError, requireEqual } from '../../bench/peers/job.ts';
+import { type PeerResult, relativeError, requireEqual } from '../../bench/peers/job.ts';
 import {
   HWIO_TO_OIHW,
   NCHW_TO_NHWC,
@@ -13,6 +13,7 @@ import {
   transposedShape,
 } from '../../bench/peers/layout.ts';
 import { onnxConvolution } from '../../bench/peers/onnx-model.ts';
+import { medianOfRounds } from '../../bench/peers/rounds.ts';
 
 const suite = createSuite('scaling and peers');
 
@@ -128,6 +129,24 @@ suite('an ONNX model is well-formed protocol buffers', () => {
   }
   assert.is(at, model.length);
   assert.equal(fields, [1, 7, 8]);
+});
+
+suite('of several rounds the median counts, for every program alike', () => {
+  const conv = (milliseconds: number, pass: 'forward' | 'data' = 'forward'): PeerResult => ({
+    ...{ kind: 'convolution', shape: 'a', pass, milliseconds, wallMilliseconds: 2 * milliseconds },
+    ...{ spread: 0, error: 0 },
+  });
+  const about: PeerResult = { kind: 'about', adapter: 'x', version: '1' };
+  const late: PeerResult = { kind: 'failure', what: 'p', reason: 'late' };
+  assert.equal(
+    medianOfRounds([
+      [about, conv(9), conv(4, 'data')],
+      [about, conv(3), late],
+      [about, conv(5), conv(2, 'data'), late],
+    ]),
+    [about, conv(5), conv(2, 'data'), late],
+  );
+  assert.equal(medianOfRounds([[about, conv(9)]]), [about, conv(9)]);
 });
 
 suite.run();
