@@ -17,7 +17,7 @@ import { type ConvGeometry, outHeight, outWidth, roundUp } from './geometry.ts';
  *   dw[o,k] = Σ_p dy[o,p]·X[p,k]      X[p,k] = x̄[n, c, s·oy+ky, s·ox+kx],  k = (c,ky,kx)
  *
  * On CPU drivers a load of a vec4 takes as long as a dozen multiply-adds, and as much code: its bounds are checked lane
- * by lane. One from workgroup memory takes a third of that. So a subgroup keeps its columns of X there and goes
+ * by lane. One from workgroup memory takes half of that. So a subgroup keeps its columns of X there and goes
  * through all rows of dw with them:
  *
  *            k: one vec4 a lane, up to 8 where pixels are fewer
