@@ -58,15 +58,12 @@ export function columnFunctions(mode: PaddingMode): string {
 struct Taps { channel: vec4i, ky: vec4i, kx: vec4i }
 
 fn taps_of(vector: u32) -> Taps {
-  var taps: Taps;
-  for (var e = 0u; e < 4u; e++) {
-    let k = vector * 4u + e;
-    let row = k / sizes.kernelWidth;
-    taps.channel[e] = i32(row / sizes.kernelHeight);
-    taps.ky[e] = i32(row % sizes.kernelHeight) - sizes.padding;
-    taps.kx[e] = i32(k % sizes.kernelWidth) - sizes.padding;
-  }
-  return taps;
+  let k = vec4u(vector * 4u) + vec4u(0u, 1u, 2u, 3u);
+  let row = k / sizes.kernelWidth;
+  return Taps(
+    vec4i(row / sizes.kernelHeight),
+    vec4i(row % sizes.kernelHeight) - sizes.padding,
+    vec4i(k % sizes.kernelWidth) - sizes.padding);
 }
 
 fn column(taps: Taps, item: i32, oy: i32, ox: i32) -> vec4f {

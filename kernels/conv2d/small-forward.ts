@@ -127,7 +127,8 @@ ${repeat(
 )}
     }
     let to = (part * sizes.blocks + block) * ${width * lanes}u + lane;
-${repeat(width, (p) => `    partial[to + ${p * lanes}u] = sum${p};`)}
+    var sums = array<vec4f, ${width}>(${Array.from({ length: width }, (_, p) => `sum${p}`).join(', ')});
+    for (var p = 0u; p < sizes.pixels; p++) { partial[to + p * ${lanes}u] = sums[p]; }
   }
 }
 `,

@@ -165,15 +165,15 @@ ${repeat(
           place += ${4 * lanes}u;
         }
         let vector = firstVector + s * ${lanes}u;
-        let last = select(0u, sizes.rows - block * ${ROWS}u, vector < sizes.vectors);
+        let last = select(0u, min(${ROWS}u, sizes.rows - block * ${ROWS}u), vector < sizes.vectors);
         let to = block * ${ROWS}u * sizes.vectors + vector;
-${repeat(
-  ROWS,
-  (r) => `        if (${r}u < last) {
-          if (isAdded) { sum${r} += result[to + ${r}u * sizes.vectors]; }
-          result[to + ${r}u * sizes.vectors] = sum${r};
-        }`,
-)}
+        // A loop whose bound the driver cannot see: unrolled, it would take seconds to compile.
+        var sums = array<vec4f, ${ROWS}>(${Array.from({ length: ROWS }, (_, r) => `sum${r}`).join(', ')});
+        for (var r = 0u; r < last; r++) {
+          var value = sums[r];
+          if (isAdded) { value += result[to + r * sizes.vectors]; }
+          result[to + r * sizes.vectors] = value;
+        }
       }
     }
   }
