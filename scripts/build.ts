@@ -19,6 +19,7 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compactWgsl } from './compact-wgsl.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -48,6 +49,16 @@ function renameImports(): number {
   return names.filter((name) => name.endsWith('.js')).length;
 }
 
+/** Kernels as pages fetch them. */
+function compactKernels(): void {
+  const folder = join(dist, 'kernels');
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.js')) continue;
+    const path = join(folder, name);
+    writeFileSync(path, compactWgsl(readFileSync(path, 'utf8')));
+  }
+}
+
 /** Puts the demo page's model into the package, where `npx sonolift enhance` looks for it. */
 function copyModel(): void {
   const model = join(root, 'web', 'public', 'models', 'G_H.safetensors');
@@ -65,5 +76,6 @@ function copyModel(): void {
 
 rmSync(dist, { recursive: true, force: true });
 compile();
+compactKernels();
 console.log(`dist: ${renameImports()} modules`);
 copyModel();

@@ -1,9 +1,22 @@
 /** What a bundler makes of the public API for a page. */
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build, type Metafile } from 'esbuild';
+import { build, type Metafile, type Plugin, transform } from 'esbuild';
+import { compactWgsl } from '../../scripts/compact-wgsl.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Kernels as the package has them. */
+const compactKernels: Plugin = {
+  name: 'compact-kernels',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]kernels[\\/].*\.ts$/ }, async ({ path }) => {
+      const { code } = await transform(await readFile(path, 'utf8'), { loader: 'ts' });
+      return { contents: compactWgsl(code), loader: 'js' };
+    });
+  },
+};
 
 /** Some of the files that a bundler wrote. */
 export interface Chunks {
@@ -31,6 +44,7 @@ export async function bundleForBrowser(contents: string): Promise<BrowserGraph> 
     stdin: { contents, resolveDir: ROOT, loader: 'ts', sourcefile: 'page.ts' },
     absWorkingDir: ROOT,
     bundle: true,
+    plugins: [compactKernels],
     splitting: true,
     outdir: 'bundle',
     minify: true,
