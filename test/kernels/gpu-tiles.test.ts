@@ -9,7 +9,7 @@ import {
   tileBytes,
   tileCount,
   tilesFor,
-  workgroupThreads,
+  tileThreads,
 } from '../../kernels/conv2d/gpu/tile.ts';
 
 const suite = createSuite('tiles for GPUs');
@@ -23,7 +23,7 @@ suite('every tile fits the default limits and has whole subgroups of 32', () => 
       ...tilesFor(rows),
       ...SIZES.map((columns) => chooseGradientTile(rows, columns)),
     ]) {
-      assert.ok(workgroupThreads(tile) <= 256 && workgroupThreads(tile) % 32 === 0);
+      assert.ok(tileThreads(tile) <= 256 && tileThreads(tile) % 32 === 0);
       assert.ok(tileBytes(tile) <= 16384);
     }
   }
@@ -34,10 +34,10 @@ suite('every choice fits the default limits and covers all steps with no part id
     for (const columns of SIZES) {
       const tile = chooseTile(rows, columns);
       const label = `${rows} × ${columns}`;
-      assert.ok(workgroupThreads(tile) <= 256, label);
+      assert.ok(tileThreads(tile) <= 256, label);
       assert.ok(tileBytes(tile) <= 16384, label);
       assert.ok(tile.columnThreads >= tile.rowThreads && tile.columnThreads % 4 === 0, label);
-      const invocations = tileCount(tile, rows, columns) * workgroupThreads(tile);
+      const invocations = tileCount(tile, rows, columns) * tileThreads(tile);
       for (const steps of SIZES) {
         const length = rows * columns;
         const splits = chooseSplits({ invocations, steps, terms: 256 * steps, length });

@@ -1,6 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { spreadWorkgroups } from '../../kernel.ts';
-import type { PaddingMode } from '../geometry.ts';
 import {
   CORRELATION_SIZES,
   type Correlation,
@@ -8,49 +7,66 @@ import {
   correlationSizes,
   gridOf,
   resultLength,
+  STORE_QUAD,
   storePixels,
   withoutBorder,
   workgroupPart,
 } from './correlation-sizes.ts';
-import { INSIDE, MIRRORS, sourceFunction } from './image-loader.ts';
+import { MIRRORS, sourceFunction } from './image-loader.ts';
 import { each, eachRow, THREADS } from './narrow.ts';
 import { rowGroups } from './results.ts';
 import { chooseSplits } from './tile.ts';
+import {
+  COLUMNS,
+  eachColumn,
+  type ImageWindow,
+  windowColumns,
+  windowKey,
+  windowOf,
+  windowPixel,
+} from './window.ts';
 
 /*
- * Correlations of few rows with three taps in a row, stride 1: as `narrow.ts`, but a thread's four columns
- * are neighbours, and the six pixels that they see in a row serve all three taps. So a pixel that is loaded
- * and tested serves 32 multiply-adds with 16 rows, not 16.
+ * Correlations whose taps in a row overlap, 3 or 4 of them at stride 1 or 2: as `narrow.ts`, but a thread's
+ * four columns are neighbours, and the pixels that they see in a row of the image serve all taps of the row. So
+ * a pixel that is loaded and tested serves 32 multiply-adds with 16 rows and 3×3 taps, not 16, and about 26 with
+ * 4×4 taps of stride 2. Steps run over rows of taps and, within these, channels: where there is one channel, as
+ * in first layers, a step is still a whole row of taps.
  */
 
-/** Rows of a thread, and of a tile: as many weights for three taps as AMD has scalar registers for. */
+/** Rows of a thread, and of a tile. */
 const ROWS = 16;
 
-/** Columns of a thread. */
-const COLUMNS = 4;
+/** Fewer than four channels have the loop over rows of taps inside of that over channels. */
+const FEW_CHANNELS = 3;
 
-const TAPS = 3;
-
-/** Pixels of an image's row that a thread's columns see. */
-const WINDOW = COLUMNS + TAPS - 1;
+interface WindowLoop {
+  readonly window: ImageWindow;
+  /** Whether there are hardly more channels than one. */
+  readonly few: boolean;
+  /** Whether the columns are stored as a vec4. */
+  readonly quads: boolean;
+}
 
 /** Whether a correlation has the taps that this kernel is made for. */
 export function hasWindows({ tapsX, stride, parities }: Correlation): boolean {
-  return tapsX === TAPS && stride === 1 && parities.length === 1;
+  return (tapsX === 3 || tapsX === 4) && stride <= 2 && parities.length === 1;
 }
 
 /** A thread owns 16 rows for four neighbouring columns. */
 export function windowCorrelation(given: Correlation, cut?: number): CorrelationKernel {
   const spec = withoutBorder(given);
+  const { tapsX: taps } = spec;
   const grid = gridOf(spec);
   const rowTiles = Math.ceil(spec.rows / ROWS);
   const groups = spec.batch * grid.height * Math.ceil(grid.width / COLUMNS);
   const columnTiles = Math.ceil(groups / THREADS);
+  const steps = spec.channels;
   const splits = chooseSplits(
     {
       invocations: rowTiles * columnTiles * THREADS,
-      steps: spec.channels,
-      terms: spec.channels * spec.tapsY * TAPS,
+      steps,
+      terms: steps * spec.tapsY * taps,
       length: resultLength(spec),
     },
     cut,
@@ -58,28 +74,40 @@ export function windowCorrelation(given: Correlation, cut?: number): Correlation
   const layout = {
     rowTiles,
     columnTiles,
-    steps: spec.channels,
+    steps,
     splits,
     rowQuads: (rowTiles * ROWS) / 4,
     results: rowGroups(ROWS),
   };
+  const [{ originX }] = spec.parities;
+  const loop: WindowLoop = {
+    window: windowOf(
+      { taps, stride: spec.stride, mode: spec.mode },
+      { origin: originX, pixels: grid.width, width: spec.width },
+    ),
+    few: spec.channels <= FEW_CHANNELS,
+    quads: spec.outWidth % COLUMNS === 0,
+  };
+  const shape = `${ROWS}x${COLUMNS * THREADS}x${taps}`;
+  const kind = `${loop.few ? 'f' : ''}${loop.quads ? 'v' : 's'}`;
   const kernel = {
-    key: `gpu.narrow.${ROWS}x${COLUMNS * THREADS}x${TAPS}.window-${spec.mode}`,
+    key: `gpu.narrow.${shape}.window-${windowKey(loop.window)}-${kind}`,
     bindings: ['read', 'read', 'read', 'write', 'read'] as const,
     workgroups: spreadWorkgroups(rowTiles * columnTiles * splits),
     constants: correlationSizes(spec, layout),
-    code: () => windowCode(spec.mode),
+    code: () => windowCode(loop),
   };
   return { kernel, splits, depth: 1, groupRows: ROWS, tapsFirst: true };
 }
 
-function windowCode(mode: PaddingMode): string {
+function windowCode({ window, few, quads }: WindowLoop): string {
+  const { taps, stride, mode } = window;
   return wgsl`
 @group(0) @binding(0) var<storage, read> image: array<f32>;
-// For each row of taps and channel, the weights of its three taps.
-@group(0) @binding(1) var<storage, read> weights: array<array<vec4f, ${(TAPS * ROWS) / 4}>>;
+// For each row of taps and channel, the weights of its taps.
+@group(0) @binding(1) var<storage, read> weights: array<array<vec4f, ${(taps * ROWS) / 4}>>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result: array<f32>;
+@group(0) @binding(3) var<storage, read_write> result: array<${quads ? 'vec4f' : 'f32'}>;
 ${CORRELATION_SIZES}
 ${sourceFunction(mode)}
 
@@ -100,56 +128,84 @@ ${workgroupPart(ROWS, THREADS)}
   let width = sizes.width;
   let planePitch = sizes.planePitch;
 ${MIRRORS}
+  let left = i32(${stride}u * firstX) + i32(axisX.x);
+  let top = i32(${stride}u * gridY) + i32(axisY.x);
   let image0 = n * sizes.imagePitch;
-${each(WINDOW, (w) => `  let x${w} = source(i32(firstX) + i32(axisX.x) + ${w}, mirrorX);`)}
+${windowColumns(window)}
 ${each(ROWS, (r) => `  var sum${r} = vec4f();`)}
-  for (var t = axisY.y; t < sizes.tapsY; t++) {
-    let y = source(i32(gridY) + i32(axisY.x) + i32(t), mirrorY);
-${each(WINDOW, (w) => tapColumn(mode, w))}
-    let first = (rowTile * sizes.tapsY + t) * sizes.steps + firstStep;
-    let end = first + steps;
-    // The same for all threads, so that counting on is left to scalar instructions.
-    var offset = firstStep * planePitch;
-    // The constant bound, never reached, spares a guard; see 'openSteps'.
-    for (var step = first; step < 0x7fffffffu; step++) {
-      if (step >= end) { break; }
-${each(WINDOW, (w) => load(mode, w))}
-${each(TAPS, products)}
-      offset += planePitch;
-    }
-  }
-  var places = vec4u(NOWHERE);
-  for (var i = 0u; i < ${COLUMNS}u; i++) {
-    if (mine < groupCount && firstX + i < sizes.outWidth) {
-      places[i] = split * sizes.resultPitch + n * sizes.rows * sizes.outPlane +
-        gridY * sizes.outWidth + firstX + i;
-    }
-  }
-${eachRow(ROWS, COLUMNS, storePixels(COLUMNS))}
+${few ? tapsWithinChannels(window) : channelsWithinTaps(window)}
+${results(quads)}
 }
 `;
 }
 
-/** Where column `w` of the window lies in the row of taps that is entered. */
-function tapColumn(mode: PaddingMode, w: number): string {
-  return mode === 'reflect'
-    ? `    let at${w} = image0 + u32(y * width + x${w});`
-    : `    var inside${w} = false;
-    var at${w} = 0u;
-    {
-      let x = x${w};
-      inside${w} = ${INSIDE};
-      at${w} = select(image0, image0 + u32(y * width + x), inside${w});
-    }`;
+/* The constant bounds of the loops, never reached, spare guards; see `openSteps`. */
+
+/** What happens for a row of taps is done once for all channels. */
+function channelsWithinTaps(window: ImageWindow): string {
+  return `
+  for (var t = axisY.y; t < 0x7fffffffu; t++) {
+    if (t >= sizes.tapsY) { break; }
+    let y = source(top + i32(t), mirrorY);
+${window.mode === 'zeros' ? '    if (u32(y) >= u32(height)) { continue; }' : ''}
+    let first = (rowTile * sizes.tapsY + t) * sizes.steps + firstStep;
+    let end = first + steps;
+    var at = image0 + firstStep * planePitch + u32(y * width);
+    for (var step = first; step < 0x7fffffffu; step++) {
+      if (step >= end) { break; }
+${rowOfTaps(window)}
+      at += planePitch;
+    }
+  }`;
 }
 
-function load(mode: PaddingMode, w: number): string {
-  const pixel = `image[at${w} + offset]`;
-  return `      let p${w} = ${mode === 'reflect' ? pixel : `select(0.0, ${pixel}, inside${w})`};`;
+/** Where there is hardly more than one channel, no other loop would be paid for within that over taps. */
+function tapsWithinChannels(window: ImageWindow): string {
+  return `
+  let height32 = u32(height);
+  let channels = sizes.steps;
+  let tapsY = sizes.tapsY;
+  for (var channel = firstStep; channel < 0x7fffffffu; channel++) {
+    if (channel >= firstStep + steps) { break; }
+    let plane = image0 + channel * planePitch;
+    var step = rowTile * tapsY * channels + channel;
+    for (var t = 0u; t < 0x7fffffffu; t++) {
+      if (t >= tapsY) { break; }
+      let y = source(top + i32(t), mirrorY);
+      let at = plane + u32(y * width);
+${window.mode === 'zeros' ? '      if (u32(y) < height32) {' : ''}
+${rowOfTaps(window)}
+${window.mode === 'zeros' ? '      }' : ''}
+      step += channels;
+    }
+  }`;
 }
 
-function products(tap: number): string {
-  const pixels = Array.from({ length: COLUMNS }, (_, i) => `p${tap + i}`).join(', ');
+/** Loads the window of a row of the image, from `at` on, and multiplies it with all taps. */
+function rowOfTaps(window: ImageWindow): string {
+  const loads = eachColumn(window, (w) => `      let p${w} = ${windowPixel(window, w)};`);
+  return `${loads}\n${each(window.taps, (tap) => products(window, tap))}`;
+}
+
+function results(quads: boolean): string {
+  const place =
+    'split * sizes.resultPitch + n * sizes.rows * sizes.outPlane + gridY * sizes.outWidth + firstX';
+  if (quads) {
+    return `
+  if (mine >= groupCount) { return; }
+  let place = ${place};
+${eachRow(ROWS, COLUMNS, STORE_QUAD)}`;
+  }
+  return `
+  var places = vec4u(NOWHERE);
+  for (var i = 0u; i < ${COLUMNS}u; i++) {
+    if (mine < groupCount && firstX + i < sizes.outWidth) { places[i] = ${place} + i; }
+  }
+${eachRow(ROWS, COLUMNS, storePixels(COLUMNS))}`;
+}
+
+function products({ stride }: ImageWindow, tap: number): string {
+  const pixels = Array.from({ length: COLUMNS }, (_, i) => `p${tap + stride * i}`).join(', ');
   return `      let pixels${tap} = vec4f(${pixels});
 ${each(ROWS, (r) => {
   const quad = (tap * ROWS + r) >> 2;

@@ -26,11 +26,6 @@ export interface Tile {
   readonly rowThreads: number;
   /** Values of k in one step. */
   readonly depth: number;
-  /**
-   * Where TX × TY threads are less than a subgroup, a workgroup holds several such tiles, each for other
-   * values of k and with a partial result of its own. Default 1.
-   */
-  readonly slices?: number;
 }
 
 /** Rows or columns of a thread. */
@@ -44,24 +39,13 @@ export function tileColumns(tile: Tile): number {
   return EACH * tile.columnThreads;
 }
 
-/** Threads of a slice. */
+/** Threads of a workgroup. */
 export function tileThreads(tile: Tile): number {
   return tile.columnThreads * tile.rowThreads;
 }
 
-export function tileSlices({ slices = 1 }: Tile): number {
-  return slices;
-}
-
-/** Threads of a workgroup. */
-export function workgroupThreads(tile: Tile): number {
-  return tileThreads(tile) * tileSlices(tile);
-}
-
 export function tileKey(tile: Tile): string {
-  const slices = tileSlices(tile);
-  const key = `${tileRows(tile)}x${tileColumns(tile)}x${tile.depth}`;
-  return slices > 1 ? `${key}x${slices}` : key;
+  return `${tileRows(tile)}x${tileColumns(tile)}x${tile.depth}`;
 }
 
 /** vec4s from one k to the next in a half of either tile. */
@@ -69,9 +53,9 @@ export function tilePitch({ columnThreads, rowThreads }: Tile): number {
   return Math.max(columnThreads, rowThreads);
 }
 
-/** vec4s of a half of a tile, all slices. */
+/** vec4s of a half of a tile. */
 export function halfTile(tile: Tile): number {
-  return tilePitch(tile) * tile.depth * tileSlices(tile);
+  return tilePitch(tile) * tile.depth;
 }
 
 /** Bytes of workgroup memory. */
@@ -83,11 +67,6 @@ export function tileBytes(tile: Tile): number {
 const FEW_ROWS: readonly Tile[] = [
   { rowThreads: 1, columnThreads: 32, depth: 2 },
   { rowThreads: 4, columnThreads: 16, depth: 8 },
-];
-/** Tiles for results of few columns: weight gradients of images with few channels. */
-const FEW_COLUMNS: readonly Tile[] = [
-  { rowThreads: 8, columnThreads: 2, depth: 8, slices: 4 },
-  { rowThreads: 8, columnThreads: 4, depth: 16, slices: 2 },
 ];
 const SMALL: Tile = { rowThreads: 8, columnThreads: 8, depth: 16 };
 const HALF: Tile = { rowThreads: 8, columnThreads: 16, depth: 16 };
@@ -113,13 +92,9 @@ export function chooseTile(rows: number, columns: number): Tile {
 
 export type CorrelationForm = 'tiles' | 'narrow' | 'tap-planes';
 
-/** The tile for a weight gradient: as `chooseTile`, and none that is mostly empty if rows or columns are few. */
+/** The tile for a weight gradient: as `chooseTile`, and none that is mostly empty if rows are few. */
 export function chooseGradientTile(rows: number, columns: number): Tile {
-  return (
-    FEW_COLUMNS.find((tile) => columns <= tileColumns(tile)) ??
-    FEW_ROWS.find((tile) => rows <= tileRows(tile)) ??
-    chooseTile(rows, columns)
-  );
+  return FEW_ROWS.find((tile) => rows <= tileRows(tile)) ?? chooseTile(rows, columns);
 }
 
 /** What of a tiling is chosen otherwise than by size. */
@@ -190,7 +165,7 @@ export interface TileParts {
   readonly declarations: string;
   /**
    * Statements before the loop. They see `group`, `groups` (workgroup ids), `thread` (vec2u: tx, ty)
-   * and `lane` (the linear index of the thread in all slices).
+   * and `lane` (the linear index of the thread).
    */
   readonly setup: string;
   /** Opens the loops over steps of k, possibly several. */
@@ -216,7 +191,6 @@ export const TILES = { rowTile: 1, columnTile: 0 } as const;
 /** The code of a kernel. */
 export function tileCode(tile: Tile, parts: TileParts): string {
   const { columnThreads, rowThreads, depth } = tile;
-  const slices = tileSlices(tile);
   const pitch = tilePitch(tile);
   const half = halfTile(tile);
   return wgsl`
@@ -224,12 +198,10 @@ ${parts.declarations}
 var<workgroup> rowTile: array<array<vec4f, ${half}>, 2>;
 var<workgroup> columnTile: array<vec4f, ${2 * half}>;
 
-@compute @workgroup_size(${columnThreads}, ${rowThreads}, ${slices})
+@compute @workgroup_size(${columnThreads}, ${rowThreads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_id) thread: vec3u, @builtin(local_invocation_index) lane: u32) {
 ${accumulators()}
-  let rowPlace = thread.y${slices > 1 ? ` + thread.z * ${depth * pitch}u` : ''};
-  let columnPlace = thread.x${slices > 1 ? ` + thread.z * ${depth * pitch}u` : ''};
 ${parts.setup}
 ${parts.open}
 ${parts.load}
@@ -237,10 +209,10 @@ ${parts.load}
 ${parts.store}
   workgroupBarrier();
   for (var k = 0u; k < ${depth}u; k++) {
-    let r0 = rowTile[0][k * ${pitch}u + rowPlace];
-    let r1 = rowTile[1][k * ${pitch}u + rowPlace];
-    let c0 = columnTile[k * ${pitch}u + columnPlace];
-    let c1 = columnTile[k * ${pitch}u + columnPlace + ${half}u];
+    let r0 = rowTile[0][k * ${pitch}u + thread.y];
+    let r1 = rowTile[1][k * ${pitch}u + thread.y];
+    let c0 = columnTile[k * ${pitch}u + thread.x];
+    let c1 = columnTile[k * ${pitch}u + thread.x + ${half}u];
 ${products()}
   }
 ${parts.advance}

@@ -1,6 +1,6 @@
 import type { PaddingMode } from '../geometry.ts';
 import { INSIDE } from './image-loader.ts';
-import { halfTile, type Tile, tilePitch, tileSlices, tileThreads } from './tile.ts';
+import { halfTile, type Tile, tilePitch, tileThreads } from './tile.ts';
 
 /*
  * Loads both operands of a weight gradient. Both lie along k, the pixels, in memory, so threads take
@@ -17,33 +17,26 @@ export interface GradientLoader {
    * less than four channels, a table lists place and tap of each column.
    */
   readonly quads: boolean;
-  /** Whether pixels of the rows are those of a plane with reflected margins. */
-  readonly mirrored: boolean;
 }
 
-/** Threads of a slice are dealt out as `quad + group·(k + depth·rest)`; see `placeSetup`. */
+/** Threads are dealt out as `quad + group·(k + depth·rest)`; see `placeSetup`. */
 function slotsPerRound(tile: Tile): number {
   return tileThreads(tile) / tile.depth;
 }
 
-/** Statements that tell the thread its slice, its k, and where it stores. */
+/** Statements that tell the thread its k, and where it stores. */
 export function placeSetup(tile: Tile): string {
   const { depth } = tile;
   const pitch = tilePitch(tile);
-  const threads = tileThreads(tile);
   const group = Math.min(4, slotsPerRound(tile));
-  const isWhole = tileSlices(tile) === 1;
   return `
-  let slice = ${isWhole ? '0u' : `lane / ${threads}u`};
-  let inSlice = ${isWhole ? 'lane' : `lane % ${threads}u`};
-  let myK = inSlice / ${group}u % ${depth}u;
-  let mySlot = inSlice % ${group}u + inSlice / ${group * depth}u * ${group}u;
-  let slot = (slice * ${depth}u + myK) * ${pitch}u + mySlot;`;
+  let myK = lane / ${group}u % ${depth}u;
+  let mySlot = lane % ${group}u + lane / ${group * depth}u * ${group}u;
+  let slot = myK * ${pitch}u + mySlot;`;
 }
 
 /** Where the thread's pixel (n, q, j) lies in both tensors. */
-export function pixelSetup({ tile, mirrored }: GradientLoader): string {
-  const { depth } = tile;
+export function pixelSetup({ tile: { depth } }: GradientLoader): string {
   return `
   let endLeft = i32(sizes.outWidth * sizes.stride);
   let endTop = i32(sizes.outHeight * sizes.stride);
@@ -52,16 +45,16 @@ export function pixelSetup({ tile, mirrored }: GradientLoader): string {
   let stride = i32(sizes.stride);
   let imagePitch = sizes.imagePitch;
   let stepImage = sizes.stepImages * imagePitch;
-  // From one image to the next in the tensor of the rows: all of it, or what comes on top of counting pixels.
-  let rowGap = ${mirrored ? 'sizes.rows * sizes.rowPlane' : '(sizes.rows - 1u) * sizes.rowPlane'};
-  let stepRowsAt = ${mirrored ? '' : `${depth * tileSlices(tile)}u + `}sizes.stepImages * rowGap;
+  // From one image to the next in the tensor of the rows, what comes on top of counting pixels.
+  let rowGap = (sizes.rows - 1u) * sizes.rowPlane;
+  let stepRowsAt = ${depth}u + sizes.stepImages * rowGap;
   let endImages = sizes.images * imagePitch;
-  let pixel = (firstStep * ${tileSlices(tile)}u + slice) * ${depth}u + myK;
+  let pixel = firstStep * ${depth}u + myK;
   var left = i32(pixel % sizes.outWidth * sizes.stride);
   var top = i32(pixel / sizes.outWidth % sizes.outHeight * sizes.stride);
   let outPlane = sizes.outWidth * sizes.outHeight;
   var imageAt = pixel / outPlane * imagePitch;
-  var rowsAt = pixel / outPlane * rowGap${mirrored ? '' : ' + pixel'};`;
+  var rowsAt = pixel / outPlane * rowGap + pixel;`;
 }
 
 /** Goes to the next step's pixel, carrying from j to q to n. */
@@ -117,14 +110,6 @@ export function loadedRows(tile: Tile): number[] {
 export function operandSetup(loader: GradientLoader): string {
   const { tile, mode, quads } = loader;
   const lines = ['  let rows = (firstRow + 4u * mySlot) * sizes.rowPlane;'];
-  if (loader.mirrored) {
-    lines.push(
-      '  let rowWidth = sizes.rowWidth;',
-      '  let rowMirrorY = 2 * (sizes.rowHeight - 1);',
-      '  let rowMirrorX = 2 * (sizes.rowWidth - 1);',
-      '  let margin = sizes.rowMargin;',
-    );
-  }
   loadedRows(tile).forEach((row, i) => {
     lines.push(`  let rowPitch${row} = sizes.rowPitches[${i}];`);
   });
@@ -187,13 +172,10 @@ export function columnTable(
  * reflected pixel always lies in the image.
  */
 export function operandLoad(loader: GradientLoader): string {
-  const { tile, mode, quads, mirrored } = loader;
-  const rowPixel = mirrored
-    ? `rowsAt + u32(reflected(top - margin, rowMirrorY) * rowWidth + reflected(left - margin, rowMirrorX))`
-    : 'rowsAt';
+  const { tile, mode, quads } = loader;
   const lines = [
     '  let exists = imageAt < endImages;',
-    `  let rowsFrom = select(0u, ${rowPixel}, exists) + rows;`,
+    '  let rowsFrom = select(0u, rowsAt, exists) + rows;',
     ...(mode === 'zeros' ? ['  let imageFrom = imageAt + u32(top * width + left);'] : []),
   ];
   quadsOf(tile, tile.rowThreads).forEach((quad, i) => {

@@ -1,8 +1,9 @@
 import { type Kernel, type Plan, spreadWorkgroups } from '../../kernel.ts';
 import { type ConvGeometry, flatten, outHeight, outWidth, roundUp } from '../geometry.ts';
 import { finishWeights, type PartialWeights } from './finish.ts';
-import { MIRRORS, REFLECTED, sourceFunction } from './image-loader.ts';
+import { MIRRORS, sourceFunction } from './image-loader.ts';
 import { eachResult, RESULTS } from './results.ts';
+import { stripPlan } from './strip-plan.ts';
 import {
   chooseGradientTile,
   chooseSplits,
@@ -15,9 +16,8 @@ import {
   tileCount,
   tileKey,
   tileRows,
-  tileSlices,
   tilesFor,
-  workgroupThreads,
+  tileThreads,
 } from './tile.ts';
 import {
   columnTable,
@@ -37,49 +37,12 @@ import {
  *   dw[o, (tap, c)] = Σ_{n,q,j} dy[n,o,q,j] · x̄[n, c, s·q+ky, s·j+kx]
  *
  * Rows are output channels, columns taps and channels with channels fastest (padded to a multiple of
- * 4, unless there are fewer), k the pixels. With very few output channels and stride 1 the roles are
- * changed: rows are input channels, columns the taps of dy,
- *
- *   dw[(tap, o), c] = Σ_{n,y,x} x̄[n,c,y,x] · dy[n, o, y-ky, x-kx]
- *
- * so that each pixel of x is loaded once. The sum is cut into parts, which a second kernel adds in a
- * fixed order and puts into the order of dw.
+ * 4, unless there are fewer), k the pixels. The sum is cut into parts, which a second kernel adds in a
+ * fixed order and puts into the order of dw. With few channels in or out, `strip-plan.ts` has another kernel.
  */
 
-/** The convolution whose weight gradient is summed, perhaps with the roles of x and dy changed. */
-interface Summed {
-  /** `outChannels` rows; columns are taps and `inChannels`. */
-  readonly geometry: ConvGeometry;
-  /** Of the rows' tensor, if its margins are reflected: pixels of the sum include them. */
-  readonly mirrored?: { readonly height: number; readonly width: number; readonly margin: number };
-}
-
-/** Most output channels, and most columns, for changed roles. */
+/** Most input channels whose columns are not padded to vec4s of channels. */
 const FEW_CHANNELS = 3;
-const FEW_COLUMNS = 32;
-
-/** The same sum with rows and columns exchanged, where that leaves fewer rows or columns empty. */
-function exchanged(g: ConvGeometry): Summed | undefined {
-  const { outChannels, inChannels, kernelHeight, kernelWidth, padding, height, width } = g;
-  const isSquare = kernelHeight === kernelWidth && kernelHeight > 1;
-  const isFew = outChannels <= FEW_CHANNELS && outChannels * kernelHeight ** 2 <= FEW_COLUMNS;
-  if (!isSquare || !isFew || g.stride !== 1 || inChannels < 4 * outChannels) return undefined;
-  const mirrors = g.paddingMode === 'reflect' && padding > 0;
-  const most = kernelHeight - 1;
-  if (!mirrors && padding > most) return undefined;
-  return {
-    geometry: {
-      ...g,
-      inChannels: outChannels,
-      outChannels: inChannels,
-      height: outHeight(g),
-      width: outWidth(g),
-      padding: mirrors ? most : most - padding,
-      paddingMode: 'zeros',
-    },
-    ...(mirrors ? { mirrored: { height, width, margin: padding } } : {}),
-  };
-}
 
 interface Layout {
   readonly loader: GradientLoader;
@@ -91,37 +54,33 @@ interface Layout {
   readonly splits: number;
 }
 
-function layoutOf({ geometry: g, mirrored }: Summed, choice: TileChoice): Layout {
+function layoutOf(g: ConvGeometry, choice: TileChoice): Layout {
   const quads = g.inChannels > FEW_CHANNELS;
   const pitch = quads ? roundUp(g.inChannels, 4) : g.inChannels;
   const columns = roundUp(pitch * g.kernelHeight * g.kernelWidth, 4);
   const pixels = g.batch * outHeight(g) * outWidth(g);
   const tile = choice.tile ?? chooseGradientTile(g.outChannels, columns);
-  const steps = Math.ceil(pixels / (tile.depth * tileSlices(tile)));
-  const invocations = tileCount(tile, g.outChannels, columns) * workgroupThreads(tile);
-  const length = g.outChannels * columns * tileSlices(tile);
-  // Slices cut the sum as well.
-  const terms = pixels / tileSlices(tile);
-  const splits = chooseSplits({ invocations, steps, terms, length }, choice.cut);
+  const steps = Math.ceil(pixels / tile.depth);
+  const invocations = tileCount(tile, g.outChannels, columns) * tileThreads(tile);
+  const length = g.outChannels * columns;
+  const splits = chooseSplits({ invocations, steps, terms: pixels, length }, choice.cut);
   const mode = g.padding === 0 ? 'zeros' : g.paddingMode;
-  const loader = { tile, mode, quads, mirrored: mirrored !== undefined };
+  const loader = { tile, mode, quads };
   return { loader, pitch, columns, steps, splits };
 }
 
 /** Bindings: the columns' image, the rows' tensor, partial sums, sizes. */
-function weightGradientKernel({ geometry: g, mirrored }: Summed, layout: Layout): Kernel {
+function weightGradientKernel(g: ConvGeometry, layout: Layout): Kernel {
   const { loader, pitch, columns, steps, splits } = layout;
   const { tile, mode, quads } = loader;
   const height = outHeight(g);
   const width = outWidth(g);
   const rowTiles = Math.ceil(g.outChannels / tileRows(tile));
   const columnTiles = Math.ceil(columns / tileColumns(tile));
-  const depth = tile.depth * tileSlices(tile);
-  const rowsOfStep = Math.floor(depth / width);
-  const rows = mirrored ?? { height, width, margin: 0 };
-  const rowPlane = rows.height * rows.width;
+  const rowsOfStep = Math.floor(tile.depth / width);
+  const rowPlane = height * width;
   const plane = g.height * g.width;
-  const kind = `${mode}${quads ? '' : '.tabled'}${mirrored ? '.mirrored' : ''}`;
+  const kind = `${mode}${quads ? '' : '.tabled'}`;
   return {
     key: `gpu.weightgradient.${tileKey(tile)}.${kind}`,
     bindings: ['read', 'read', 'write', 'read'],
@@ -148,12 +107,9 @@ function weightGradientKernel({ geometry: g, mirrored }: Summed, layout: Layout)
       g.padding,
       Math.floor(rowsOfStep / height),
       rowsOfStep % height,
-      depth % width,
+      tile.depth % width,
       RESULTS,
       rowPlane,
-      rows.height,
-      rows.width,
-      rows.margin,
       ...[0, 1, 2, 3].map((e) => e * plane),
       ...loadedRows(tile).map((row) => row * rowPlane),
       ...(quads
@@ -174,7 +130,7 @@ struct Sizes {
   rows: u32, columns: u32, channelQuads: u32, kernelWidth: u32,
   height: i32, width: i32, planePitch: u32, imagePitch: u32, stride: u32, padding: u32,
   stepImages: u32, stepRows: u32, stepPixels: u32, results: u32,
-  rowPlane: u32, rowHeight: i32, rowWidth: i32, rowMargin: i32,
+  rowPlane: u32,
   pitches: array<u32, 4>, rowPitches: array<u32, ${loadedRows(tile).length}>,
   ${loader.quads ? '' : 'table: array<vec2u>,'}
 }
@@ -182,8 +138,7 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read> cotangent: array<f32>;
 @group(0) @binding(2) var<storage, read_write> partial: array<vec4f>;
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
-${sourceFunction(mode)}
-${loader.mirrored ? REFLECTED : ''}`,
+${sourceFunction(mode)}`,
     setup: `
   let index = group.y * groups.x + group.x;
   let split = index / (sizes.rowTiles * sizes.columnTiles);
@@ -212,38 +167,12 @@ function results(tile: Tile): string {
     tile,
     `
     let column = firstColumn + half * ${4 * tile.columnThreads}u + 4u * thread.x;
-    let part = split * ${tileSlices(tile)}u + thread.z;
     if (column >= sizes.columns) { continue; }`,
     `    let o = firstRow + row;
     if (o < sizes.rows) {
-      partial[((part * sizes.rows + o) * sizes.columns + column) / 4u] = value;
+      partial[((split * sizes.rows + o) * sizes.columns + column) / 4u] = value;
     }`,
   );
-}
-
-/** Where a weight's partial results lie. */
-function partialWeights(g: ConvGeometry, isExchanged: boolean, layout: Layout): PartialWeights {
-  const { loader, pitch, columns } = layout;
-  const splits = layout.splits * tileSlices(loader.tile);
-  const taps = g.kernelHeight * g.kernelWidth;
-  return isExchanged
-    ? {
-        splits,
-        splitPitch: g.inChannels * columns,
-        // dy meets the taps backwards.
-        first: (taps - 1) * pitch,
-        outPitch: 1,
-        channelPitch: columns,
-        tapPitch: -pitch,
-      }
-    : {
-        splits,
-        splitPitch: g.outChannels * columns,
-        first: 0,
-        outPitch: columns,
-        channelPitch: 1,
-        tapPitch: pitch,
-      };
 }
 
 /** Choices besides the usual one that are worth a measurement, by name. */
@@ -258,18 +187,26 @@ export function gpuWeightGradient(
   choice: TileChoice = {},
 ): Plan {
   const g = flatten(geometry);
-  const swapped = choice.tile ? undefined : exchanged(g);
-  const summed = swapped ?? { geometry: g };
-  const layout = layoutOf(summed, choice);
-  const weights = partialWeights(g, swapped !== undefined, layout);
-  const [x, dy] = [{ input: 0 }, { input: 1 }];
+  const strips = choice.tile ? undefined : stripPlan(g, accumulate, choice.cut);
+  if (strips) return strips;
+  const layout = layoutOf(g, choice);
+  const { splits, columns, pitch } = layout;
+  const splitPitch = g.outChannels * columns;
+  const weights: PartialWeights = {
+    splits,
+    splitPitch,
+    first: 0,
+    outPitch: columns,
+    channelPitch: 1,
+    tapPitch: pitch,
+  };
   const partial = { temporary: 0 };
   return {
-    temporaries: [weights.splits * weights.splitPitch],
+    temporaries: [splits * splitPitch],
     steps: [
       {
-        kernel: weightGradientKernel(summed, layout),
-        operands: swapped ? [dy, x, partial] : [x, dy, partial],
+        kernel: weightGradientKernel(g, layout),
+        operands: [{ input: 0 }, { input: 1 }, partial],
       },
       {
         kernel: finishWeights(g, weights, accumulate),
