@@ -12,14 +12,20 @@ const CONVOLUTIONS: readonly ConvolutionCase[] = [
   // Windows of three taps: rows of 16, ragged groups of columns, sums in parts, reflection.
   { image: [2, 48, 5, 7], kernel: [20, 3, 3], padding: 1, bias: true },
   { image: [2, 5, 6, 7], kernel: [18, 3, 3], padding: 1, paddingMode: 'reflect', bias: true },
+  // Windows of four taps, of stride 2, stored as vec4s or not, and within channels.
+  { image: [2, 5, 9, 16], kernel: [33, 4, 4], padding: 1, stride: 2, bias: true },
+  { image: [1, 3, 9, 14], kernel: [20, 4, 4], padding: 2, paddingMode: 'reflect' },
+  { image: [2, 1, 8, 8], kernel: [20, 4, 4], padding: 1, stride: 2, paddingMode: 'reflect' },
   // Narrow tiles without windows: 32 rows, three times 16, and parities.
-  { image: [2, 48, 5, 7], kernel: [20, 4, 4], padding: 1, stride: 2, bias: true },
-  { image: [1, 4, 6, 7], kernel: [12, 3, 3], stride: 2, padding: 1 },
+  { image: [2, 48, 9, 11], kernel: [20, 5, 5], padding: 1, stride: 2, bias: true },
+  { image: [1, 4, 6, 7], kernel: [12, 5, 5], stride: 2, padding: 2 },
   // Narrow tiles that load and store vec4s.
   { image: [2, 18, 4, 6], kernel: [12, 1, 1], bias: true, activation: { kind: 'relu' } },
-  // Weight gradients of 16, of up to 32 and of more columns (tap, channel).
+  // Weight gradients by strips: whole and ragged rows and ends, reflection, single taps; too many taps for them.
   { image: [2, 1, 9, 8], kernel: [70, 4, 4], stride: 2, padding: 1 },
   { image: [2, 3, 7, 6], kernel: [5, 3, 3], padding: 1, paddingMode: 'reflect' },
+  { image: [1, 2, 28, 270], kernel: [9, 3, 4], padding: 2 },
+  { image: [2, 2, 5, 6], kernel: [9, 1, 1], stride: 2 },
   { image: [1, 2, 6, 6], kernel: [3, 5, 5] },
   // Weight gradients with the roles of x and dy exchanged: two channels, much and no padding.
   { image: [2, 8, 5, 6], kernel: [2, 3, 3] },

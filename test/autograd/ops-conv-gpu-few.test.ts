@@ -14,8 +14,10 @@ const CONVOLUTIONS: readonly ConvolutionCase[] = [
     bias: true,
     activation: { kind: 'tanh' },
   },
-  // The same with reflection, ragged planes, and narrow tiles back.
+  // The same with reflection, ragged planes, and windows of four taps back.
   { image: [1, 33, 5, 7], kernel: [1, 4, 4], padding: 1, paddingMode: 'reflect' },
+  // First layers: windows of stride 2 within channels, and strips of dy in several workgroups and segments.
+  { image: [1, 1, 26, 200], kernel: [17, 3, 3], stride: 2, padding: 1, bias: true },
 ];
 
 const suite = createSuite('few channels on GPUs');

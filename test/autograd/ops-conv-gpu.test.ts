@@ -38,7 +38,7 @@ const CONVOLUTIONS: readonly ConvolutionCase[] = [
   // 128 × 128, steps across taps; reflection in all three kernels.
   { image: [2, 20, 12, 12], kernel: [128, 4, 4], stride: 2, padding: 1, paddingMode: 'reflect' },
   // Rows beyond a whole tile, a last layer's single channel, kernels larger than the image.
-  { image: [1, 128, 5, 5], kernel: [1, 4, 4], padding: 1, paddingMode: 'reflect', bias: true },
+  { image: [1, 128, 5, 7], kernel: [1, 4, 4], padding: 1, paddingMode: 'reflect', bias: true },
   { image: [2, 70, 2, 3], kernel: [130, 7, 7], padding: 3 },
   { image: [1, 3, 5, 300], kernel: [20, 1, 1], activation: { kind: 'leaky_relu', slope: 0.2 } },
 ];

@@ -33,8 +33,8 @@ const ROWS = 8;
 
 const THREADS = 64;
 
-/** Steps that a thread should make, so that adding up the lanes does not count. */
-const LEAST_STEPS = 8;
+/** Steps that a thread should make, so that adding up the lanes does not count; a multiple of all periods. */
+const LEAST_STEPS = 12;
 
 const MOST_TAPS = 4;
 const MOST_STRIDE = 2;
@@ -43,6 +43,7 @@ const MOST_STRIDE = 2;
 const ADDED_ROWS = 2;
 const QUADS = ADDED_ROWS * MOST_TAPS;
 const LANES = THREADS / QUADS;
+const ROUNDS = ROWS / ADDED_ROWS;
 
 /** The tensor of the rows, if the sum goes over a plane whose margins are its reflection. */
 export interface Mirrored {
@@ -56,6 +57,8 @@ interface Strip {
   readonly tapsY: number;
   /** How the rows' tensor is read: as vec4s, pixel by pixel, or where reflection finds its pixels. */
   readonly rows: 'quads' | 'pixels' | 'mirrored';
+  /** Whether there is an end after every step, not only when all rows of the window are back in their places. */
+  readonly ragged: boolean;
 }
 
 /** Whether taps and stride are those that this kernel is made for. */
@@ -91,6 +94,7 @@ export function stripWeightGradient(
   const strips = lanes * segments;
   const stripTiles = Math.ceil(strips / THREADS);
   const mode = g.padding === 0 ? 'zeros' : g.paddingMode;
+  const period = periodOf(g.kernelHeight, g.stride);
   const strip: Strip = {
     window: windowOf(
       { taps: g.kernelWidth, stride: g.stride, mode },
@@ -98,10 +102,12 @@ export function stripWeightGradient(
     ),
     tapsY: g.kernelHeight,
     rows: mirrored ? 'mirrored' : width % COLUMNS === 0 ? 'quads' : 'pixels',
+    // Beyond a plane with margins nothing of the image is seen.
+    ragged: !mirrored && (LEAST_STEPS % period) + (height % period) > 0,
   };
   const shape = `${ROWS}x${g.kernelHeight}x${g.kernelWidth}`;
   const kernel: Kernel = {
-    key: `gpu.weightgradient.${shape}.strip-${windowKey(strip.window)}-${strip.rows}`,
+    key: `gpu.weightgradient.${shape}.strip-${windowKey(strip.window)}-${strip.rows}${strip.ragged ? '-r' : ''}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(rowTiles * g.inChannels * stripTiles),
     constants: [
@@ -123,10 +129,16 @@ export function stripWeightGradient(
       g.width,
       g.height * g.width,
       g.padding,
+      ROUNDS,
     ],
     code: () => stripCode(strip),
   };
   return { kernel, parts: stripTiles };
+}
+
+/** Steps after which all rows of the window are back in their places. */
+function periodOf(tapsY: number, stride: number): number {
+  return tapsY > stride ? tapsY / greatestDivisor(tapsY, stride) : 1;
 }
 
 function greatestDivisor(a: number, b: number): number {
@@ -137,13 +149,12 @@ function stripCode(strip: Strip): string {
   const { window, tapsY, rows } = strip;
   const { taps, stride, mode } = window;
   const kept = Math.max(0, tapsY - stride);
-  const period = kept > 0 ? tapsY / greatestDivisor(tapsY, stride) : 1;
   return wgsl`
 struct Sizes {
   rowTiles: u32, channels: u32, stripTiles: u32, strips: u32, groups: u32, segments: u32, steps: u32,
   outHeight: u32, outWidth: u32,
   rows: u32, rowPlane: u32, rowHeight: i32, rowWidth: i32, rowMargin: i32,
-  height: i32, width: i32, planePitch: u32, padding: i32,
+  height: i32, width: i32, planePitch: u32, padding: i32, rounds: u32,
 }
 @group(0) @binding(0) var<storage, read> image: array<f32>;
 @group(0) @binding(1) var<storage, read> cotangent: array<${rows === 'quads' ? 'vec4f' : 'f32'}>;
@@ -180,7 +191,7 @@ ${each(tapsY, (slot) => eachColumn(window, (w) => `  var p${slot}_${w} = 0.0;`))
 ${each(kept, (ky) => enterRow(window, ky, ky))}
   // The constant bound, never reached, spares a guard; see 'openSteps'.
   for (var turn = 0u; turn < 0x7fffffffu; turn++) {
-${each(period, (step) => stepCode(strip, step))}
+${each(periodOf(tapsY, stride), (step) => stepCode(strip, step))}
   }
 ${addLanes(strip)}
 }
@@ -244,7 +255,7 @@ function stepCode(strip: Strip, step: number): string {
   const kept = Math.max(0, tapsY - stride);
   const isMirrored = rows === 'mirrored';
   return `
-    if (y >= endY) { break; }
+${step === 0 || strip.ragged ? '    if (y >= endY) { break; }' : ''}
 ${slots.map((slot, ky) => (ky < kept ? '' : enterRow(window, slot, ky))).join('\n')}
 ${isMirrored ? mirroredRow(step) : ''}
 ${each(ROWS, (r) => products(strip, step, r, slots))}
@@ -254,7 +265,7 @@ ${each(ROWS, (r) => products(strip, step, r, slots))}
 }
 
 function mirroredRow(step: number): string {
-  return `    let rowY${step} = u32(reflected(i32(y) - margin, rowMirrorY) * rowWidth);
+  return `    let rowY${step} = u32(max(0, reflected(i32(y) - margin, rowMirrorY)) * rowWidth);
 ${each(COLUMNS, (i) => `    let row${step}At${i} = rowX${i} + rowY${step};`)}`;
 }
 
@@ -292,43 +303,43 @@ ${lines.join('\n')}
 }
 
 /**
- * Adds up the lanes: two rows at a time, every thread one vec4 of 8 lanes, and last what these have. A thread begins
- * with another lane than its neighbours do, so that they read different banks of workgroup memory.
+ * Adds up the lanes, two rows at a time: every thread one vec4 of 8 lanes, then eight of them what these have. A thread
+ * begins with another lane than its neighbours do, so that they read different banks of workgroup memory.
+ * Compilers do not see the bound of the loop over rows and leave it rolled.
  */
 function addLanes({ window: { taps }, tapsY }: Strip): string {
   const rest = ', 0.0'.repeat(MOST_TAPS - taps);
   const quad = (sum: string): string => (rest ? `vec4f(${sum}${rest})` : sum);
-  const passes = ROWS / ADDED_ROWS;
+  const eachQuad = (line: (r: number, ky: number) => string): string =>
+    each(ADDED_ROWS, (r) => each(tapsY, (ky) => line(r, ky)));
+  const picked = (round: number): string =>
+    `${round === ROUNDS - 1 ? 'default' : `case ${round}u`}: {
+${eachQuad((r, ky) => `      quad${r}_${ky} = ${quad(`sum${ADDED_ROWS * round + r}_${ky}`)};`)}
+    }`;
   return `
   let quad = lane % ${QUADS}u;
   let firstLane = lane / ${QUADS}u * ${LANES}u;
-${each(
-  passes,
-  (pass) => `
-${each(ADDED_ROWS, (r) =>
-  each(
-    tapsY,
-    (ky) =>
-      `  sums[${(r * MOST_TAPS + ky) * THREADS}u + lane] = ${quad(`sum${ADDED_ROWS * pass + r}_${ky}`)};`,
-  ),
-)}
-  workgroupBarrier();
-  var total${pass} = vec4f();
-  for (var i = 0u; i < ${LANES}u; i++) {
-    total${pass} += sums[quad * ${THREADS}u + firstLane + (i + quad) % ${LANES}u];
-  }
-  workgroupBarrier();`,
-)}
-${each(passes, (pass) => `  sums[${pass * THREADS}u + lane] = total${pass};`)}
-  workgroupBarrier();
-  let r = lane / ${MOST_TAPS}u;
-  let ky = lane % ${MOST_TAPS}u;
-  let o = firstRow + r;
-  if (r >= ${ROWS}u || ky >= ${tapsY}u || o >= sizes.rows) { return; }
-  var total = vec4f();
-  for (var i = 0u; i < ${THREADS / QUADS}u; i++) {
-    total += sums[r / ${ADDED_ROWS}u * ${THREADS}u + i * ${QUADS}u + lane % ${QUADS}u];
-  }
-  let at = (((stripTile * sizes.rows + o) * sizes.channels + channel) * ${tapsY}u + ky) * ${taps}u;
-${each(taps, (kx) => `  partial[at + ${kx}u] = total[${kx}];`)}`;
+  for (var round = 0u; round < sizes.rounds; round++) {
+${eachQuad((r, ky) => `    var quad${r}_${ky}: vec4f;`)}
+    switch (round) {
+    ${each(ROUNDS, picked)}
+    }
+${eachQuad((r, ky) => `    sums[${(r * MOST_TAPS + ky) * THREADS}u + lane] = quad${r}_${ky};`)}
+    workgroupBarrier();
+    var total = vec4f();
+    for (var i = 0u; i < ${LANES}u; i++) {
+      total += sums[quad * ${THREADS}u + firstLane + (i + quad) % ${LANES}u];
+    }
+    workgroupBarrier();
+    sums[lane] = total;
+    workgroupBarrier();
+    let o = firstRow + round * ${ADDED_ROWS}u + lane / ${MOST_TAPS}u;
+    let ky = lane % ${MOST_TAPS}u;
+    if (lane < ${QUADS}u && ky < ${tapsY}u && o < sizes.rows) {
+      for (var i = 1u; i < ${THREADS / QUADS}u; i++) { total += sums[i * ${QUADS}u + lane]; }
+      let at = (((stripTile * sizes.rows + o) * sizes.channels + channel) * ${tapsY}u + ky) * ${taps}u;
+${each(taps, (kx) => `      partial[at + ${kx}u] = total[${kx}];`)}
+    }
+    workgroupBarrier();
+  }`;
 }
