@@ -12,13 +12,14 @@ const CONVOLUTIONS: readonly ConvolutionCase[] = [
   // Windows of three taps: rows of 16, ragged groups of columns, sums in parts, reflection.
   { image: [2, 48, 5, 7], kernel: [20, 3, 3], padding: 1, bias: true },
   { image: [2, 5, 6, 7], kernel: [18, 3, 3], padding: 1, paddingMode: 'reflect', bias: true },
-  // Windows of four taps, of stride 2, stored as vec4s or not, and within channels.
+  // Windows of four and more taps, of stride 2, stored as vec4s or not, and within channels.
   { image: [2, 5, 9, 16], kernel: [33, 4, 4], padding: 1, stride: 2, bias: true },
   { image: [1, 3, 9, 14], kernel: [20, 4, 4], padding: 2, paddingMode: 'reflect' },
   { image: [2, 1, 8, 8], kernel: [20, 4, 4], padding: 1, stride: 2, paddingMode: 'reflect' },
   // Narrow tiles without windows: 32 rows, three times 16, and parities.
-  { image: [2, 48, 9, 11], kernel: [20, 5, 5], padding: 1, stride: 2, bias: true },
-  { image: [1, 4, 6, 7], kernel: [12, 5, 5], stride: 2, padding: 2 },
+  { image: [2, 48, 9, 11], kernel: [20, 4, 4], padding: 1, stride: 3, bias: true },
+  { image: [1, 4, 6, 7], kernel: [12, 2, 2], stride: 2, padding: 1 },
+  { image: [1, 1, 7, 9], kernel: [17, 7, 7], padding: 3, paddingMode: 'reflect', bias: true },
   // Narrow tiles that load and store vec4s.
   { image: [2, 18, 4, 6], kernel: [12, 1, 1], bias: true, activation: { kind: 'relu' } },
   // Weight gradients by strips: whole and ragged rows and ends, reflection, single taps; too many taps for them.

@@ -27,7 +27,7 @@ import {
 } from './window.ts';
 
 /*
- * Correlations whose taps in a row overlap, 3 or 4 of them at stride 1 or 2: as `narrow.ts`, but a thread's
+ * Correlations whose taps in a row overlap, 3 to 7 of them at stride 1 or 2: as `narrow.ts`, but a thread's
  * four columns are neighbours, and the pixels that they see in a row of the image serve all taps of the row. So
  * a pixel that is loaded and tested serves 32 multiply-adds with 16 rows and 3×3 taps, not 16, and about 26 with
  * 4×4 taps of stride 2. Steps run over rows of taps and, within these, channels: where there is one channel, as
@@ -36,6 +36,10 @@ import {
 
 /** Rows of a thread, and of a tile. */
 const ROWS = 16;
+
+/** Taps in a row: with less, pixels hardly overlap; with more, their weights take all scalar registers. */
+const LEAST_TAPS = 3;
+const MOST_TAPS = 7;
 
 /** Fewer than four channels have the loop over rows of taps inside of that over channels. */
 const FEW_CHANNELS = 3;
@@ -50,7 +54,7 @@ interface WindowLoop {
 
 /** Whether a correlation has the taps that this kernel is made for. */
 export function hasWindows({ tapsX, stride, parities }: Correlation): boolean {
-  return (tapsX === 3 || tapsX === 4) && stride <= 2 && parities.length === 1;
+  return tapsX >= LEAST_TAPS && tapsX <= MOST_TAPS && stride <= 2 && parities.length === 1;
 }
 
 /** A thread owns 16 rows for four neighbouring columns. */

@@ -110,6 +110,7 @@ function weightGradientKernel(g: ConvGeometry, layout: Layout): Kernel {
       tile.depth % width,
       RESULTS,
       rowPlane,
+      0,
       ...[0, 1, 2, 3].map((e) => e * plane),
       ...loadedRows(tile).map((row) => row * rowPlane),
       ...(quads
@@ -130,7 +131,7 @@ struct Sizes {
   rows: u32, columns: u32, channelQuads: u32, kernelWidth: u32,
   height: i32, width: i32, planePitch: u32, imagePitch: u32, stride: u32, padding: u32,
   stepImages: u32, stepRows: u32, stepPixels: u32, results: u32,
-  rowPlane: u32,
+  rowPlane: u32, none: u32,
   pitches: array<u32, 4>, rowPitches: array<u32, ${loadedRows(tile).length}>,
   ${loader.quads ? '' : 'table: array<vec2u>,'}
 }
