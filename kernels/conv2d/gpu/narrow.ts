@@ -17,7 +17,7 @@ import {
   workgroupPart,
 } from './correlation-sizes.ts';
 import { enterTap, MIRRORS, sourceFunction } from './image-loader.ts';
-import { eachOfRows, grouped, rowGroups } from './results.ts';
+import { eachOfGroups, grouped, rowGroups } from './results.ts';
 import { chooseSplits } from './tile.ts';
 
 /*
@@ -218,13 +218,21 @@ ${eachRow(rows, columns, storePixels(columns))}`;
  */
 export function eachRow(rows: number, columns: 4 | 2, store: string): string {
   const found = columns === 4 ? 'value' : 'vec4f(value, 0.0, 0.0)';
-  return eachOfRows(
+  // The text of four rows: picking each of them by a loop would take as long as storing them.
+  const body = each(
+    4,
+    (i) => `    {
+      let value = picked${i};
+      let o = firstRow + 4u * rowGroup + ${i}u;
+      if (o >= sizes.rows) { continue; }
+${EPILOGUE.replace('value', found)}
+${store}
+    }`,
+  );
+  return eachOfGroups(
     `vec${columns}f`,
     grouped(rows, (row) => `sum${row}`),
     'rowGroup',
-    `      let o = firstRow + 4u * rowGroup + inGroup;
-      if (o >= sizes.rows) { continue; }
-${EPILOGUE.replace('value', found)}
-${store}`,
+    body,
   );
 }

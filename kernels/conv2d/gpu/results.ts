@@ -4,7 +4,8 @@ import type { Tile } from './tile.ts';
  * Storing a thread's results, 64 values in registers. Text for each of them would take long to compile, and
  * a loop that picks one of 16 vec4s spends more on picking than on storing. So they are picked in stages, and
  * what columns have in common is found out once, outside of the loop over rows. Compilers do not see the
- * loops' bounds, which all come from `sizes.results`, and leave them rolled.
+ * loops' bounds, which all come from `sizes.results`, and leave them rolled. Narrow tiles, whose sums are often short, have
+ * the text of four rows instead of the second stage.
  */
 
 /** Rows picked at a time. */
@@ -26,12 +27,12 @@ ${several(count, (i) => `    ${i === count - 1 ? 'default' : `case ${i}u`}: { ${
 }
 
 /**
- * WGSL that runs `body` for each row, `4·rowGroup + inGroup`: `value` is the thread's part of it, of WGSL
- * type `type`.
+ * WGSL that runs `body` for each group of four rows, `rowGroup`: `picked0` to `picked3` are the thread's parts of
+ * them, of WGSL type `type`.
  * @param groups names of the variables with the parts of four rows each
  * @param selector WGSL of which of them belong to `rowGroup`
  */
-export function eachOfRows(
+export function eachOfGroups(
   type: string,
   groups: readonly (readonly string[])[],
   selector: string,
@@ -43,11 +44,7 @@ ${several(GROUP, (i) => `    var picked${i}: ${type};`)}
     ${pick(selector, groups.length, (group) =>
       groups[group].map((name, i) => `picked${i} = ${name};`).join(' '),
     )}
-    for (var inGroup = 0u; inGroup < min(${GROUP}u, ${GROUP}u * sizes.results); inGroup++) {
-      var value: ${type};
-      ${pick('inGroup', GROUP, (i) => `value = picked${i};`)}
 ${body}
-    }
   }`;
 }
 
@@ -73,12 +70,16 @@ export function eachResult(tile: Tile, columns: string, body: string): string {
   return `
   for (var half = 0u; half < min(2u, 2u * sizes.results); half++) {
 ${columns}
-${eachOfRows(
+${eachOfGroups(
   'vec4f',
   groups,
   `${RESULTS}u * half + rowGroup`,
-  `    let row = rowGroup * ${GROUP * tile.rowThreads}u + ${GROUP}u * thread.y + inGroup;
-${body}`,
+  `    for (var inGroup = 0u; inGroup < min(${GROUP}u, ${GROUP}u * sizes.results); inGroup++) {
+      var value: vec4f;
+      ${pick('inGroup', GROUP, (i) => `value = picked${i};`)}
+    let row = rowGroup * ${GROUP * tile.rowThreads}u + ${GROUP}u * thread.y + inGroup;
+${body}
+    }`,
 )}
   }`;
 }

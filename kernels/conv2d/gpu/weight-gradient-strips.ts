@@ -103,7 +103,7 @@ export function stripWeightGradient(
     tapsY: g.kernelHeight,
     rows: mirrored ? 'mirrored' : width % COLUMNS === 0 ? 'quads' : 'pixels',
     // Beyond a plane with margins nothing of the image is seen.
-    ragged: !mirrored && (LEAST_STEPS % period) + (height % period) > 0,
+    ragged: !mirrored && height % period > 0,
   };
   const shape = `${ROWS}x${g.kernelHeight}x${g.kernelWidth}`;
   const kernel: Kernel = {
