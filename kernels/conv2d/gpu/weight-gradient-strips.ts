@@ -94,20 +94,21 @@ export function stripWeightGradient(
   const strips = lanes * segments;
   const stripTiles = Math.ceil(strips / THREADS);
   const mode = g.padding === 0 ? 'zeros' : g.paddingMode;
-  const period = periodOf(g.kernelHeight, g.stride);
+  const rows = mirrored ? 'mirrored' : width % COLUMNS === 0 ? 'quads' : 'pixels';
   const strip: Strip = {
     window: windowOf(
       { taps: g.kernelWidth, stride: g.stride, mode },
       { origin: -g.padding, pixels: width, width: g.width },
     ),
     tapsY: g.kernelHeight,
-    rows: mirrored ? 'mirrored' : width % COLUMNS === 0 ? 'quads' : 'pixels',
+    rows,
     // Beyond a plane with margins nothing of the image is seen.
-    ragged: !mirrored && height % period > 0,
+    ragged:
+      rows === 'pixels' || (rows === 'quads' && height % periodOf(g.kernelHeight, g.stride) > 0),
   };
   const shape = `${ROWS}x${g.kernelHeight}x${g.kernelWidth}`;
   const kernel: Kernel = {
-    key: `gpu.weightgradient.${shape}.strip-${windowKey(strip.window)}-${strip.rows}${strip.ragged ? '-r' : ''}`,
+    key: `gpu.weightgradient.${shape}.strip-${windowKey(strip.window)}-${strip.rows}${rows === 'quads' && strip.ragged ? '-ragged' : ''}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(rowTiles * g.inChannels * stripTiles),
     constants: [

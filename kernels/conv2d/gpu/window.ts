@@ -22,7 +22,8 @@ export function windowWidth({ taps, stride }: Pick<ImageWindow, 'taps' | 'stride
 }
 
 /**
- * The window of groups of pixels of rows of `pixels` pixels, over an image's rows of `width`.
+ * The window of groups of pixels of rows of `pixels` pixels, over an image's rows of `width`. Where the last group is
+ * not whole, all columns are rim, lest every width has a pipeline of its own.
  * @param origin where the first pixel's first tap lies
  */
 export function windowOf(
@@ -34,14 +35,16 @@ export function windowOf(
   }: { readonly origin: number; readonly pixels: number; readonly width: number },
 ): ImageWindow {
   const columns = windowWidth(shape);
-  const lastLeft = origin + shape.stride * COLUMNS * (Math.ceil(pixels / COLUMNS) - 1);
+  if (pixels % COLUMNS > 0) return { ...shape, rimLeft: columns, rimRight: columns };
+  const lastLeft = origin + shape.stride * (pixels - COLUMNS);
   const beyond = (count: number): number => Math.min(columns, Math.max(0, count));
   return { ...shape, rimLeft: beyond(-origin), rimRight: beyond(lastLeft + columns - width) };
 }
 
 /** Tells windows of one kernel apart. */
-export function windowKey({ stride, mode, rimLeft, rimRight }: ImageWindow): string {
-  return `s${stride}-${mode === 'reflect' ? mode : `${mode}${rimLeft}_${rimRight}`}`;
+export function windowKey({ taps, stride, mode, rimLeft, rimRight }: ImageWindow): string {
+  const isRim = mode === 'reflect' || rimLeft === windowWidth({ taps, stride });
+  return `s${stride}-${mode}${isRim ? '' : `${rimLeft}_${rimRight}`}`;
 }
 
 /** Lines for the columns of a window. */
