@@ -55,10 +55,11 @@ export interface Mirrored {
 interface Strip {
   readonly window: ImageWindow;
   readonly tapsY: number;
-  /** How the rows' tensor is read: as vec4s, pixel by pixel, or where reflection finds its pixels. */
+  /**
+   * How the rows' tensor is read: as vec4s, where groups and turns are all whole; pixel by pixel; or where reflection
+   * finds its pixels. Beyond the plane of the last, nothing is seen of the image.
+   */
   readonly rows: 'quads' | 'pixels' | 'mirrored';
-  /** Whether there is an end after every step, not only when all rows of the window are back in their places. */
-  readonly ragged: boolean;
 }
 
 /** Whether taps and stride are those that this kernel is made for. */
@@ -94,7 +95,9 @@ export function stripWeightGradient(
   const strips = lanes * segments;
   const stripTiles = Math.ceil(strips / THREADS);
   const mode = g.padding === 0 ? 'zeros' : g.paddingMode;
-  const rows = mirrored ? 'mirrored' : width % COLUMNS === 0 ? 'quads' : 'pixels';
+  const period = periodOf(g.kernelHeight, g.stride);
+  const isWhole = width % COLUMNS === 0 && height % period === 0;
+  const rows = mirrored ? 'mirrored' : isWhole ? 'quads' : 'pixels';
   const strip: Strip = {
     window: windowOf(
       { taps: g.kernelWidth, stride: g.stride, mode },
@@ -102,13 +105,10 @@ export function stripWeightGradient(
     ),
     tapsY: g.kernelHeight,
     rows,
-    // Beyond a plane with margins nothing of the image is seen.
-    ragged:
-      rows === 'pixels' || (rows === 'quads' && height % periodOf(g.kernelHeight, g.stride) > 0),
   };
   const shape = `${ROWS}x${g.kernelHeight}x${g.kernelWidth}`;
   const kernel: Kernel = {
-    key: `gpu.weightgradient.${shape}.strip-${windowKey(strip.window)}-${strip.rows}${rows === 'quads' && strip.ragged ? '-ragged' : ''}`,
+    key: `gpu.weightgradient.${shape}.strip-${windowKey(strip.window)}-${rows}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(rowTiles * g.inChannels * stripTiles),
     constants: [
@@ -231,7 +231,7 @@ function rowSetup(rows: Strip['rows']): string {
     pixels: `
   var rowsAt = ${place};
   let rowsStep = sizes.outWidth;
-${each(COLUMNS, (i) => `  let exists${i} = ${insideMask(`i32(firstX) + ${i}`, 'i32(sizes.outWidth)')};`)}`,
+${each(COLUMNS, (i) => `  let existsX${i} = ${insideMask(`i32(firstX) + ${i}`, 'i32(sizes.outWidth)')};`)}`,
     // Pixels beyond the plane see nothing of the image: any will do.
     mirrored: `
   let rowWidth = sizes.rowWidth;
@@ -256,13 +256,19 @@ function stepCode(strip: Strip, step: number): string {
   const kept = Math.max(0, tapsY - stride);
   const isMirrored = rows === 'mirrored';
   return `
-${step === 0 || strip.ragged ? '    if (y >= endY) { break; }' : ''}
+${step === 0 ? '    if (y >= endY) { break; }' : ''}
 ${slots.map((slot, ky) => (ky < kept ? '' : enterRow(window, slot, ky))).join('\n')}
-${isMirrored ? mirroredRow(step) : ''}
+${isMirrored ? mirroredRow(step) : ''}${rows === 'pixels' ? existingPixels(step) : ''}
 ${each(ROWS, (r) => products(strip, step, r, slots))}
     ${isMirrored ? '' : 'rowsAt += rowsStep;'}
     top += ${stride};
     y++;`;
+}
+
+/** Which pixels exist, as the last turn may go on beyond the end. */
+function existingPixels(step: number): string {
+  return `    let existsY${step} = ${insideMask('i32(y)', 'i32(endY)')};
+${each(COLUMNS, (i) => `    let exists${step}_${i} = existsX${i} & existsY${step};`)}`;
 }
 
 function mirroredRow(step: number): string {
@@ -284,7 +290,7 @@ function products(
   const pixel = {
     quads: () => '',
     pixels: (i: number) =>
-      `bitcast<f32>(bitcast<i32>(cotangent[rowsAt + pitch${r} + ${i}u]) & exists${i})`,
+      `bitcast<f32>(bitcast<i32>(cotangent[rowsAt + pitch${r} + ${i}u]) & exists${step}_${i})`,
     mirrored: (i: number) => `cotangent[row${step}At${i} + pitch${r}]`,
   }[rows];
   const loaded =
