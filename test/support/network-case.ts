@@ -42,6 +42,9 @@ const RULE: Rule = { multiple: 8, floor: 1e-5 };
  */
 const ZERO = 5e-6;
 
+/** Half a unit in the last place of 1. */
+const ROUNDING = 2 ** -24;
+
 const TRAINING: ForwardContext = { training: true, seed: 0, step: 0, pass: 0 };
 
 export type Forwarding = Network & { forward(x: Tensor, context: ForwardContext): Tensor };
@@ -74,13 +77,25 @@ export async function checkNetwork(
   if (gradX) compare('input gradient', await gradX.read(), entry.grad_input, float32.grad_input);
 
   const gradients = await network.parameters.readGradients();
+  const magnitudes = tensors
+    .floats(entry.cotangent)
+    .reduce((sum, value) => sum + Math.abs(value), 0);
   assert.equal([...gradients.keys()].sort(), Object.keys(entry.gradients).sort());
   for (const [name, gradient] of gradients) {
     if (entry.zero_gradient.includes(name)) {
       const weight = gradients.get(name.replace(/bias$/, 'weight')) ?? [];
       const part = largest(gradient) / largest(weight);
       assert.ok(part <= ZERO, `${entry.name} ${name}: ${part} of the weight gradient`);
-    } else compare(`gradient of ${name}`, gradient, entry.gradients[name], float32.gradients[name]);
+      continue;
+    }
+    const deviation = float32.gradients[name];
+    // The bias of one output channel sums the cotangents of all pixels, which nearly cancel: what is
+    // rounded before may be off by so much of the sum, which is no measure of it.
+    const cancelled = gradient.length === 1 ? (ROUNDING * magnitudes) / Math.abs(gradient[0]) : 0;
+    compare(`gradient of ${name}`, gradient, entry.gradients[name], {
+      max: Math.max(deviation.max, cancelled / RULE.multiple),
+      norm: Math.max(deviation.norm, cancelled / RULE.multiple),
+    });
   }
 
   assert.equal([...network.buffers.keys()].sort(), Object.keys(entry.buffers_after).sort());
