@@ -3,18 +3,18 @@
  */
 
 const keepNan = (name: string, builtin: string): string => `
-fn ${name}(x: f32) -> f32 {
-  return select(${builtin}(x), x, (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u);
+fn ${name}(value: f32) -> f32 {
+  return select(${builtin}(value), value, (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u);
 }`;
 
-/** Declares `fn exponential(x: vec4f) -> vec4f`. */
+/** Declares `fn exponential(values: vec4f) -> vec4f`. */
 export const EXPONENTIALS = `
-fn exponential(x: vec4f) -> vec4f {
-  return select(exp(x), x, (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+fn exponential(values: vec4f) -> vec4f {
+  return select(exp(values), values, (bitcast<vec4u>(values) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }`;
 
-/** Declares `fn exponential(x: f32) -> f32`. */
+/** Declares `fn exponential(value: f32) -> f32`. */
 export const EXPONENTIAL = keepNan('exponential', 'exp');
 
-/** Declares `fn logarithm(x: f32) -> f32`. */
+/** Declares `fn logarithm(value: f32) -> f32`. */
 export const LOGARITHM = keepNan('logarithm', 'log');

@@ -3,7 +3,6 @@ import { l1Loss, mseToScalar } from '../autograd/ops/losses.ts';
 import { weightedSum } from '../autograd/ops/weighted-sum.ts';
 import { RandomStream } from '../autograd/philox.ts';
 import { type Regions, uploadRegions } from '../autograd/regions.ts';
-import { backward } from '../autograd/tape.ts';
 import { formatShape, type Tensor, tensorFrom } from '../autograd/tensor.ts';
 import { resizeLabels } from '../data/slic.ts';
 import { type LabelSource, SlicLabels } from '../data/superpixels.ts';
@@ -12,9 +11,10 @@ import type { Gpu } from '../gpu/gpu.ts';
 import type { Adam } from '../nn/adam.ts';
 import { averageInto, warmedDecay } from '../nn/exponential-average.ts';
 import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
+import type { LossScaler } from '../nn/loss-scaler.ts';
 import { askTeacher, consistency, consistencyWeight } from '../nn/mean-teacher.ts';
 import { MspganGenerator } from '../nn/mspgan-generator.ts';
-import type { Network } from '../nn/network.ts';
+import type { ForwardContext, Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { ProjectionHeads, superpixelContrast } from '../nn/superpixel-contrast.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
@@ -27,7 +27,15 @@ import {
 } from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { mspganPlan } from './mspgan-plan.ts';
-import { adamOver, disposeParts, enhanceWith, parametersOf } from './parts.ts';
+import {
+  adamOver,
+  differentiateAndStep,
+  disposeParts,
+  enhanceWith,
+  parametersOf,
+  scalersFor,
+} from './parts.ts';
+import { PRECISIONS, type Precision, requirePrecision } from './precision.ts';
 
 export interface MspganOptions {
   readonly ngf: number;
@@ -57,6 +65,8 @@ export interface MspganOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly seed: number;
+  /** How activations of the generators and the discriminator are stored. */
+  readonly precision: Precision;
 }
 
 const TEMPERATURE = 0.07;
@@ -87,6 +97,7 @@ export class MspganMethod implements Method {
   readonly options: MspganOptions;
   readonly networks: ReadonlyMap<string, Network>;
   readonly optimisers: ReadonlyMap<string, Adam>;
+  readonly scalers: ReadonlyMap<string, LossScaler>;
   readonly pools: Method['pools'] = new Map();
   private readonly gpu: Gpu;
   private readonly labels: LabelSource;
@@ -99,9 +110,11 @@ export class MspganMethod implements Method {
 
   /**
    * @param labels what cuts images into superpixels; default SLIC
-   * @throws UsageError if an option is out of range
+   * @throws UsageError if an option is out of range; GpuError `unsupported` if the device cannot store
+   *   activations as asked
    */
   constructor(gpu: Gpu, options: MspganOptions, labels?: LabelSource) {
+    requirePrecision(gpu, options.precision);
     this.gpu = gpu;
     this.options = options;
     const { seed, ngf, superpixels, smcWidth, initialiser, pairedL1, lambdaIdentity } = options;
@@ -134,6 +147,7 @@ export class MspganMethod implements Method {
       ['G', this.generatorOptimiser],
       ['D', this.discriminatorOptimiser],
     ]);
+    this.scalers = scalersFor(gpu, options.precision, this.optimisers.keys());
     this.lossNames = [
       ...['G', 'G_adversarial_H', 'G_smc_H', 'G_tsc_H'],
       ...(pairedL1 ? ['G_l1_H'] : []),
@@ -149,10 +163,12 @@ export class MspganMethod implements Method {
   /** @throws UsageError unless the batch has its low images on the host, and the run's length is known */
   trainStep(batch: Batch, context: StepContext): Tensor[] {
     const regions = this.superpixelsOf(batch);
-    const source = this.generator.encode(batch.low);
+    const { seed, precision } = this.options;
+    const pass = trainingPasses(seed, context.step, precision)(0);
+    const source = this.generator.encode(batch.low, pass);
     const fake = this.generator.decode(source);
-    const discriminatorLosses = this.discriminatorStep(batch, fake, context);
-    const generatorLosses = this.generatorStep(batch, source, fake, regions, context);
+    const discriminatorLosses = this.discriminatorStep(batch, fake, context, pass);
+    const generatorLosses = this.generatorStep(batch, source, fake, regions, context, pass);
     averageInto(this.teacher, this.generator, warmedDecay(TEACHER_DECAY, context.step));
     return [...generatorLosses, ...discriminatorLosses];
   }
@@ -166,15 +182,22 @@ export class MspganMethod implements Method {
   }
 
   /** Updates D_H; returns [D, real_H, fake_H]. */
-  private discriminatorStep(batch: Batch, fake: Tensor, context: StepContext): Tensor[] {
-    const pass = trainingPasses(this.options.seed, context.step)(0);
+  private discriminatorStep(
+    batch: Batch,
+    fake: Tensor,
+    { learningRate }: StepContext,
+    pass: ForwardContext,
+  ): Tensor[] {
     const terms = [
       mseToScalar(this.discriminator.forward(batch.high, pass), 1),
       mseToScalar(this.discriminator.forward(fake.detach(), pass), 0),
     ];
     const total = weightedSum(terms, [0.5, 0.5]);
-    backward(total, parametersOf(this.discriminator));
-    this.discriminatorOptimiser.step(context.learningRate);
+    differentiateAndStep(total, parametersOf(this.discriminator), {
+      optimisers: [this.discriminatorOptimiser],
+      scaler: this.scalers.get('D'),
+      learningRate,
+    });
     return [total, ...terms];
   }
 
@@ -185,13 +208,14 @@ export class MspganMethod implements Method {
     fake: Tensor,
     regions: readonly Regions[],
     context: StepContext,
+    pass: ForwardContext,
   ): Tensor[] {
     const { seed, lambdaSmc, lambdaTsc, lambdaL1, lambdaIdentity, pairedL1 } = this.options;
     const { step } = context;
-    const pass = trainingPasses(seed, step)(0);
-    const translated = this.generator.encode(fake);
+    const translated = this.generator.encode(fake, pass);
     const smc = superpixelContrast(this.projections, translated, source, regions, TEMPERATURE);
-    const opinion = askTeacher((x) => this.teacher.forward(x), batch.low, TEACHER, { seed, step });
+    const ask = (x: Tensor): Tensor => this.teacher.forward(x, pass);
+    const opinion = askTeacher(ask, batch.low, TEACHER, { seed, step });
     const tsc = consistency(fake, opinion);
     // On the device, since it differs from step to step and weights of sums are compiled into kernels.
     const weight = tensorFrom(
@@ -202,13 +226,16 @@ export class MspganMethod implements Method {
     const adversarial = mseToScalar(this.discriminator.forward(fake, pass), 1);
     const paired = pairedL1 ? [l1Loss(fake, batch.high)] : [];
     const identity =
-      lambdaIdentity > 0 ? [l1Loss(this.generator.forward(batch.high), batch.high)] : [];
+      lambdaIdentity > 0 ? [l1Loss(this.generator.forward(batch.high, pass), batch.high)] : [];
     const total = weightedSum(
       [adversarial, smc, multiply(tsc, weight), ...paired, ...identity],
       [1, lambdaSmc, 1, ...paired.map(() => lambdaL1), ...identity.map(() => lambdaIdentity)],
     );
-    backward(total, parametersOf(this.generator, this.projections));
-    this.generatorOptimiser.step(context.learningRate);
+    differentiateAndStep(total, parametersOf(this.generator, this.projections), {
+      optimisers: [this.generatorOptimiser],
+      scaler: this.scalers.get('G'),
+      learningRate: context.learningRate,
+    });
     return [total, adversarial, smc, tsc, ...paired, ...identity, weight];
   }
 
@@ -284,6 +311,7 @@ export const MSPGAN = methodKind<MspganOptions>({
     'lambda-l1': 100,
     'lambda-identity': 0,
     'ramp-steps': 0,
+    precision: 'f32',
   }),
   unused: (options) => ({
     names: options.choice('paired-l1', ['on', 'off']) === 'on' ? [] : ['lambda-l1'],
@@ -310,6 +338,7 @@ export const MSPGAN = methodKind<MspganOptions>({
     beta1: options.number('beta1'),
     beta2: options.number('beta2'),
     seed: options.number('seed'),
+    precision: options.choice('precision', PRECISIONS),
   }),
   sizeMultiple: () => MspganGenerator.SIZE_MULTIPLE,
   architecture: ({ ngf, ndf, blocks, layers, heads, positions, upsample, smcWidth }) => ({

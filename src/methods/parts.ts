@@ -30,6 +30,35 @@ export function adamOver(
   });
 }
 
+/** A loss scale of each name under f16, none under f32. */
+export function scalersFor(
+  gpu: Gpu,
+  precision: Precision,
+  names: Iterable<string>,
+): ReadonlyMap<string, LossScaler> {
+  if (precision === 'f32') return new Map();
+  return new Map([...names].map((name) => [name, new LossScaler(gpu)]));
+}
+
+/**
+ * Differentiates a loss, then updates one optimiser's parameters after the other; with a scaler all of them
+ * or, if a gradient is not finite, none.
+ */
+export function differentiateAndStep(
+  loss: Tensor,
+  parameters: readonly Tensor[],
+  update: {
+    readonly optimisers: readonly Adam[];
+    readonly scaler: LossScaler | undefined;
+    readonly learningRate: number;
+  },
+): void {
+  const { optimisers, scaler, learningRate } = update;
+  backward(loss, parameters, scaler?.cotangent());
+  if (scaler) scaler.update(optimisers, learningRate);
+  else for (const optimiser of optimisers) optimiser.step(learningRate);
+}
+
 /** A method's networks by name: `G_H`, `D_L`, … */
 type NetworksByName = Readonly<Record<string, Network | undefined>>;
 
@@ -80,11 +109,7 @@ export class Assembly<Networks extends NetworksByName> {
         return [kind, adamOver(gpu, this.networks, prefixes, { beta1, beta2 })];
       }),
     );
-    this.scalers = new Map(
-      precision === 'f16'
-        ? [...new Set([...kinds].map(scalerOf))].map((name) => [name, new LossScaler(gpu)] as const)
-        : [],
-    );
+    this.scalers = scalersFor(gpu, precision, new Set([...kinds].map(scalerOf)));
   }
 
   /**
@@ -95,10 +120,11 @@ export class Assembly<Networks extends NetworksByName> {
   update(kinds: string, loss: Tensor, learningRate: LearningRate): void {
     const parameters = parametersOf(...this.ofKinds(kinds).map(([, network]) => network));
     const optimisers = [...kinds].flatMap((kind) => this.optimisers.get(kind) ?? []);
-    const scaler = this.scalers.get(scalerOf(kinds));
-    backward(loss, parameters, scaler?.cotangent());
-    if (scaler) scaler.update(optimisers, learningRate);
-    else for (const optimiser of optimisers) optimiser.step(learningRate);
+    differentiateAndStep(loss, parameters, {
+      optimisers,
+      scaler: this.scalers.get(scalerOf(kinds)),
+      learningRate,
+    });
   }
 
   private ofKinds(kinds: string): [string, Network][] {

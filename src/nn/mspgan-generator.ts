@@ -1,4 +1,4 @@
-import { add } from '../autograd/ops/arithmetic.ts';
+import { add, scale } from '../autograd/ops/arithmetic.ts';
 import { concat } from '../autograd/ops/concat.ts';
 import { convTranspose2d } from '../autograd/ops/conv-transpose2d.ts';
 import { conv2d } from '../autograd/ops/conv2d.ts';
@@ -9,7 +9,7 @@ import { formatShape, type Tensor } from '../autograd/tensor.ts';
 import { ShapeError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type InitialiserName, initialiser } from './initialisers.ts';
-import { declareConvolution, type Network } from './network.ts';
+import { declareConvolution, type ForwardContext, type Network } from './network.ts';
 import { type ParameterDeclaration, ParameterSet } from './parameter-set.ts';
 import { declareTransformerLayer, transformerLayer } from './transformer.ts';
 import { declareUpsample, type Upsample, upsample } from './upsample.ts';
@@ -83,15 +83,18 @@ export class MspganGenerator implements Network {
    * @returns `[N,outChannels,H,W]` in [-1,1]
    * @throws ShapeError for other sizes
    */
-  forward(x: Tensor): Tensor {
-    return this.decode(this.encode(x));
+  forward(x: Tensor, context: Pick<ForwardContext, 'precision'> = {}): Tensor {
+    return this.decode(this.encode(x, context));
   }
 
   /**
-   * The encoder's features: `[N,ngf,H,W]`, `[N,2ngf,H/2,W/2]`, `[N,4ngf,H/4,W/4]`.
+   * The encoder's features: `[N,ngf,H,W]`, `[N,2ngf,H/2,W/2]`, `[N,4ngf,H/4,W/4]`, stored as the context says.
    * @throws ShapeError for other sizes than `forward` takes
    */
-  encode(x: Tensor): [Tensor, Tensor, Tensor] {
+  encode(
+    x: Tensor,
+    { precision }: Pick<ForwardContext, 'precision'> = {},
+  ): [Tensor, Tensor, Tensor] {
     const { inChannels } = this.options;
     const [, channels, height, width] = x.shape;
     const multiple = this.sizeMultiple;
@@ -100,7 +103,11 @@ export class MspganGenerator implements Network {
         `MSPGAN generator expects [N,${inChannels},H,W] with sides that are multiples of ${multiple}, found ${formatShape(x.shape)}`,
       );
     }
-    const stem = conv2d(x, ...this.layer('stem'), { padding: 3, paddingMode: 'reflect' });
+    const stem = conv2d(x, ...this.layer('stem'), {
+      padding: 3,
+      paddingMode: 'reflect',
+      elementType: precision,
+    });
     const first = instanceNorm(stem, { activation: RELU });
     const halve = (name: string, input: Tensor): Tensor =>
       instanceNorm(conv2d(input, ...this.layer(name), { stride: 2, padding: 1 }), {
@@ -128,6 +135,7 @@ export class MspganGenerator implements Network {
       padding: 3,
       paddingMode: 'reflect',
       activation: { kind: 'tanh' },
+      elementType: 'f32',
     });
   }
 
@@ -141,19 +149,17 @@ export class MspganGenerator implements Network {
     return convTranspose2d(current, ...this.layer('maps'), { stride: 2 });
   }
 
-  /** The learned positions in the shape of a batch of tokens. */
+  /** The learned positions in the shape of a batch of tokens, and stored as these; gradients are added up in f32. */
   private positionsFor(tokens: Tensor): Tensor {
     const [batch, , height, width] = tokens.shape;
     const learned = this.parameters.get('position.weight');
     const [, , rows, columns] = learned.shape;
     const fits = rows === height && columns === width;
     const one = fits ? learned : resizeBilinear(learned, { height, width });
-    return batch === 1
-      ? one
-      : concat(
-          Array.from({ length: batch }, () => one),
-          0,
-        );
+    const all = Array.from({ length: batch }, () => one);
+    const positions = batch === 1 ? one : concat(all, 0);
+    const { elementType } = tokens;
+    return elementType === 'f32' ? positions : scale(positions, 1, elementType);
   }
 
   private residual(name: string, x: Tensor): Tensor {

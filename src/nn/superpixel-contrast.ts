@@ -28,7 +28,8 @@ const EPSILON = 1e-7;
 
 /**
  * Where superpixels are compared: one MLP a scale (linear, ReLU, linear), then vectors of unit length, after
- * contrastive-unpaired-translation `models/networks.py` (PatchSampleF).
+ * contrastive-unpaired-translation `models/networks.py` (PatchSampleF). All f32, however the features are stored:
+ * there are few superpixels, and what is divided by the temperature decides by small differences.
  */
 export class ProjectionHeads implements Network {
   readonly options: ProjectionOptions;

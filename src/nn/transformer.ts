@@ -1,3 +1,4 @@
+import { ELEMENT_BYTES } from '../../kernels/element-types.ts';
 import { add } from '../autograd/ops/arithmetic.ts';
 import { concat } from '../autograd/ops/concat.ts';
 import { conv2d } from '../autograd/ops/conv2d.ts';
@@ -19,7 +20,7 @@ const MOST_BYTES = 128 * 2 ** 20;
  * Scaled dot-product attention softmax(qᵀk/√d)·v of every head (Vaswani et al. 2017) over maps `[N,C,H,W]`, whose
  * pixels are the tokens and whose channels are the heads' side by side. Where the weights of all images exceed what a
  * binding may hold, images, then heads, take turns.
- * @throws ShapeError if even one head has too many tokens (sides of the map beyond 76 pixels)
+ * @throws ShapeError if even one head has too many tokens (sides of the map beyond 76 pixels, of f16 beyond 90)
  */
 export function attention(
   q: Tensor,
@@ -30,10 +31,11 @@ export function attention(
 ): Tensor {
   const [batch, channels] = q.shape;
   const tokens = sizeOf(q.shape.slice(2));
-  const headsAtOnce = Math.floor(mostBytes / (tokens * tokens * 4));
+  const bytes = tokens * tokens * ELEMENT_BYTES[q.elementType];
+  const headsAtOnce = Math.floor(mostBytes / bytes);
   if (headsAtOnce < 1) {
     throw new ShapeError(
-      `attention among ${tokens} tokens of ${formatShape(q.shape)} needs ${tokens * tokens * 4} bytes a head, more than ${mostBytes}: take the image in tiles`,
+      `attention among ${tokens} tokens of ${formatShape(q.shape)} needs ${bytes} bytes a head, more than ${mostBytes}: take the image in tiles`,
     );
   }
   if (batch * heads <= headsAtOnce) return attend(q, k, v, heads);

@@ -1,9 +1,12 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { countNonFinite } from '../../src/autograd/finite.ts';
-import { add } from '../../src/autograd/ops/arithmetic.ts';
+import { add, scale } from '../../src/autograd/ops/arithmetic.ts';
 import { concat } from '../../src/autograd/ops/concat.ts';
+import { softmax } from '../../src/autograd/ops/softmax.ts';
+import { mixTokens, tokenSimilarity } from '../../src/autograd/ops/token-products.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
+import { backward } from '../../src/autograd/tape.ts';
 import { tensorFrom } from '../../src/autograd/tensor.ts';
 import { GpuError } from '../../src/errors.ts';
 import { openNodeGpu } from '../../src/node.ts';
@@ -32,6 +35,35 @@ if (gpu.profile.f16) {
     assert.match(String(failure), /kernel finite.*: binding 0 is no array of floats/);
     // The command that cannot be done is still recorded.
     gpu.trim();
+  });
+
+  suite('attention scores beyond the range of f16 show, as no numbers', async () => {
+    const tokens = tensorFrom(gpu, [300, 1, 300, 1], [1, 2, 2], 'f16').keep();
+    const [scores, mixed] = gpu.scope(() => {
+      const similar = tokenSimilarity(tokens, tokens);
+      return [similar, mixTokens(softmax(similar), tokens)];
+    });
+    assert.equal([...(await scores.read())], [Number.POSITIVE_INFINITY, 600, 600, 2]);
+    const [first, second, third, fourth] = await mixed.read();
+    assert.ok(Number.isNaN(first) && Number.isNaN(third), `${first}, ${third}`);
+    assert.equal([second, fourth], [300, 300]);
+  });
+
+  suite('a product may be stored as another type than its factor, its gradient is not', async () => {
+    const x = tensorFrom(gpu, [1, 2, -3], [3]).keep();
+    x.requiresGrad = true;
+    const { half, gradient } = gpu.scope(() => {
+      const y = scale(x, 1 / 3, 'f16');
+      const dy = tensorFrom(gpu, [1, 1, 3], [3], 'f16');
+      return { half: y, gradient: backward(y, [x], dy).get(x) };
+    });
+    assert.is(half.elementType, 'f16');
+    assert.equal([...(await half.read())], [0.333251953125, 0.66650390625, -1]);
+    assert.is(gradient?.elementType, 'f32');
+    assert.equal(
+      [...((await gradient?.read()) ?? [])],
+      [Math.fround(1 / 3), Math.fround(1 / 3), 1],
+    );
   });
 
   suite('values come back as they were stored, odd numbers of them too', async () => {

@@ -77,6 +77,7 @@ const SMALL: MspganOptions = {
   beta1: 0.5,
   beta2: 0.999,
   seed: 0,
+  precision: 'f32',
 };
 
 for (const [name, pairedL1] of [

@@ -5,6 +5,7 @@ import { l1Loss, mseToScalar } from '../../src/autograd/ops/losses.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { backward } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
+import { MspganGenerator } from '../../src/nn/mspgan-generator.ts';
 import type { ForwardContext, Network } from '../../src/nn/network.ts';
 import { SpectralPatchGan } from '../../src/nn/patchgan.ts';
 import { PatchGan } from '../../src/nn/patchgan-basic.ts';
@@ -74,6 +75,17 @@ const NETWORKS: readonly {
     channels: 1,
     make: () => new ResNet(gpu, { ...sides, ngf: 4, blocks: 1, skips: true }, random('G')),
     bound: 0.01,
+  },
+  {
+    name: 'MSPGAN generator, its positions resized',
+    channels: 1,
+    make: () =>
+      new MspganGenerator(
+        gpu,
+        { ...sides, ngf: 4, blocks: 1, layers: 2, heads: 2, positions: 3 },
+        random('G'),
+      ),
+    bound: 0.03,
   },
   {
     name: 'spectral PatchGAN',
@@ -149,9 +161,9 @@ if (gpu.profile.f16) {
       assert.is(half.output.elementType, 'f32');
       assert.ok([...full.types].every((type) => type.endsWith('f32')));
       const wide = [...half.types].filter((type) => type.endsWith('f32'));
-      // Weights under spectral norm are made of parameters, no activations.
+      // What is made of parameters is no activation: weights under spectral norm, a batch of positions.
       assert.equal(
-        wide.filter((type) => !type.startsWith('spectral')),
+        wide.filter((type) => !/^(spectral|resize_bilinear|concat)/.test(type)),
         [],
       );
       assert.ok(half.types.size > wide.length);

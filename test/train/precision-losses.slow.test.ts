@@ -30,16 +30,20 @@ const OPTIONS: OptionValues = {
   batch: 2,
   epochs: 1000,
   lr: 1e-3,
-  perceptual: 'random-features',
 };
+
+const METHODS: readonly OptionValues[] = [
+  { method: 'proposed', perceptual: 'random-features' },
+  { method: 'mspgan', blocks: 2, layers: 2, heads: 4, 'smc-width': 32 },
+];
 
 type Losses = Record<string, number>;
 
 /** Means of the losses over the last steps of a run. */
-async function finalLosses(seed: number, precision: 'f32' | 'f16'): Promise<Losses> {
+async function finalLosses(options: OptionValues): Promise<Losses> {
   const run = await TrainingRun.open({
     gpu,
-    configuration: configureTraining({ ...OPTIONS, seed, precision }),
+    configuration: configureTraining({ ...OPTIONS, ...options }),
     train: PAIRS,
   });
   const means: Losses = {};
@@ -58,13 +62,20 @@ const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
 if (gpu.profile.f16) {
-  suite('final losses lie within the spread of f32 seeds', async () => {
+  for (const options of METHODS) {
+    suite(`${options.method}: final losses lie within the spread of f32 seeds`, () =>
+      compareSpread(options));
+  }
+
+  async function compareSpread(options: OptionValues): Promise<void> {
     const [full, half]: Losses[][] = [[], []];
     for (const seed of SEEDS) {
-      full.push(await finalLosses(seed, 'f32'));
-      half.push(await finalLosses(seed, 'f16'));
+      full.push(await finalLosses({ ...options, seed, precision: 'f32' }));
+      half.push(await finalLosses({ ...options, seed, precision: 'f16' }));
     }
-    console.log(`\n${SEEDS.length} seeds, ${STEPS} steps, mean of the last ${LAST}: f32 | f16`);
+    console.log(
+      `\n${options.method}, ${SEEDS.length} seeds, ${STEPS} steps, mean of the last ${LAST}: f32 | f16`,
+    );
     const outside: string[] = [];
     for (const name of Object.keys(full[0])) {
       const [a, b] = [full, half].map((runs) => runs.map((losses) => losses[name]));
@@ -75,7 +86,7 @@ if (gpu.profile.f16) {
       if (!isInside) outside.push(`${name}: mean ${mean(b)} of f16, f32 ${texts[0]}`);
     }
     assert.equal(outside, []);
-  });
+  }
 } else {
   suite(`skipped: ${gpu.description} has no shader-f16`, () => undefined);
 }

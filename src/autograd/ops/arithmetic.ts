@@ -4,7 +4,7 @@ import {
   elementwiseScale,
 } from '../../../kernels/elementwise.ts';
 import { attach } from '../tape.ts';
-import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
+import { emptyLike, emptyTensor, runKernel, type Tensor } from '../tensor.ts';
 import { requireFactor, requireSameElementType, requireSameShape } from './check.ts';
 
 function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
@@ -15,8 +15,8 @@ function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
   return y;
 }
 
-function scaled(x: Tensor, factor: number): Tensor {
-  const y = emptyLike(x);
+function scaled(x: Tensor, factor: number, elementType = x.elementType): Tensor {
+  const y = emptyTensor(x.gpu, x.shape, elementType);
   runKernel(elementwiseScale(factor, x.size, x.gpu.profile), [x, y]);
   return y;
 }
@@ -44,9 +44,12 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
 
 /**
  * y = factor·x. The factor is compiled into the kernel: it should not change from step to step.
+ * @param elementType how y is stored; default as x is
  * @throws UsageError if 32-bit floats cannot hold the factor
  */
-export function scale(x: Tensor, factor: number): Tensor {
+export function scale(x: Tensor, factor: number, elementType = x.elementType): Tensor {
   requireFactor('scale', factor);
-  return attach(scaled(x, factor), 'scale', [x], (dy) => [() => scaled(dy, factor)]);
+  return attach(scaled(x, factor, elementType), 'scale', [x], (dy) => [
+    () => scaled(dy, factor, x.elementType),
+  ]);
 }

@@ -2,7 +2,7 @@ import { batchedProduct } from '../../../kernels/batched-product.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, formatShape, runKernel, type Shape, sizeOf, type Tensor } from '../tensor.ts';
-import { requireFactor } from './check.ts';
+import { requireFactor, requireSameElementType } from './check.ts';
 
 /** Which operand of a product is transposed as it is stored. */
 type Orientation = 'nn' | 'nt' | 'tn';
@@ -57,6 +57,7 @@ export function tokenSimilarity(
 ): Tensor {
   const op = 'tokenSimilarity';
   requireFactor(op, factor);
+  requireSameElementType(op, [a, b]);
   const { groups, depth, count: rows } = tokensOf(op, a, heads);
   const { groups: others, depth: otherDepth, count: columns } = tokensOf(op, b, heads);
   if (groups !== others || depth !== otherDepth) {
@@ -80,6 +81,7 @@ export function tokenSimilarity(
  * @throws ShapeError if they do not fit
  */
 export function mixTokens(weights: Tensor, x: Tensor, heads = 1): Tensor {
+  requireSameElementType('mixTokens', [weights, x]);
   const { groups, depth, count } = tokensOf('mixTokens', x, heads);
   const [found, rows, columns] = weights.shape;
   if (weights.shape.length !== 3 || found !== groups || rows !== count || columns !== count) {

@@ -71,6 +71,7 @@ export const CONTRAST_OPS: readonly AnyOpRow[] = [
       regionMean(x, uploadRegions(x.gpu, labels, [x.shape[0], height, width], count)),
     forward: ([x], { labels, count }) => regionMeanReference(x, labels, count),
     backward: ([x], { labels, count }, dy) => [regionMeanGradientReference(x, labels, count, dy)],
+    halves: [0],
     tolerance: { forward: { atol: 1e-6, rtol: 1e-6 }, backward: { atol: 1e-7, rtol: 3e-7 } },
   }),
   opRow<undefined>({

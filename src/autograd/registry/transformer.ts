@@ -104,6 +104,7 @@ export const TRANSFORMER_OPS: readonly AnyOpRow[] = [
     forward: ([a, b], { heads, factor }) => tokenSimilarityReference(a, b, heads, factor),
     backward: ([a, b], { heads, factor }, dy) =>
       tokenSimilarityGradientReference(a, b, heads, factor, dy),
+    halves: [0, 1],
     tolerance: { forward: { atol: 1e-6, rtol: 1e-6 }, backward: { atol: 2e-6, rtol: 2e-6 } },
   }),
   opRow<{ readonly heads: number }>({
@@ -123,6 +124,7 @@ export const TRANSFORMER_OPS: readonly AnyOpRow[] = [
     run: ([weights, x], { heads }) => mixTokens(weights, x, heads),
     forward: ([weights, x], { heads }) => mixTokensReference(weights, x, heads),
     backward: ([weights, x], { heads }, dy) => mixTokensGradientReference(weights, x, heads, dy),
+    halves: [0, 1],
     tolerance: { forward: { atol: 1e-6, rtol: 1e-6 }, backward: { atol: 1e-6, rtol: 1e-6 } },
   }),
   opRow<undefined>({
@@ -140,6 +142,7 @@ export const TRANSFORMER_OPS: readonly AnyOpRow[] = [
     run: ([x]) => softmax(x),
     forward: ([x]) => softmaxReference(x),
     backward: ([x], _attributes, dy) => [softmaxGradientReference(x, dy)],
+    halves: [0],
     tolerance: { forward: { atol: 1e-6, rtol: 5e-6 }, backward: { atol: 1e-6, rtol: 5e-6 } },
   }),
   opRow<undefined>({
@@ -156,6 +159,7 @@ export const TRANSFORMER_OPS: readonly AnyOpRow[] = [
     run: ([x]) => gelu(x),
     forward: ([x]) => map((value) => value * normalDistribution(value), x),
     backward: ([x], _attributes, dy) => [map((value, g) => g * geluSlope(value), x, dy)],
+    halves: [0],
     tolerance: { forward: { atol: 1e-6, rtol: 2e-6 }, backward: { atol: 1e-6, rtol: 2e-6 } },
   }),
   opRow<undefined>({
@@ -168,6 +172,7 @@ export const TRANSFORMER_OPS: readonly AnyOpRow[] = [
     run: ([x, scale, shift]) => layerNorm(x, scale, shift),
     forward: (inputs) => layerNormReference(inputs, 1e-5),
     backward: (inputs, _attributes, dy) => layerNormGradientReference(inputs, 1e-5, dy),
+    halves: [0],
     tolerance: { forward: { atol: 5e-6, rtol: 5e-6 }, backward: { atol: 5e-6, rtol: 5e-6 } },
   }),
 ];
