@@ -183,6 +183,7 @@ async function score(
     splitSeed: 0,
     size,
     fit: 'crop',
+    precision: 'f32',
     adapter: gpu.description,
   });
   return { summary, images };

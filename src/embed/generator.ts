@@ -1,4 +1,5 @@
 /** A trained generator in a page or program: load it, enhance with it. */
+import type { ElementType } from '../../kernels/element-types.ts';
 import type { GrayImage } from '../data/image.ts';
 import { CheckpointError, DataError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -22,6 +23,11 @@ export interface LoadOptions {
   readonly architecture?: Architecture;
   /** Address of the checkpoint's `state.json`, to read the architecture from. */
   readonly state?: string | URL;
+  /**
+   * How activations are stored; default `f32`. `f16` takes half the memory, on devices with `shader-f16`
+   * (`gpu.profile.f16`).
+   */
+  readonly precision?: ElementType;
   /** Stops fetching. */
   readonly signal?: AbortSignal;
 }
@@ -30,16 +36,24 @@ export interface LoadOptions {
 export class Generator {
   readonly gpu: Gpu;
   readonly architecture: Architecture;
+  /** How activations are stored. */
+  readonly precision: ElementType;
   private readonly enhancer: Enhancer;
   private readonly tuned = new Set<string>();
   /** Ends when the kernels of all sizes so far are chosen. */
   private tuning: Promise<void> = Promise.resolve();
   private disposed = false;
 
-  constructor(gpu: Gpu, architecture: Architecture, enhancer: Enhancer) {
+  constructor(
+    gpu: Gpu,
+    architecture: Architecture,
+    enhancer: Enhancer,
+    precision: ElementType = 'f32',
+  ) {
     this.gpu = gpu;
     this.architecture = architecture;
     this.enhancer = enhancer;
+    this.precision = precision;
   }
 
   /**
@@ -71,7 +85,7 @@ export class Generator {
         'the code that measures kernels',
         () => import('../run/tune-enhancer.ts'),
       );
-      await tuneEnhancer(this.gpu, this.architecture, [size], log);
+      await tuneEnhancer(this.gpu, this, [size], log);
     });
     return this.tuning;
   }
@@ -91,7 +105,7 @@ function requireWhole(name: string, value: number | undefined): void {
 /**
  * Loads the generator of a checkpoint (`G_H.safetensors`) onto a device.
  * @throws DataError if it cannot be fetched or is no safetensors file; CheckpointError if its
- *   architecture is not known or its tensors do not fit it
+ *   architecture is not known or its tensors do not fit it; GpuError `unsupported` if the device lacks f16
  */
 export async function loadGenerator(
   gpu: Gpu,
@@ -109,7 +123,9 @@ export async function loadGenerator(
         "checkpoint's state.json as { state }",
     );
   }
-  return new Generator(gpu, architecture, await enhancerFrom(gpu, architecture, tensors, name));
+  const { precision } = options;
+  const enhancer = await enhancerFrom(gpu, architecture, tensors, name, precision);
+  return new Generator(gpu, architecture, enhancer, precision);
 }
 
 async function stateArchitecture(options: LoadOptions): Promise<Architecture | undefined> {

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import type { ElementType } from '../../kernels/element-types.ts';
 import { noticeOncePerFolder, readImageAsync, writePng } from '../data/image.node.ts';
 import { listImages } from '../data/layout.node.ts';
 import { DataError, UsageError } from '../errors.ts';
@@ -24,7 +25,9 @@ import {
   numberOption,
   optionalString,
   type ParsedOptions,
+  PRECISION_OPTION,
   type ProgramSpec,
+  precisionOption,
   stringOption,
   TUNE_OPTION,
   tuneOption,
@@ -54,6 +57,7 @@ const SPEC: Omit<ProgramSpec, 'command'> = {
       min: 0,
       max: 16384,
     },
+    precision: PRECISION_OPTION,
     tune: TUNE_OPTION,
     device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
   },
@@ -69,7 +73,7 @@ interface Model {
   readonly description: string;
   readonly architecture: Architecture;
   readonly skipped: readonly string[];
-  readonly open: (gpu: Gpu) => Promise<Enhancer>;
+  readonly open: (gpu: Gpu, precision: ElementType) => Promise<Enhancer>;
 }
 
 /**
@@ -108,14 +112,20 @@ async function enhanceFiles(
     tune: tuneOption(values),
     log: print,
   });
-  const enhancer = await model.open(gpu);
+  const precision = precisionOption(values);
+  const enhancer = await model.open(gpu, precision);
   print(`model ${model.description}`);
   if (tile > 0) {
     print(
       'tiles: instance norm sees each tile on its own, so brightness may differ from a whole image',
     );
   }
-  await tuneEnhancer(gpu, model.architecture, [...sizes.values()], print);
+  await tuneEnhancer(
+    gpu,
+    { architecture: model.architecture, precision },
+    [...sizes.values()],
+    print,
+  );
   try {
     await mkdir(out, { recursive: true });
   } catch (error) {
@@ -148,7 +158,7 @@ async function findModel(
       description: `${file.path}${step === undefined ? '' : ` (step ${step})`}`,
       architecture,
       skipped: [],
-      open: (gpu) => enhancerFrom(gpu, architecture, tensors, file.path),
+      open: (gpu, precision) => enhancerFrom(gpu, architecture, tensors, file.path, precision),
     };
   }
   const file = await readModel(path, select, weights);
@@ -156,7 +166,7 @@ async function findModel(
     description: describeModel(file),
     architecture: file.architecture,
     skipped: file.skipped,
-    open: async (gpu) => (await openModel(gpu, file)).method,
+    open: async (gpu, precision) => (await openModel(gpu, file, precision)).method,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { ElementType } from '../../kernels/element-types.ts';
 import { FIT_MODES, type FitMode } from '../data/fit.ts';
 import { SPLIT_NAMES, type SplitName } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
@@ -11,7 +12,9 @@ import {
   optionalNumber,
   optionalString,
   type ParsedOptions,
+  PRECISION_OPTION,
   type ProgramSpec,
+  precisionOption,
   stringOption,
   TUNE_OPTION,
   tuneOption,
@@ -37,6 +40,8 @@ export interface EvaluationPlan {
   readonly pictures: number;
   readonly json: boolean;
   readonly device: string | undefined;
+  /** How the generator's activations are stored; the distances' are f32. */
+  readonly precision: ElementType;
   readonly tune: TuneChoice;
 }
 
@@ -105,6 +110,7 @@ export const EVAL_PROGRAM: ProgramSpec = {
       max: 500,
     },
     json: { description: 'print the result as JSON on stdout', default: false },
+    precision: PRECISION_OPTION,
     tune: TUNE_OPTION,
     device: { description: 'auto, system, swiftshader, or part of an adapter name', what: 'NAME' },
   },
@@ -130,6 +136,7 @@ export function evaluationPlan(values: ParsedOptions['values']): EvaluationPlan 
     pictures: numberOption(values, 'pictures'),
     json: booleanOption(values, 'json'),
     device: optionalString(values, 'device'),
+    precision: precisionOption(values),
     tune: tuneOption(values),
   };
 }

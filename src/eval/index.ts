@@ -58,7 +58,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   for (const name of plan.perceptual) weights.push(await readPerceptual(name, plan.weights));
 
   const gpu = await openNodeGpu({ device: plan.device, tune: plan.tune, log: print });
-  const { method } = await openModel(gpu, model);
+  const { method } = await openModel(gpu, model, plan.precision);
   print(`model ${describeModel(model)}`);
   print(
     `data ${plan.data}: ${chosen.length} ${plan.split} pairs of ${pairs.length}, ${fit === 'crop' ? 'centre crops of' : 'resized to'} ${size}x${size}`,
@@ -70,7 +70,9 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
     .filter((file) => file !== undefined)
     .map((file) => new PerceptualDistance(gpu, file.name, file.weights));
   const imageSize = { batch: plan.batch, height: size, width: size };
-  await tuneEnhancer(gpu, model.architecture, [imageSize], print, (blank) => {
+  const { architecture } = model;
+  const { precision } = plan;
+  await tuneEnhancer(gpu, { architecture, precision }, [imageSize], print, (blank) => {
     const shape = [plan.batch, 1, size, size];
     const images = tensorFrom(blank, new Float32Array(sizeOf(shape)), shape);
     for (const file of weights) {
@@ -95,6 +97,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
     splitSeed,
     size,
     fit,
+    precision,
     adapter: gpu.description,
   });
   if (plan.json) process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);

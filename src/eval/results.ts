@@ -23,6 +23,8 @@ export interface EvaluationSubject {
   readonly splitSeed: number;
   readonly size: number;
   readonly fit: string;
+  /** How the model's activations were stored. */
+  readonly precision: string;
   readonly adapter: string;
 }
 

@@ -1,5 +1,6 @@
 /** What the methods' classes share: making, updating and releasing networks. */
 
+import type { ElementType } from '../../kernels/element-types.ts';
 import { RandomStream } from '../autograd/philox.ts';
 import { backward, noGrad } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
@@ -136,8 +137,12 @@ export class Assembly<Networks extends NetworksByName> {
 const scalerOf = (kinds: string): string => (kinds === 'D' ? 'D' : 'G');
 
 /** Lifts with a generator in evaluation mode: nothing is drawn, no state changes. */
-export function enhanceWith(generator: Generator, low: Tensor): Tensor {
-  return noGrad(() => generator.forward(low, EVALUATION));
+export function enhanceWith(
+  generator: Generator,
+  low: Tensor,
+  precision: ElementType = 'f32',
+): Tensor {
+  return noGrad(() => generator.forward(low, { ...EVALUATION, precision }));
 }
 
 export function disposeNetwork(network: Network): void {
@@ -154,11 +159,14 @@ export function disposeParts({ networks, optimisers, scalers, pools }: Method): 
   for (const pool of pools.values()) pool.dispose();
 }
 
-/** A generator on its own, without the method that trained it. */
-export function enhancerOf(generator: Generator): Enhancer {
+/**
+ * A generator on its own, without the method that trained it.
+ * @param precision how activations are stored
+ */
+export function enhancerOf(generator: Generator, precision: ElementType): Enhancer {
   return {
     sizeMultiple: generator.sizeMultiple,
-    enhance: (low) => enhanceWith(generator, low),
+    enhance: (low) => enhanceWith(generator, low, precision),
     dispose: () => disposeNetwork(generator),
   };
 }

@@ -1,5 +1,6 @@
 import { tensorFrom } from '../autograd/tensor.ts';
 import type { GrayImage } from '../data/image.ts';
+import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Enhancer } from '../methods/method.ts';
 
@@ -21,7 +22,7 @@ export interface EnhanceOptions {
  * Lifts one image of any size: it is padded by reflection to what the network's halvings need, and
  * the result cropped back.
  * @returns the enhanced image in [0,1]
- * @throws whatever `signal` was aborted with
+ * @throws NumericalError if it is not finite; whatever `signal` was aborted with
  */
 export async function enhanceImage(
   gpu: Gpu,
@@ -79,6 +80,7 @@ async function enhanceWhole(gpu: Gpu, method: Enhancer, image: GrayImage): Promi
   );
   const values = await output.read();
   output.dispose();
+  requireFinite(values);
   const data = new Float32Array(width * height);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -87,6 +89,18 @@ async function enhanceWhole(gpu: Gpu, method: Enhancer, image: GrayImage): Promi
     }
   }
   return { width, height, data };
+}
+
+/**
+ * Beyond the range of what activations are stored as, they are no numbers, and so is what comes of them.
+ * @throws NumericalError if an enhanced image holds NaN or infinity
+ */
+export function requireFinite(values: Float32Array): void {
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  throw new NumericalError(
+    `the enhanced image has ${values[bad]} at ${bad}: the model does not fit the image, or precision f16 does not suffice for it`,
+  );
 }
 
 /** Mirrors an index beyond the end back inside, without repeating the edge. */

@@ -1,10 +1,12 @@
 /** The enhancing generator of a checkpoint. Browser-safe: nothing here reads files. */
+import type { ElementType } from '../../kernels/element-types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { architectureReader, wrongField } from '../methods/architecture-reader.ts';
 import { GENERATORS } from '../methods/generators.ts';
 import { AVERAGE_PREFIX, ENHANCER_PREFIX, type Enhancer } from '../methods/method.ts';
 import type { GeneratorPlan } from '../methods/method-kind.ts';
 import { disposeNetwork, enhancerOf } from '../methods/parts.ts';
+import { onDemand } from '../on-demand.ts';
 import type { Architecture } from './checkpoint-state.ts';
 import { restoreNetwork, type TensorMap } from './method-state.ts';
 
@@ -13,14 +15,24 @@ import { restoreNetwork, type TensorMap } from './method-state.ts';
  * @param tensors of `G_H.safetensors`, by name with the prefix `G_H.`; or of the average,
  *   `G_H_ema.safetensors`
  * @param source what to call the checkpoint in messages
- * @throws CheckpointError if the method is unknown, or a tensor is missing or of another shape
+ * @param precision how activations are stored; default f32
+ * @throws CheckpointError if the method is unknown, or a tensor is missing or of another shape; GpuError
+ *   `unsupported` if the device has no f16, or hides what exceeds it
  */
 export async function enhancerFrom(
   gpu: Gpu,
   architecture: Architecture,
   tensors: TensorMap,
   source: string,
+  precision: ElementType = 'f32',
 ): Promise<Enhancer> {
+  if (precision !== 'f32') {
+    const { checkPrecision } = await onDemand(
+      'the check of f16',
+      () => import('../methods/precision.ts'),
+    );
+    await checkPrecision(gpu, precision);
+  }
   const generator = (await generatorPlan(architecture, source)).make(gpu);
   const isAverage = tensors.keys().next().value?.startsWith(AVERAGE_PREFIX) ?? false;
   try {
@@ -30,7 +42,7 @@ export async function enhancerFrom(
     disposeNetwork(generator);
     throw error;
   }
-  return enhancerOf(generator);
+  return enhancerOf(generator, precision);
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import type { Enhancer } from '../methods/method.ts';
 import type { HostMetric } from '../metrics/metrics.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
+import { requireFinite } from './enhance-image.ts';
 
 /** Scores by metric name. */
 export type Scores = Readonly<Record<string, number>>;
@@ -38,6 +39,7 @@ export interface EvaluatedImages {
 /**
  * Enhances every pair of a loader and scores it against the high-quality image, beside the low one
  * unchanged ("reference low"). Metrics are per image on [0,1] floats (x+1)/2, not rounded to 8 bits.
+ * @throws NumericalError if an enhanced image is not finite
  */
 export async function evaluatePairs(
   gpu: Gpu,
@@ -63,6 +65,7 @@ export async function evaluatePairs(
       }),
     );
     const output = await enhanced.read();
+    requireFinite(output);
     const perceptual: { label: string; reference: Float32Array; enhanced: Float32Array }[] = [];
     for (const [index, distance] of options.perceptual.entries()) {
       const pair = distances[index];

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ElementType } from '../../kernels/element-types.ts';
 import { CheckpointError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Enhancer } from '../methods/method.ts';
@@ -102,11 +103,20 @@ export async function readModel(
 
 /**
  * Puts a generator that was read on a device.
- * @throws CheckpointError naming the first tensor that is missing or of another shape
+ * @param precision how activations are stored; default f32
+ * @throws CheckpointError naming the first tensor that is missing or of another shape; GpuError `unsupported`
+ *   if the device has no f16
  */
-export async function openModel(gpu: Gpu, file: ModelFile): Promise<LoadedModel> {
+export async function openModel(
+  gpu: Gpu,
+  file: ModelFile,
+  precision: ElementType = 'f32',
+): Promise<LoadedModel> {
   const { tensors, ...rest } = file;
-  return { ...rest, method: await enhancerFrom(gpu, file.architecture, tensors, file.folder) };
+  return {
+    ...rest,
+    method: await enhancerFrom(gpu, file.architecture, tensors, file.folder, precision),
+  };
 }
 
 /** Name of the method that trained a model, for people. */

@@ -1,4 +1,5 @@
 /** Options and their values, wherever they come from: a command line, or a page's form. Browser-safe. */
+import { ELEMENT_TYPES, type ElementType } from '../../kernels/element-types.ts';
 import { UsageError } from '../errors.ts';
 import { TUNE_MODES, type TuneChoice } from '../gpu/tuning/tune-mode.ts';
 
@@ -80,6 +81,18 @@ export function booleanOption(values: OptionValues, name: string): boolean {
 /** What `--tune` says; `auto` where it says nothing. */
 export function tuneOption(values: OptionValues): TuneChoice {
   return TUNE_MODES.find((mode) => mode === values.tune) ?? 'auto';
+}
+
+/** `--precision` of programs that only enhance. */
+export const PRECISION_OPTION: OptionSpec = {
+  description:
+    'how activations are stored: f32, or f16 (half the memory, images within a few grey levels; needs shader-f16)',
+  default: 'f32',
+  choices: ELEMENT_TYPES,
+};
+
+export function precisionOption(values: OptionValues): ElementType {
+  return stringOption(values, 'precision') as ElementType;
 }
 
 /** `--tune` of programs. */

@@ -1,3 +1,4 @@
+import type { ElementType } from '../../kernels/element-types.ts';
 import { noGrad } from '../autograd/tape.ts';
 import { tensorFrom } from '../autograd/tensor.ts';
 import { tuneConvolutions } from '../autograd/tuning/tune.ts';
@@ -15,12 +16,13 @@ export interface ImageSize {
 }
 
 /**
- * Chooses the kernels of a generator for images of the given sizes, as `gpu.tuning` says. Browser-safe.
+ * Chooses the kernels of a generator, storing activations as it will, for images of the given sizes, as
+ * `gpu.tuning` says. Browser-safe.
  * @param also records whatever else the program does
  */
 export async function tuneEnhancer(
   gpu: Gpu,
-  architecture: Architecture,
+  { architecture, precision }: { architecture: Architecture; precision: ElementType },
   sizes: readonly ImageSize[],
   log: (line: string) => void,
   also?: (blank: Gpu) => void,
@@ -33,7 +35,8 @@ export async function tuneEnhancer(
       const image = new Float32Array(batch * height * width);
       blank.scope(() =>
         noGrad(() => {
-          generator.forward(tensorFrom(blank, image, [batch, 1, height, width]), EVALUATION);
+          const low = tensorFrom(blank, image, [batch, 1, height, width]);
+          generator.forward(low, { ...EVALUATION, precision });
         }),
       );
     }
