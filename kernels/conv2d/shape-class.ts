@@ -15,10 +15,22 @@ function rounded(size: number): number {
 
 /**
  * The class of a request, as text for people and caches: `forward 3x3s1p1 64>128 @4096 w32` is 4096 output
- * pixels over all images, in rows of 32. `|4` ends classes whose channels are multiples of 4. What is
+ * pixels over all images, in rows of 32. `|4` ends classes whose channels are multiples of 4, ` f16>f32` those
+ * that store x as f16 and y as f32. What is
  * done with the result (bias, activation, adding, slices) makes no class.
  */
-export function shapeClass({ pass, geometry: g, isFrozen }: ConvolutionRequest): string {
+export function shapeClass(request: ConvolutionRequest): string {
+  return `${untypedShapeClass(request)}${typesKey(request)}`;
+}
+
+/** ` f16>f16`: how x and y are stored; nothing where both are f32. */
+export function typesKey({ elementTypes: types }: ConvolutionRequest): string {
+  const isWide = !types || (types.x === 'f32' && types.y === 'f32');
+  return isWide ? '' : ` ${types.x}>${types.y}`;
+}
+
+/** The class of the same request over f32. */
+export function untypedShapeClass({ pass, geometry: g, isFrozen }: ConvolutionRequest): string {
   const { kernelHeight, kernelWidth, stride, padding, inChannels, outChannels } = g;
   const reflects = g.paddingMode === 'reflect' && padding > 0 ? 'r' : '';
   const window = `${kernelHeight}x${kernelWidth}s${stride}p${padding}${reflects}`;

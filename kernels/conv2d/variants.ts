@@ -1,3 +1,4 @@
+import type { ElementType } from '../element-types.ts';
 import type { AdapterProfile, Plan } from '../kernel.ts';
 import { conv2dDataGradient, dataGradientCorrelation } from './data-gradient.ts';
 import { type Epilogue, NO_EPILOGUE } from './epilogue.ts';
@@ -28,6 +29,8 @@ export interface ConvolutionRequest {
   readonly accumulate?: boolean | undefined;
   /** Whether the weights never change, so that packing or transforming them is done once. */
   readonly isFrozen?: boolean | undefined;
+  /** How x and y, or their cotangents, are stored; default f32. It makes no other variants, but other times. */
+  readonly elementTypes?: { readonly x: ElementType; readonly y: ElementType } | undefined;
   /** How a weight gradient can be made (`weight-gradient-ways.ts`): whoever asks for one brings it along. */
   readonly weightGradients?: WeightGradientWays | undefined;
   /** The same of data gradients that only training needs. */

@@ -1,6 +1,6 @@
 import type { ElementType } from '../../kernels/element-types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { float32ToHalfBits, halfBitsToFloat32 } from './half-float.ts';
+import { float32ToHalfBits, halfBitsToFloat32 } from '../gpu/half-float.ts';
 import type { RandomStream } from './philox.ts';
 import {
   type Cancelling,

@@ -2,8 +2,8 @@ import { ELEMENT_BYTES, type ElementType } from '../../kernels/element-types.ts'
 import type { Kernel, Plan } from '../../kernels/kernel.ts';
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { float32ToHalfBits, halfBitsToFloat32 } from '../gpu/half-float.ts';
 import { Storage } from '../gpu/storage.ts';
-import { float32ToHalfBits, halfBitsToFloat32 } from './half-float.ts';
 import type { GraphNode } from './tape.ts';
 
 export type Shape = readonly number[];

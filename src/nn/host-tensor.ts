@@ -1,10 +1,10 @@
+import { DataError } from '../errors.ts';
 import {
   bfloat16BitsToFloat32,
   float32ToBfloat16Bits,
   float32ToHalfBits,
   halfBitsToFloat32,
-} from '../autograd/half-float.ts';
-import { DataError } from '../errors.ts';
+} from '../gpu/half-float.ts';
 
 /** Bytes per element of every dtype that weights files may hold here (safetensors' names). */
 export const DTYPE_BYTES = {

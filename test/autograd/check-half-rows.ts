@@ -1,10 +1,10 @@
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkDevice, formatMismatch } from '../../src/autograd/gradcheck.ts';
-import { float32ToHalfBits, halfBitsToFloat32 } from '../../src/autograd/half-float.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { type AnyOpRow, hostArray, type OpCase } from '../../src/autograd/registry/row.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
+import { float32ToHalfBits, halfBitsToFloat32 } from '../../src/gpu/half-float.ts';
 
 /** Samples of an op that a run of seconds can afford: compiling is what it waits for. */
 const FEW = 4;

@@ -5,7 +5,7 @@ import {
   float32ToBfloat16Bits,
   float32ToHalfBits,
   halfBitsToFloat32,
-} from '../../src/autograd/half-float.ts';
+} from '../../src/gpu/half-float.ts';
 
 const suite = uvuSuite('half-float');
 

@@ -6,7 +6,9 @@ import type { ConvGeometry } from '../../kernels/conv2d/geometry.ts';
 import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
 import { shapeClass } from '../../kernels/conv2d/shape-class.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
-import type { AdapterProfile } from '../../kernels/kernel.ts';
+import type { ElementType } from '../../kernels/element-types.ts';
+import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
+import { scale } from '../../src/autograd/ops/arithmetic.ts';
 import { conv2d } from '../../src/autograd/ops/conv2d.ts';
 import { backward } from '../../src/autograd/tape.ts';
 import { tensorFrom } from '../../src/autograd/tensor.ts';
@@ -15,6 +17,7 @@ import { tuneConvolutions, useRecordedChoices } from '../../src/autograd/tuning/
 import { GpuError } from '../../src/errors.ts';
 import { KernelChoices } from '../../src/gpu/choices.ts';
 import { Gpu, type GpuOptions } from '../../src/gpu/gpu.ts';
+import type { Storage } from '../../src/gpu/storage.ts';
 import { memoryTuningStore } from '../../src/gpu/tuning/memory-store.ts';
 import { type TuningStore, textHash } from '../../src/gpu/tuning/records.ts';
 import { openNodeGpu } from '../../src/node.ts';
@@ -43,16 +46,17 @@ function gpuWith(options: GpuOptions): Gpu {
 const PASSES: readonly ConvolutionPass[] = ['forward', 'data-gradient', 'weight-gradient'];
 
 /** A 3×3 convolution with a gradient, and one of few pixels. Each has two variants, or none but one. */
-function program(gpu: Gpu, size = 8): void {
+function program(gpu: Gpu, size = 8, elementType: ElementType = 'f32'): void {
   gpu.scope(() => {
     const ones = (shape: number[]) =>
       tensorFrom(gpu, new Float32Array(shape.reduce((a, b) => a * b)).fill(0.5), shape);
-    const x = ones([1, 16, size, size]);
+    const stored = (shape: number[]) => scale(ones(shape), 1, elementType);
+    const x = stored([1, 16, size, size]);
     const w = ones([16, 16, 3, 3]);
     for (const tensor of [x, w]) tensor.requiresGrad = true;
     const y = conv2d(x, w, undefined, { padding: 1 });
-    backward(y, [x, w], ones([1, 16, size, size]));
-    conv2d(ones([1, 32, 4, 4]), ones([16, 32, 3, 3]), undefined, { stride: 2, padding: 1 });
+    backward(y, [x, w], stored([1, 16, size, size]));
+    conv2d(stored([1, 32, 4, 4]), ones([16, 32, 3, 3]), undefined, { stride: 2, padding: 1 });
   });
 }
 
@@ -109,6 +113,19 @@ suite('shapes that are alike are one class, others are not', () => {
   assert.is.not(of(geometry(1, 3, 16, 64)), of(geometry(1, 4, 16, 64)));
   assert.is.not(of(geometry(1, 64, 16, 64)), of(geometry(1, 64, 16, 64), 'data-gradient'));
   assert.is.not(of(geometry(1, 64, 16, 64)), of(geometry(1, 64, 16, 64, 4, 2)));
+});
+
+suite('classes tell how activations are stored', () => {
+  const of = (x: ElementType, y: ElementType) =>
+    shapeClass({
+      pass: 'forward',
+      geometry: geometry(1, 64, 16, 64),
+      epilogue: NO_EPILOGUE,
+      elementTypes: { x, y },
+    });
+  const wide = of('f32', 'f32');
+  assert.is(of('f32', 'f16'), `${wide} f32>f16`);
+  assert.is(of('f16', 'f16'), `${wide} f16>f16`);
 });
 
 suite('a weight gradient is refused without the ways to make it', () => {
@@ -188,6 +205,56 @@ suite('choices are measured once, remembered, and used', async () => {
 
 async function refuse(): Promise<number> {
   throw new Error('nothing was to be measured');
+}
+
+if (opened.profile.f16) {
+  const halfProgram = (gpu: Gpu): void => program(gpu, 8, 'f16');
+
+  suite('f16 is measured by kernels over f16, and remembered beside f32', async () => {
+    const store = memoryTuningStore();
+    const first = gpuWith({ tune: 'on', tuningStore: store });
+    await tuneConvolutions(first, program, { ...quiet, stopwatch: async () => 1 });
+    const second = gpuWith({ tune: 'on', tuningStore: store });
+    const kernels = new Set<string>();
+    const runPlan = second.runPlan.bind(second);
+    Object.assign(second, {
+      runPlan: (plan: Plan, inputs: readonly Storage[], outputs: readonly Storage[]) => {
+        kernels.add([...inputs, ...outputs].map(({ elementType }) => elementType).join());
+        runPlan(plan, inputs, outputs);
+      },
+    });
+    let samples = 0;
+    const stopwatch = async (work: () => Promise<void>) => {
+      await work();
+      return samples++ % 2 ? 10 : 100;
+    };
+    const log: string[] = [];
+    await tuneConvolutions(second, halfProgram, { log: (line) => log.push(line), stopwatch });
+    assert.equal([...kernels].sort(), ['f16,f16,f32', 'f16,f32,f16']);
+    const chosen = second.choices.toJSON();
+    assert.ok(Object.keys(chosen).length >= 4);
+    const wide = first.choices.toJSON();
+    for (const [name, variant] of Object.entries(chosen)) {
+      assert.match(name, / f16>f16$/);
+      assert.is.not(variant, wide[name.replace(/ f16>f16$/, '')], name);
+    }
+    assert.equal(
+      log.filter((line) => line.includes('struck off')),
+      [],
+    );
+    const again = gpuWith({ tune: 'on', tuningStore: store });
+    await tuneConvolutions(again, halfProgram, { ...quiet, stopwatch: refuse });
+    assert.equal(again.choices.toJSON(), chosen);
+  });
+
+  suite('a run over f16 from before it had classes of its own keeps its kernels', () => {
+    const gpu = gpuWith({});
+    const [[name, { variants }]] = choicesOf(gpu);
+    useRecordedChoices(gpu, halfProgram, { [name]: variants[1] });
+    assert.is(gpu.choices.get(`${name} f16>f16`), variants[1]);
+    useRecordedChoices(gpu, halfProgram, { [name]: variants[1], 'forward f32>f16': 'direct' });
+    assert.is(gpu.choices.get(`${name} f16>f16`), undefined);
+  });
 }
 
 suite('records of other code or of variants that are gone are stale', async () => {

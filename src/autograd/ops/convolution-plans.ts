@@ -5,7 +5,7 @@ import {
   type ConvGeometry,
   geometryKey,
 } from '../../../kernels/conv2d/geometry.ts';
-import { shapeClass } from '../../../kernels/conv2d/shape-class.ts';
+import { shapeClass, typesKey } from '../../../kernels/conv2d/shape-class.ts';
 import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
 import type { ElementType } from '../../../kernels/element-types.ts';
 import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
@@ -36,7 +36,7 @@ export function surveyConvolutions(
  */
 export function planFor(gpu: Gpu, request: ConvolutionRequest): Plan {
   const { pass, geometry, epilogue, slice, accumulate, isFrozen } = request;
-  const key = `${pass}${accumulate ? '+' : ''}${isFrozen ? 'f' : ''}${slice ? `[${slice.first}/${slice.channels}]` : ''}${epilogue.bias ? 'b' : ''}${activationKey(epilogue.activation)}${geometryKey(geometry)}`;
+  const key = `${pass}${accumulate ? '+' : ''}${isFrozen ? 'f' : ''}${slice ? `[${slice.first}/${slice.channels}]` : ''}${epilogue.bias ? 'b' : ''}${activationKey(epilogue.activation)}${geometryKey(geometry)}${typesKey(request)}`;
   surveyors.get(gpu)?.(request);
   return rememberedPlan(gpu, key, () => {
     const variants = convolutionVariants(request, gpu.profile);
@@ -75,6 +75,7 @@ export function runForwardInto(
     epilogue,
     slice: sliceOf(target),
     isFrozen: weight.storage.constant,
+    elementTypes: { x: x.elementType, y: target.tensor.elementType },
   });
   runPlan(plan, bias ? [x, weight, bias] : [x, weight], [target.tensor]);
 }
@@ -100,6 +101,7 @@ export function runForward(
     pass: 'forward',
     geometry,
     epilogue,
+    elementTypes: { x: x.elementType, y: elementType },
     isFrozen: weight.storage.constant,
   });
   runPlan(plan, bias ? [x, weight, bias] : [x, weight], [y]);
@@ -119,6 +121,7 @@ export function runDataGradient(
   const dx = emptyTensor(dy.gpu, shape, elementType);
   const plan = planFor(dy.gpu, {
     pass: 'data-gradient',
+    elementTypes: { x: elementType, y: dy.elementType },
     geometry,
     epilogue,
     isFrozen: weight.storage.constant,

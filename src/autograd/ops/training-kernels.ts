@@ -3,7 +3,9 @@ import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
 import { NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
 import { endsInFold, gatedPlan } from '../../../kernels/conv2d/fold.ts';
 import { type ConvGeometry, geometryKey } from '../../../kernels/conv2d/geometry.ts';
+import { typesKey } from '../../../kernels/conv2d/shape-class.ts';
 import { TAP_CHANNELS } from '../../../kernels/conv2d/tap-channels.ts';
+import type { ConvolutionRequest } from '../../../kernels/conv2d/variants.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../../kernels/conv2d/weight-gradient-ways.ts';
 import type { GradientSlot } from '../parameter.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
@@ -32,22 +34,25 @@ function runInputGradient(
   const accumulate = target?.filled ?? false;
   const slice = dy instanceof Tensor ? undefined : sliceOf(dy);
   const dx = target && accumulate ? target.tensor : emptyLike(x);
-  const plan = planFor(gpu, {
+  const source = dy instanceof Tensor ? dy : dy.tensor;
+  const request: ConvolutionRequest = {
     pass: 'data-gradient',
     geometry,
     epilogue: NO_EPILOGUE,
     slice,
     accumulate,
     isFrozen: weight.storage.constant,
+    elementTypes: { x: dx.elementType, y: source.elementType },
     tapChannels: TAP_CHANNELS,
-  });
-  const inputs = [dy instanceof Tensor ? dy : dy.tensor, weight];
+  };
+  const plan = planFor(gpu, request);
+  const inputs = [source, weight];
   if (!gate || target || slice || !endsInFold(plan)) {
     runPlan(plan, inputs, [dx]);
     return dx;
   }
   const { activation, output } = gate;
-  const key = `gated ${activationKey(activation)}${geometryKey(geometry)}`;
+  const key = `gated ${activationKey(activation)}${geometryKey(geometry)}${typesKey(request)}`;
   const gated = rememberedPlan(gpu, key, () => gatedPlan(plan, geometry, activation));
   runPlan(gated, [...inputs, output], [dx]);
   gate.applied = true;
@@ -69,6 +74,7 @@ function runWeightGradient(
     geometry,
     epilogue: NO_EPILOGUE,
     accumulate,
+    elementTypes: { x: x.elementType, y: dy.elementType },
     weightGradients: WEIGHT_GRADIENT_WAYS,
   });
   runPlan(plan, [x, dy], [dw]);

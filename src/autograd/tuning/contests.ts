@@ -1,13 +1,15 @@
 import { NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
 import { geometryKey, outHeight, outWidth } from '../../../kernels/conv2d/geometry.ts';
 import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
+import type { ElementType } from '../../../kernels/element-types.ts';
 import type { AdapterProfile } from '../../../kernels/kernel.ts';
 import type { Contest, ContestInput } from '../../gpu/tuning/contest.ts';
 import { CONVOLUTION_TOLERANCE, WINOGRAD_SLACK } from '../convolution-tolerance.ts';
 
 /**
  * What to measure for a request of a shape class: the request without what follows the sum (bias, activation,
- * slices, adding), between the bounds that the registry sets for sums of that length.
+ * slices, adding), over the element types that will run, between the bounds that the registry sets for sums of
+ * that length, and what rounding to f16 adds.
  */
 export function contestOf(
   shapeClass: string,
@@ -15,10 +17,11 @@ export function contestOf(
   uses: number,
   profile: AdapterProfile,
 ): Contest {
-  const { pass, geometry: g, isFrozen, weightGradients, tapChannels } = request;
+  const { pass, geometry: g, isFrozen, elementTypes, weightGradients, tapChannels } = request;
+  const { x: xType, y: yType } = elementTypes ?? { x: 'f32', y: 'f32' };
   const epilogue = NO_EPILOGUE;
   const ways = { weightGradients, tapChannels };
-  const plain: ConvolutionRequest = { pass, geometry: g, epilogue, isFrozen, ...ways };
+  const plain = { pass, geometry: g, epilogue, isFrozen, elementTypes, ...ways };
   const pixels = g.batch * outHeight(g) * outWidth(g);
   const x = g.batch * g.inChannels * g.height * g.width;
   const y = pixels * g.outChannels;
@@ -30,17 +33,34 @@ export function contestOf(
     'data-gradient': g.outChannels * taps,
     'weight-gradient': pixels,
   }[pass];
-  const scaled = (length: number): ContestInput => ({
+  const scaled = (length: number, elementType: ElementType): ContestInput => ({
     length,
+    elementType,
     scale: terms ** -0.5,
     isConstant: length === w && (isFrozen ?? false),
   });
-  const plainInput = (length: number): ContestInput => ({ length, scale: 1 });
+  const unscaled = (length: number, elementType: ElementType): ContestInput => ({
+    length,
+    elementType,
+    scale: 1,
+  });
   const operands = {
-    forward: { inputs: [plainInput(x), scaled(w)], output: y },
-    'data-gradient': { inputs: [plainInput(y), scaled(w)], output: x },
-    'weight-gradient': { inputs: [plainInput(x), scaled(y)], output: w },
+    forward: { inputs: [unscaled(x, xType), scaled(w, 'f32')], output: y, outputType: yType },
+    'data-gradient': {
+      inputs: [unscaled(y, yType), scaled(w, 'f32')],
+      output: x,
+      outputType: xType,
+    },
+    'weight-gradient': {
+      inputs: [unscaled(x, xType), scaled(y, yType)],
+      output: w,
+      outputType: 'f32' as const,
+    },
   }[pass];
+  // Two results that are each rounded; results are around 1, and weights may be rounded for tiles.
+  const isRounded = operands.outputType === 'f16';
+  const hasNarrowTiles = profile.kind === 'gpu' && (xType === 'f16' || yType === 'f16');
+
   const bound = Math.sqrt(WINOGRAD_SLACK * terms);
   return {
     shapeClass,
@@ -48,8 +68,8 @@ export function contestOf(
     variants: convolutionVariants(plain, profile),
     ...operands,
     tolerance: {
-      absolute: CONVOLUTION_TOLERANCE.atol * bound,
-      relative: CONVOLUTION_TOLERANCE.rtol * bound,
+      absolute: CONVOLUTION_TOLERANCE.atol * bound + (hasNarrowTiles ? 2 ** -8 : 0),
+      relative: CONVOLUTION_TOLERANCE.rtol * bound + (isRounded ? 2 ** -10 : 0),
     },
     operations: 2 * y * g.inChannels * taps,
     uses,

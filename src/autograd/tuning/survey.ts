@@ -1,5 +1,5 @@
 import { geometryKey } from '../../../kernels/conv2d/geometry.ts';
-import { shapeClass } from '../../../kernels/conv2d/shape-class.ts';
+import { shapeClass, untypedShapeClass } from '../../../kernels/conv2d/shape-class.ts';
 import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
 import { blankGpu } from '../../gpu/blank-gpu.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
@@ -11,6 +11,8 @@ export interface SurveyedClass {
   readonly requests: readonly ConvolutionRequest[];
   /** Names of the variants that are right for the first, the default first. */
   readonly variants: readonly string[];
+  /** The class of the same over f32. */
+  readonly untyped: string;
   /** How often it is asked for. */
   readonly uses: number;
 }
@@ -34,7 +36,8 @@ export function surveyProgram(
     seen.add(sizes);
     const variants =
       known?.variants ?? convolutionVariants(request, gpu.profile).map((variant) => variant.name);
-    classes.set(name, { requests, variants, uses: (known?.uses ?? 0) + 1 });
+    const uses = (known?.uses ?? 0) + 1;
+    classes.set(name, { requests, variants, untyped: untypedShapeClass(request), uses });
   });
   record(blank);
   return classes;

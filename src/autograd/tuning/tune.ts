@@ -120,7 +120,8 @@ async function checkSizes(
 }
 
 /**
- * Takes choices that a run recorded, whatever the cache says now.
+ * Takes choices that a run recorded, whatever the cache says now. Runs over f16 from before these had classes of
+ * their own recorded those of f32, which held for both.
  * @throws GpuError `unsupported` if a recorded variant is none of this adapter's
  */
 export function useRecordedChoices(
@@ -128,17 +129,21 @@ export function useRecordedChoices(
   record: (blank: Gpu) => void,
   chosen: ChosenVariants,
 ): void {
+  const used: Record<string, string> = { ...chosen };
   if (Object.keys(chosen).length) {
-    for (const [name, { variants }] of surveyProgram(gpu, record)) {
-      const variant = chosen[name];
-      if (variant === undefined || variants.includes(variant)) continue;
+    const isOld = Object.keys(chosen).every((name) => !/ f\d+>f\d+$/.test(name));
+    for (const [name, { variants, untyped }] of surveyProgram(gpu, record)) {
+      const variant = chosen[name] ?? (isOld ? chosen[untyped] : undefined);
+      if (variant === undefined) continue;
+      used[name] = variant;
+      if (variants.includes(variant)) continue;
       throw new GpuError(
         'unsupported',
         `the run was made with kernel '${variant}' for '${name}', and this adapter has ${variants.join(', ')}`,
       );
     }
   }
-  gpu.choices = new KernelChoices(chosen);
+  gpu.choices = new KernelChoices(used);
 }
 
 const codeHashes = new Map<string, string>();

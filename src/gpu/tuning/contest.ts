@@ -1,9 +1,12 @@
+import type { ElementType } from '../../../kernels/element-types.ts';
 import type { Plan } from '../../../kernels/kernel.ts';
 
 /** Elements of one input, and the largest size of its values. */
 export interface ContestInput {
   readonly length: number;
   readonly scale: number;
+  /** Default f32. */
+  readonly elementType?: ElementType;
   /** Never changes while a program runs: what is made of it alone is made once. */
   readonly isConstant?: boolean;
 }
@@ -18,6 +21,8 @@ export interface Contest {
   readonly inputs: readonly ContestInput[];
   /** Elements of the one output. */
   readonly output: number;
+  /** How they are stored; default f32. */
+  readonly outputType?: ElementType;
   /** Results a and b agree if |a-b| ≤ absolute·min(1, max|b|) + relative·|b|. */
   readonly tolerance: { readonly absolute: number; readonly relative: number };
   /** Floating-point operations of one run, and how often a step of the program has it. */

@@ -1,6 +1,12 @@
-import type { Plan } from '../../../kernels/kernel.ts';
+import {
+  ELEMENT_BYTES,
+  type ElementType,
+  withElementTypes,
+} from '../../../kernels/element-types.ts';
+import type { Kernel, Operand, Plan } from '../../../kernels/kernel.ts';
 import { GpuError } from '../../errors.ts';
 import type { Gpu } from '../gpu.ts';
+import { float32ToHalfBits, halfBitsToFloat32 } from '../half-float.ts';
 import type { Storage } from '../storage.ts';
 import type { Contest, ContestInput } from './contest.ts';
 
@@ -23,6 +29,20 @@ function inputValues({ length, scale }: ContestInput, seed: number): Float32Arra
   return values;
 }
 
+function upload(gpu: Gpu, values: Float32Array, elementType: ElementType = 'f32'): Storage {
+  if (elementType === 'f32') return gpu.upload(values);
+  const halves = new Uint16Array(2 * Math.ceil(values.length / 2));
+  for (let i = 0; i < values.length; i++) halves[i] = float32ToHalfBits(values[i]);
+  return gpu.upload(new Uint32Array(halves.buffer), elementType);
+}
+
+async function download(gpu: Gpu, storage: Storage, length: number): Promise<Float32Array> {
+  const { elementType } = storage;
+  const bytes = await gpu.read(storage, Math.ceil((length * ELEMENT_BYTES[elementType]) / 4));
+  if (elementType === 'f32') return new Float32Array(bytes);
+  return Float32Array.from(new Uint16Array(bytes).subarray(0, length), halfBitsToFloat32);
+}
+
 /** Inputs of a contest on the device, to run its variants on. */
 export class Trial {
   private readonly gpu: Gpu;
@@ -35,8 +55,10 @@ export class Trial {
     this.contest = contest;
     // A scope gives back what was made if there is no memory for the rest.
     const { inputs, output } = gpu.scope(() => ({
-      inputs: contest.inputs.map((input, index) => gpu.upload(inputValues(input, index))),
-      output: gpu.upload(new Float32Array(contest.output)),
+      inputs: contest.inputs.map((input, index) =>
+        upload(gpu, inputValues(input, index), input.elementType),
+      ),
+      output: upload(gpu, new Float32Array(contest.output), contest.outputType),
     }));
     contest.inputs.forEach(({ isConstant = false }, index) => {
       inputs[index].constant = isConstant;
@@ -62,7 +84,7 @@ export class Trial {
     const { pipelines, device } = this.gpu;
     // What a compiler says is told by the pipeline too, and with it this promise is broken.
     device.pushErrorScope('validation');
-    for (const { kernel } of plan.steps) pipelines.request(kernel);
+    for (const kernel of this.kernelsOf(plan)) pipelines.request(kernel);
     await device.popErrorScope();
     const settled = pipelines.settle();
     // What comes after the time is over is nobody's business any more.
@@ -80,15 +102,27 @@ export class Trial {
    */
   async result(plan: Plan): Promise<Float32Array> {
     const { gpu, contest } = this;
-    const output = gpu.upload(new Float32Array(contest.output).fill(Number.NaN));
+    const nothing = new Float32Array(contest.output).fill(Number.NaN);
+    const output = upload(gpu, nothing, contest.outputType);
     try {
       return await this.guarded(async () => {
         gpu.runPlan(plan, this.inputs, [output]);
-        return new Float32Array(await gpu.read(output, contest.output));
+        return await download(gpu, output, contest.output);
       });
     } finally {
       gpu.dispose(output);
     }
+  }
+
+  /** A plan's kernels as `Gpu.runPlan` makes them for what is bound here. */
+  private kernelsOf({ steps, alike }: Plan): Kernel[] {
+    const typeOf = (operand: Operand): ElementType => {
+      if ('input' in operand) return this.inputs[operand.input].elementType;
+      if ('output' in operand) return this.output.elementType;
+      const like = alike?.find(({ temporary }) => temporary === operand.temporary);
+      return like ? this.inputs[like.input].elementType : 'f32';
+    };
+    return steps.map(({ kernel, operands }) => withElementTypes(kernel, operands.map(typeOf)));
   }
 
   /** Runs a compiled plan `count` times and waits. */
