@@ -27,6 +27,7 @@ export {
 export type { TrainingState } from '../run/checkpoint-state.ts';
 export { methodTensors, restoreNetworks, restoreOptimisers } from '../run/method-state.ts';
 export type { OptionSpec, OptionValues } from '../run/option-values.ts';
+export { checkPool } from '../train/check-pool.ts';
 export type { TrainConfiguration } from '../train/configuration.ts';
 export { TRAIN_OPTIONS } from '../train/options.ts';
 export {

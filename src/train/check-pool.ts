@@ -1,17 +1,18 @@
 import { UsageError } from '../errors.ts';
-import type { OptionValues } from '../run/option-values.ts';
+import { type OptionValues, optionValues } from '../run/option-values.ts';
 import { resolveOptions } from './configuration.ts';
+import { TRAIN_OPTIONS } from './options.ts';
 
 /**
  * An image pool larger than the training set holds several fakes of every image, and shows the discriminators
  * the same few again and again. What was asked for is refused; a default stays what the publication has, and
- * is remarked on.
- * @param values options as parsed
+ * is remarked on. Browser-safe.
+ * @param values options as parsed, or as a page's form has them
  * @param pairs number of training pairs
  * @throws UsageError if `--pool-size` is larger than that
  */
 export function checkPool(values: OptionValues, pairs: number, log: (line: string) => void): void {
-  const poolSize = resolveOptions(values)['pool-size'];
+  const poolSize = resolveOptions(optionValues(TRAIN_OPTIONS, values))['pool-size'];
   if (typeof poolSize !== 'number' || poolSize <= pairs) return;
   if (values['pool-size'] !== undefined) {
     throw new UsageError(

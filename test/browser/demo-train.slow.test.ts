@@ -232,6 +232,10 @@ if (!swiftShaderRunsHere && !process.env.SONOLIFT_CHROMIUM) {
       await refuses(/--norm: is not an option of --method proposed/);
       await page.fill('[name="more"]', '--levels 3 --perceptual vgg');
       await refuses(/[Pp]erceptual vgg: its trained weights are read from files/);
+      await page.selectOption('[name="method"]', 'cyclegan');
+      await page.fill('[name="more"]', '--blocks 1 --pool-size 1000');
+      await refuses(/--pool-size: expected at most the \d+ training pairs, found 1000/);
+      await page.selectOption('[name="method"]', 'proposed');
       await page.fill('[name="more"]', '--levels 3');
       await page.fill('[name="memory"]', '1');
       await page.fill('[name="ngf"]', '64');

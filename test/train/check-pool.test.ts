@@ -5,6 +5,7 @@ import { UsageError } from '../../src/errors.ts';
 import { parseOptions } from '../../src/run/options.ts';
 import { checkPool } from '../../src/train/check-pool.ts';
 import { TRAIN_PROGRAM } from '../../src/train/configuration.ts';
+import { parseMore } from '../../web/src/train/form.ts';
 
 const suite = createSuite('check of image pools');
 
@@ -29,6 +30,14 @@ suite('what was asked for is refused', () => {
       /^--pool-size: expected at most the 9 training pairs, found 10/.test(error.message),
   );
   assert.equal(check(9, '--method', 'reggan', '--mode', 'C', '--pool-size', '9'), []);
+});
+
+suite('what a page has in its form is checked alike', () => {
+  const values = { method: 'cyclegan', size: 32, ...parseMore('--pool-size 10') };
+  assert.throws(() => checkPool(values, 9, () => undefined), /^--pool-size: .* found 10/);
+  const said: string[] = [];
+  checkPool({ ...values, 'pool-size': undefined }, 9, (line) => said.push(line));
+  assert.match(said.join(), /^image pools of 50/);
 });
 
 suite('methods without pools do not mind', () => {

@@ -4,6 +4,7 @@ import { NumericalError } from 'sonolift';
 import {
   type CheckpointContent,
   checkPairs,
+  checkPool,
   configureTraining,
   type OptionValues,
   type PairSource,
@@ -150,6 +151,8 @@ const service = {
       const notices: string[] = [];
       await checkPairs(source, { ...configuration, report: (line) => notices.push(line) });
       const split = splitPairs(source.pairs, configuration.splitSeed);
+      // What a run goes on with was accepted, or a default, when it began.
+      if (!checkpoint) checkPool(options, split.train.length, (line) => notices.push(line));
       const held = [split.val, split.test, split.train].find((indices) => indices.length) ?? [];
       const content = checkpoint && (await readFiles(checkpoint.name, checkpoint.files));
       const train = selectPairs(source, split.train);
