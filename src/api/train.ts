@@ -7,9 +7,10 @@ export * from '../data/simulator/simulator.ts';
 export { TISSUES, type Tissue } from '../data/simulator/tissues.ts';
 export * from '../data/split.ts';
 export * from '../embed/pair-trainer.ts';
+export { checkPrecision } from '../methods/check-precision.ts';
 export type { Batch as DeviceBatch, Method, StepContext } from '../methods/method.ts';
 export { findMethod, METHOD_NAMES } from '../methods/methods.ts';
-export { checkPrecision, PRECISIONS, type Precision } from '../methods/precision.ts';
+export { PRECISIONS, type Precision } from '../methods/precision.ts';
 export {
   PROPOSED_DEFAULTS,
   ProposedMethod,

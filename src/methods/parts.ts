@@ -51,7 +51,7 @@ export function differentiateAndStep(
   update: {
     readonly optimisers: readonly Adam[];
     readonly scaler: LossScaler | undefined;
-    readonly learningRate: number;
+    readonly learningRate: LearningRate;
   },
 ): void {
   const { optimisers, scaler, learningRate } = update;

@@ -99,7 +99,7 @@ export function requireFinite(values: Float32Array): void {
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad < 0) return;
   throw new NumericalError(
-    `the enhanced image has ${values[bad]} at ${bad}: the model does not fit the image, or precision f16 does not suffice for it`,
+    `the enhanced image has ${values[bad]} at ${bad}: do not use precision f16 for it`,
   );
 }
 

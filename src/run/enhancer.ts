@@ -29,7 +29,7 @@ export async function enhancerFrom(
   if (precision !== 'f32') {
     const { checkPrecision } = await onDemand(
       'the check of f16',
-      () => import('../methods/precision.ts'),
+      () => import('../methods/check-precision.ts'),
     );
     await checkPrecision(gpu, precision);
   }

@@ -9,7 +9,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CheckpointError, GpuError, NumericalError } from '../../src/errors.ts';
 import { Gpu } from '../../src/gpu/gpu.ts';
-import { checkPrecision } from '../../src/methods/precision.ts';
+import { checkPrecision } from '../../src/methods/check-precision.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { loadCheckpoint } from '../../src/run/checkpoint.ts';
 import type { OptionValues } from '../../src/run/options.ts';
