@@ -14,7 +14,6 @@ const suite = createSuite('losses of mixed precision');
 const gpu = await openNodeGpu();
 suite.after(() => gpu.close());
 
-const SEEDS = [1, 2, 3, 4];
 const STEPS = 150;
 /** Steps at the end whose losses are averaged: single steps show one batch. */
 const LAST = 30;
@@ -32,9 +31,10 @@ const OPTIONS: OptionValues = {
   lr: 1e-3,
 };
 
-const METHODS: readonly OptionValues[] = [
-  { method: 'proposed', perceptual: 'random-features' },
-  { method: 'mspgan', blocks: 2, layers: 2, heads: 4, 'smc-width': 32 },
+/** Of MSPGAN four seeds do not tell: its discriminator's losses vary more than those seeds show. */
+const METHODS: readonly { readonly seeds: number; readonly options: OptionValues }[] = [
+  { seeds: 4, options: { method: 'proposed', perceptual: 'random-features' } },
+  { seeds: 8, options: { method: 'mspgan', blocks: 2, layers: 2, heads: 4, 'smc-width': 32 } },
 ];
 
 type Losses = Record<string, number>;
@@ -62,19 +62,19 @@ const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
 if (gpu.profile.f16) {
-  for (const options of METHODS) {
+  for (const { seeds, options } of METHODS) {
     suite(`${options.method}: final losses lie within the spread of f32 seeds`, () =>
-      compareSpread(options));
+      compareSpread(options, seeds));
   }
 
-  async function compareSpread(options: OptionValues): Promise<void> {
+  async function compareSpread(options: OptionValues, seeds: number): Promise<void> {
     const [full, half]: Losses[][] = [[], []];
-    for (const seed of SEEDS) {
+    for (let seed = 1; seed <= seeds; seed++) {
       full.push(await finalLosses({ ...options, seed, precision: 'f32' }));
       half.push(await finalLosses({ ...options, seed, precision: 'f16' }));
     }
     console.log(
-      `\n${options.method}, ${SEEDS.length} seeds, ${STEPS} steps, mean of the last ${LAST}: f32 | f16`,
+      `\n${options.method}, ${seeds} seeds, ${STEPS} steps, mean of the last ${LAST}: f32 | f16`,
     );
     const outside: string[] = [];
     for (const name of Object.keys(full[0])) {
