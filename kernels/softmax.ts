@@ -1,4 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { ElementType } from './element-types.ts';
 import { EXPONENTIAL, EXPONENTIALS } from './exponential.ts';
 import { type AdapterProfile, type Kernel, spreadWorkgroups } from './kernel.ts';
 import { workgroupMaximum, workgroupSum } from './workgroup-sum.ts';
@@ -11,7 +12,8 @@ import { workgroupMaximum, workgroupSum } from './workgroup-sum.ts';
  *
  * One workgroup a row, lanes strided along it, by vec4s where rows are whole vec4s; the largest value is taken
  * off first, so that no exponential overflows. A NaN makes its whole row NaN, through the sum. CPU drivers, for which
- * an exponential costs as much as moving it four times, keep them in y until their sum is known; GPUs compute them twice.
+ * an exponential costs as much as moving it four times, keep them in y, if that is f32,
+ * until their sum is known; GPUs compute them twice.
  */
 
 const LANES = 64;
@@ -41,12 +43,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let length = sizes.length;
   let base = row * length;`;
 
-/** Bindings x, y. */
-export function softmaxForward(rows: number, length: number, profile: AdapterProfile): Kernel {
+/**
+ * Bindings x, y.
+ * @param elementType how y is stored: f16 would round the exponentials that are kept in it
+ */
+export function softmaxForward(
+  rows: number,
+  length: number,
+  profile: AdapterProfile,
+  elementType: ElementType = 'f32',
+): Kernel {
   const sum = workgroupSum('f32', profile, LANES);
   const maximum = workgroupMaximum('f32', profile, LANES);
   const { type, exponential, most, total, workgroups, constants } = elementsOf(rows, length);
-  const keeps = profile.kind === 'cpu';
+  const keeps = profile.kind === 'cpu' && elementType === 'f32';
   return {
     key: `softmax.forward.${type}.${sum.tag}${keeps ? '' : '.twice'}`,
     bindings: ['read', 'write', 'read'],

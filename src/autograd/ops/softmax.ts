@@ -17,7 +17,7 @@ export function softmax(x: Tensor): Tensor {
   const rows = x.size / length;
   const { profile } = x.gpu;
   const y = emptyLike(x);
-  runKernel(softmaxForward(rows, length, profile), [x, y]);
+  runKernel(softmaxForward(rows, length, profile, x.elementType), [x, y]);
   return attach(y, 'softmax', [x], (dy) => [
     () => {
       const dx = emptyLike(x);
