@@ -30,7 +30,7 @@ export interface ConvolutionRequest {
   /** Whether the weights never change, so that packing or transforming them is done once. */
   readonly isFrozen?: boolean | undefined;
   /** How x and y, or their cotangents, are stored; default f32. It makes no other variants, but other times. */
-  readonly elementTypes?: { readonly x: ElementType; readonly y: ElementType } | undefined;
+  readonly elementTypes?: readonly [x: ElementType, y: ElementType] | undefined;
   /** How a weight gradient can be made (`weight-gradient-ways.ts`): whoever asks for one brings it along. */
   readonly weightGradients?: WeightGradientWays | undefined;
   /** The same of data gradients that only training needs. */

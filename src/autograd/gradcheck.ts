@@ -1,6 +1,7 @@
 import type { ElementType } from '../../kernels/element-types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { float32ToHalfBits, halfBitsToFloat32 } from '../gpu/half-float.ts';
+import { halfBitsToFloat32 } from '../gpu/half-float.ts';
+import { float32ToHalfBits } from '../gpu/half-rounding.ts';
 import type { RandomStream } from './philox.ts';
 import {
   type Cancelling,
@@ -12,7 +13,8 @@ import {
   type Tolerance,
 } from './registry/row.ts';
 import { backward, noGrad } from './tape.ts';
-import { formatShape, sameShape, type Tensor, tensorFrom } from './tensor.ts';
+import { formatShape, sameShape, type Tensor } from './tensor.ts';
+import { typedTensorFrom } from './typed-tensor.ts';
 
 /** PyTorch's own numbers for double precision (`torch.autograd.gradcheck`). */
 const GRADCHECK = { eps: 1e-6, atol: 1e-5, rtol: 1e-3 };
@@ -152,7 +154,7 @@ export async function checkDevice(
   const drawn = randomArray(random, expected.shape);
   const made: Tensor[] = [];
   const upload = (array: HostArray, type: ElementType): Tensor => {
-    const tensor = tensorFrom(gpu, Float32Array.from(array.data), array.shape, type).keep();
+    const tensor = typedTensorFrom(gpu, Float32Array.from(array.data), array.shape, type).keep();
     made.push(tensor);
     return tensor;
   };

@@ -2,7 +2,7 @@ import { ELEMENT_BYTES, type ElementType } from '../../kernels/element-types.ts'
 import type { Kernel, Plan } from '../../kernels/kernel.ts';
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { float32ToHalfBits, halfBitsToFloat32 } from '../gpu/half-float.ts';
+import { halfBitsToFloat32 } from '../gpu/half-float.ts';
 import { Storage } from '../gpu/storage.ts';
 import type { GraphNode } from './tape.ts';
 
@@ -81,24 +81,14 @@ export class Tensor {
 }
 
 /**
- * A tensor holding `data`, for f16 rounded to the nearest, ties to even.
+ * A tensor of f32 holding `data`; of f16: `typedTensorFrom`.
  * @throws ShapeError if the lengths differ
  */
-export function tensorFrom(
-  gpu: Gpu,
-  data: Float32Array | readonly number[],
-  shape: Shape,
-  elementType: ElementType = 'f32',
-): Tensor {
+export function tensorFrom(gpu: Gpu, data: Float32Array | readonly number[], shape: Shape): Tensor {
   if (data.length !== sizeOf(shape)) {
     throw new ShapeError(
       `${data.length} values do not fill a tensor of shape ${formatShape(shape)}`,
     );
-  }
-  if (elementType === 'f16') {
-    const halves = new Uint16Array(Math.ceil(data.length / 2) * 2);
-    for (let i = 0; i < data.length; i++) halves[i] = float32ToHalfBits(data[i]);
-    return new Tensor(gpu, shape, gpu.upload(new Uint32Array(halves.buffer), elementType));
   }
   const values = data instanceof Float32Array ? data : Float32Array.from(data);
   return new Tensor(gpu, shape, gpu.upload(values));

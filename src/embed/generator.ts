@@ -5,11 +5,10 @@ import { CheckpointError, DataError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Enhancer } from '../methods/method.ts';
 import { parseSafetensors } from '../nn/safetensors.ts';
-import { onDemand } from '../on-demand.ts';
 import { architectureOf, requireArchitecture } from '../run/architecture-metadata.ts';
 import type { Architecture } from '../run/checkpoint-state.ts';
 import { type EnhanceOptions, enhancedSize, enhanceImage } from '../run/enhance-image.ts';
-import { enhancerFrom } from '../run/enhancer.ts';
+import { enhancerExtras, enhancerFrom } from '../run/enhancer.ts';
 import { grayFrom, type ImageInput } from './image-input.ts';
 
 /** Where a generator's bytes are: an address to fetch, a file, or the bytes themselves. */
@@ -80,11 +79,7 @@ export class Generator {
     const size = { batch: 1, width, height };
     const log = (line: string): void => console.info(`sonolift: ${line}`);
     this.tuning = this.tuning.then(async () => {
-      // Fetched when asked for: a page that does not measure need not carry it.
-      const { tuneEnhancer } = await onDemand(
-        'the code that measures kernels',
-        () => import('../run/tune-enhancer.ts'),
-      );
+      const { tuneEnhancer } = await enhancerExtras();
       await tuneEnhancer(this.gpu, this, [size], log);
     });
     return this.tuning;

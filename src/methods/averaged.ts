@@ -5,6 +5,7 @@ import { averageInto, copyNetwork, warmedDecay } from '../nn/exponential-average
 import type { ImagePool } from '../nn/image-pool.ts';
 import type { LossScaler } from '../nn/loss-scaler.ts';
 import type { Network } from '../nn/network.ts';
+import { disposeNetwork, enhanceWith } from './enhancing.ts';
 import {
   AVERAGE_PREFIX,
   type Batch,
@@ -14,7 +15,6 @@ import {
   type StepContext,
 } from './method.ts';
 import type { ConfiguredMethod } from './method-kind.ts';
-import { disposeNetwork, enhanceWith } from './parts.ts';
 
 /**
  * A method whose enhancing generator is followed by an exponential average of its weights, which takes

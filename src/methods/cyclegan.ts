@@ -17,6 +17,7 @@ import {
   cycleDiscriminatorLoss,
   cycleGeneratorLoss,
 } from './cycle.ts';
+import { enhanceWith } from './enhancing.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
 import { resnetPlan } from './generator-plans.ts';
 import {
@@ -27,7 +28,7 @@ import {
   trainingPasses,
 } from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
-import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { Assembly, disposeParts } from './parts.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
 
 export interface CycleGanOptions {

@@ -18,6 +18,7 @@ import type { ForwardContext, Network } from '../nn/network.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { ProjectionHeads, superpixelContrast } from '../nn/superpixel-contrast.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
+import { enhanceWith } from './enhancing.ts';
 import {
   type Batch,
   ENHANCER_PREFIX,
@@ -27,14 +28,7 @@ import {
 } from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
 import { mspganPlan } from './mspgan-plan.ts';
-import {
-  adamOver,
-  differentiateAndStep,
-  disposeParts,
-  enhanceWith,
-  parametersOf,
-  scalersFor,
-} from './parts.ts';
+import { adamOver, differentiateAndStep, disposeParts, parametersOf, scalersFor } from './parts.ts';
 import { PRECISIONS, type Precision, requirePrecision } from './precision.ts';
 
 export interface MspganOptions {

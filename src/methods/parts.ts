@@ -1,14 +1,14 @@
 /** What the methods' classes share: making, updating and releasing networks. */
 
-import type { ElementType } from '../../kernels/element-types.ts';
 import { RandomStream } from '../autograd/philox.ts';
-import { backward, noGrad } from '../autograd/tape.ts';
+import { backward } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Adam, type AdamOptions, type LearningRate } from '../nn/adam.ts';
 import { LossScaler } from '../nn/loss-scaler.ts';
-import { EVALUATION, type Network } from '../nn/network.ts';
-import type { Enhancer, Generator, Method } from './method.ts';
+import type { Network } from '../nn/network.ts';
+import { disposeNetwork } from './enhancing.ts';
+import type { Method } from './method.ts';
 import { type Precision, requirePrecision } from './precision.ts';
 
 /** All parameters of some networks, to differentiate by. */
@@ -136,37 +136,10 @@ export class Assembly<Networks extends NetworksByName> {
 /** One loss scale for discriminators, one for all others: those of a loss share it. */
 const scalerOf = (kinds: string): string => (kinds === 'D' ? 'D' : 'G');
 
-/** Lifts with a generator in evaluation mode: nothing is drawn, no state changes. */
-export function enhanceWith(
-  generator: Generator,
-  low: Tensor,
-  precision: ElementType = 'f32',
-): Tensor {
-  return noGrad(() => generator.forward(low, { ...EVALUATION, precision }));
-}
-
-export function disposeNetwork(network: Network): void {
-  network.parameters.dispose();
-  for (const buffer of network.buffers.values()) buffer.dispose();
-  for (const arena of network.arenas ?? []) network.parameters.gpu.dispose(arena);
-}
-
 /** Releases everything that a method keeps on its device. */
 export function disposeParts({ networks, optimisers, scalers, pools }: Method): void {
   for (const network of networks.values()) disposeNetwork(network);
   for (const optimiser of optimisers.values()) optimiser.dispose();
   for (const scaler of scalers?.values() ?? []) scaler.dispose();
   for (const pool of pools.values()) pool.dispose();
-}
-
-/**
- * A generator on its own, without the method that trained it.
- * @param precision how activations are stored
- */
-export function enhancerOf(generator: Generator, precision: ElementType): Enhancer {
-  return {
-    sizeMultiple: generator.sizeMultiple,
-    enhance: (low) => enhanceWith(generator, low, precision),
-    dispose: () => disposeNetwork(generator),
-  };
 }

@@ -11,6 +11,7 @@ import { NORM_NAMES, type NormName } from '../nn/norm.ts';
 import { PatchGan } from '../nn/patchgan-basic.ts';
 import { DROPOUT_SITES, type DropoutSite, UNet } from '../nn/unet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
+import { enhanceWith } from './enhancing.ts';
 import { GAN_MODES, type GanMode, ganLoss } from './gan-loss.ts';
 import { pix2pixPlan } from './generator-plans.ts';
 import {
@@ -21,7 +22,7 @@ import {
   trainingPasses,
 } from './method.ts';
 import { defaultLevels, methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
-import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { Assembly, disposeParts } from './parts.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
 
 export interface Pix2PixOptions {

@@ -14,6 +14,7 @@ import { SpectralPatchGan } from '../nn/patchgan.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { DROPOUT_SITES, type DropoutSite, PADDING_MODES, UNet } from '../nn/unet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
+import { enhanceWith } from './enhancing.ts';
 import { proposedPlan } from './generator-plans.ts';
 import {
   type Batch,
@@ -24,7 +25,7 @@ import {
   trainingPasses,
 } from './method.ts';
 import { defaultLevels, methodKind, PAPER_TRAINING } from './method-kind.ts';
-import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { Assembly, disposeParts } from './parts.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
 
 export interface ProposedOptions {

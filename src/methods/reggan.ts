@@ -16,6 +16,7 @@ import { PatchGan } from '../nn/patchgan-basic.ts';
 import { RegistrationNet, smoothness, warp } from '../nn/registration.ts';
 import { ResNet } from '../nn/resnet.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
+import { enhanceWith } from './enhancing.ts';
 import { resnetPlan } from './generator-plans.ts';
 import {
   type Batch,
@@ -25,7 +26,7 @@ import {
   trainingPasses,
 } from './method.ts';
 import { methodKind, type OptionReader, PAPER_TRAINING } from './method-kind.ts';
-import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { Assembly, disposeParts } from './parts.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
 
 /**

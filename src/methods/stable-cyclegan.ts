@@ -18,6 +18,7 @@ import {
   cycleDiscriminatorLoss,
   cycleGeneratorLoss,
 } from './cycle.ts';
+import { enhanceWith } from './enhancing.ts';
 import { SKIP_RESNET, stableCycleGanPlan } from './generator-plans.ts';
 import {
   type Batch,
@@ -27,7 +28,7 @@ import {
   trainingPasses,
 } from './method.ts';
 import { methodKind, PAPER_TRAINING, PIX2PIX_TRAINING } from './method-kind.ts';
-import { Assembly, disposeParts, enhanceWith } from './parts.ts';
+import { Assembly, disposeParts } from './parts.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
 
 export interface StableCycleGanOptions {

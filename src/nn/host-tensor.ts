@@ -1,10 +1,6 @@
 import { DataError } from '../errors.ts';
-import {
-  bfloat16BitsToFloat32,
-  float32ToBfloat16Bits,
-  float32ToHalfBits,
-  halfBitsToFloat32,
-} from '../gpu/half-float.ts';
+import { bfloat16BitsToFloat32, halfBitsToFloat32 } from '../gpu/half-float.ts';
+import { float32ToBfloat16Bits, float32ToHalfBits } from '../gpu/half-rounding.ts';
 
 /** Bytes per element of every dtype that weights files may hold here (safetensors' names). */
 export const DTYPE_BYTES = {

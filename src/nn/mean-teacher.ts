@@ -1,7 +1,8 @@
 import { addNoise } from '../autograd/ops/add-noise.ts';
-import { add, multiply, scale, subtract } from '../autograd/ops/arithmetic.ts';
+import { add, multiply, subtract } from '../autograd/ops/arithmetic.ts';
 import { certaintyWeights } from '../autograd/ops/certainty.ts';
 import { l1Loss } from '../autograd/ops/losses.ts';
+import { scale } from '../autograd/ops/scale.ts';
 import { noGrad } from '../autograd/tape.ts';
 import { type Tensor, zeros } from '../autograd/tensor.ts';
 

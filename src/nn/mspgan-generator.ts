@@ -1,9 +1,10 @@
-import { add, scale } from '../autograd/ops/arithmetic.ts';
+import { add } from '../autograd/ops/arithmetic.ts';
 import { concat } from '../autograd/ops/concat.ts';
 import { convTranspose2d } from '../autograd/ops/conv-transpose2d.ts';
 import { conv2d } from '../autograd/ops/conv2d.ts';
 import { instanceNorm } from '../autograd/ops/instance-norm.ts';
 import { resizeBilinear } from '../autograd/ops/resize-bilinear.ts';
+import { scale } from '../autograd/ops/scale.ts';
 import type { RandomStream } from '../autograd/philox.ts';
 import { formatShape, type Tensor } from '../autograd/tensor.ts';
 import { ShapeError, UsageError } from '../errors.ts';

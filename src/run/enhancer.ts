@@ -2,13 +2,17 @@
 import type { ElementType } from '../../kernels/element-types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { architectureReader, wrongField } from '../methods/architecture-reader.ts';
+import { disposeNetwork, enhancerOf } from '../methods/enhancing.ts';
 import { GENERATORS } from '../methods/generators.ts';
 import { AVERAGE_PREFIX, ENHANCER_PREFIX, type Enhancer } from '../methods/method.ts';
 import type { GeneratorPlan } from '../methods/method-kind.ts';
-import { disposeNetwork, enhancerOf } from '../methods/parts.ts';
 import { onDemand } from '../on-demand.ts';
 import type { Architecture } from './checkpoint-state.ts';
 import { restoreNetwork, type TensorMap } from './method-state.ts';
+
+/** Fetched when asked for: a page need not carry it. */
+export const enhancerExtras = () =>
+  onDemand('the code for f16 and tuning', () => import('./enhancer-extras.ts'));
 
 /**
  * Makes the enhancing generator of a checkpoint.
@@ -27,10 +31,7 @@ export async function enhancerFrom(
   precision: ElementType = 'f32',
 ): Promise<Enhancer> {
   if (precision !== 'f32') {
-    const { checkPrecision } = await onDemand(
-      'the check of f16',
-      () => import('../methods/check-precision.ts'),
-    );
+    const { checkPrecision } = await enhancerExtras();
     await checkPrecision(gpu, precision);
   }
   const generator = (await generatorPlan(architecture, source)).make(gpu);

@@ -4,7 +4,8 @@ import { checkDevice, formatMismatch } from '../../src/autograd/gradcheck.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { type AnyOpRow, hostArray, type OpCase } from '../../src/autograd/registry/row.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { float32ToHalfBits, halfBitsToFloat32 } from '../../src/gpu/half-float.ts';
+import { halfBitsToFloat32 } from '../../src/gpu/half-float.ts';
+import { float32ToHalfBits } from '../../src/gpu/half-rounding.ts';
 
 /** Samples of an op that a run of seconds can afford: compiling is what it waits for. */
 const FEW = 4;

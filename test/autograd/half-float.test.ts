@@ -1,11 +1,7 @@
 import { suite as uvuSuite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  bfloat16BitsToFloat32,
-  float32ToBfloat16Bits,
-  float32ToHalfBits,
-  halfBitsToFloat32,
-} from '../../src/gpu/half-float.ts';
+import { bfloat16BitsToFloat32, halfBitsToFloat32 } from '../../src/gpu/half-float.ts';
+import { float32ToBfloat16Bits, float32ToHalfBits } from '../../src/gpu/half-rounding.ts';
 
 const suite = uvuSuite('half-float');
 

@@ -1,13 +1,15 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { countNonFinite } from '../../src/autograd/finite.ts';
-import { add, scale } from '../../src/autograd/ops/arithmetic.ts';
+import { add } from '../../src/autograd/ops/arithmetic.ts';
 import { concat } from '../../src/autograd/ops/concat.ts';
+import { scale } from '../../src/autograd/ops/scale.ts';
 import { softmax } from '../../src/autograd/ops/softmax.ts';
 import { mixTokens, tokenSimilarity } from '../../src/autograd/ops/token-products.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
 import { backward } from '../../src/autograd/tape.ts';
 import { tensorFrom } from '../../src/autograd/tensor.ts';
+import { typedTensorFrom } from '../../src/autograd/typed-tensor.ts';
 import { GpuError } from '../../src/errors.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { testHalfRows } from './check-half-rows.ts';
@@ -20,7 +22,7 @@ testHalfRows(suite, gpu, OPS, false);
 
 if (gpu.profile.f16) {
   suite('what takes no f16 says so', async () => {
-    const half = tensorFrom(gpu, [1, 2, 3], [3], 'f16');
+    const half = typedTensorFrom(gpu, [1, 2, 3], [3], 'f16');
     const full = tensorFrom(gpu, [1, 2, 3], [3]);
     assert.throws(
       () => add(half, full),
@@ -38,7 +40,7 @@ if (gpu.profile.f16) {
   });
 
   suite('attention scores beyond the range of f16 show, as no numbers', async () => {
-    const tokens = tensorFrom(gpu, [300, 1, 300, 1], [1, 2, 2], 'f16').keep();
+    const tokens = typedTensorFrom(gpu, [300, 1, 300, 1], [1, 2, 2], 'f16').keep();
     const [scores, mixed] = gpu.scope(() => {
       const similar = tokenSimilarity(tokens, tokens);
       return [similar, mixTokens(softmax(similar), tokens)];
@@ -54,7 +56,7 @@ if (gpu.profile.f16) {
     x.requiresGrad = true;
     const { half, gradient } = gpu.scope(() => {
       const y = scale(x, 1 / 3, 'f16');
-      const dy = tensorFrom(gpu, [1, 1, 3], [3], 'f16');
+      const dy = typedTensorFrom(gpu, [1, 1, 3], [3], 'f16');
       return { half: y, gradient: backward(y, [x], dy).get(x) };
     });
     assert.is(half.elementType, 'f16');
@@ -68,7 +70,7 @@ if (gpu.profile.f16) {
 
   suite('values come back as they were stored, odd numbers of them too', async () => {
     const values = [1, -0.5, 65504, 2 ** -24, 1 / 3, Number.NaN, Number.NEGATIVE_INFINITY];
-    const tensor = tensorFrom(gpu, values, [7], 'f16');
+    const tensor = typedTensorFrom(gpu, values, [7], 'f16');
     assert.is(tensor.storage.byteLength, 16);
     const rounded = [...values];
     rounded[4] = 0.333251953125;

@@ -3,9 +3,9 @@ import * as assert from 'uvu/assert';
 import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { labelSmoothing } from '../../kernels/label-smoothing.ts';
 import { reduceRows } from '../../kernels/reduce.ts';
-import { scale } from '../../src/autograd/ops/arithmetic.ts';
 import { bceWithLogits, l1Loss, mseToScalar } from '../../src/autograd/ops/losses.ts';
 import { mean, meanOfParts } from '../../src/autograd/ops/reduce.ts';
+import { scale } from '../../src/autograd/ops/scale.ts';
 import { weightedSum } from '../../src/autograd/ops/weighted-sum.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import {

@@ -7,8 +7,9 @@ import {
   formatMismatch,
   type Mismatch,
 } from '../../src/autograd/gradcheck.ts';
-import { add, scale } from '../../src/autograd/ops/arithmetic.ts';
+import { add } from '../../src/autograd/ops/arithmetic.ts';
 import { sum } from '../../src/autograd/ops/reduce.ts';
+import { scale } from '../../src/autograd/ops/scale.ts';
 import {
   spectralNormalize,
   spectralNormalizeAll,

@@ -8,8 +8,8 @@ import { shapeClass } from '../../kernels/conv2d/shape-class.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
 import type { ElementType } from '../../kernels/element-types.ts';
 import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
-import { scale } from '../../src/autograd/ops/arithmetic.ts';
 import { conv2d } from '../../src/autograd/ops/conv2d.ts';
+import { scale } from '../../src/autograd/ops/scale.ts';
 import { backward } from '../../src/autograd/tape.ts';
 import { tensorFrom } from '../../src/autograd/tensor.ts';
 import { type SurveyedClass, surveyProgram } from '../../src/autograd/tuning/survey.ts';
@@ -121,7 +121,7 @@ suite('classes tell how activations are stored', () => {
       pass: 'forward',
       geometry: geometry(1, 64, 16, 64),
       epilogue: NO_EPILOGUE,
-      elementTypes: { x, y },
+      elementTypes: [x, y],
     });
   const wide = of('f32', 'f32');
   assert.is(of('f32', 'f16'), `${wide} f32>f16`);

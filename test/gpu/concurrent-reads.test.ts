@@ -1,6 +1,6 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { scale } from '../../src/autograd/ops/arithmetic.ts';
+import { scale } from '../../src/autograd/ops/scale.ts';
 import { tensorFrom } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
 

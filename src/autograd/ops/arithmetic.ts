@@ -4,20 +4,14 @@ import {
   elementwiseScale,
 } from '../../../kernels/elementwise.ts';
 import { attach } from '../tape.ts';
-import { emptyLike, emptyTensor, runKernel, type Tensor } from '../tensor.ts';
-import { requireFactor, requireSameElementType, requireSameShape } from './check.ts';
+import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
+import { requireSameElementType, requireSameShape } from './check.ts';
 
 function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
   requireSameShape(name, a, b);
   requireSameElementType(name, [a, b]);
   const y = emptyLike(a);
   runKernel(elementwiseBinary(name, a.size, a.gpu.profile), [a, b, y]);
-  return y;
-}
-
-function scaled(x: Tensor, factor: number, elementType = x.elementType): Tensor {
-  const y = emptyTensor(x.gpu, x.shape, elementType);
-  runKernel(elementwiseScale(factor, x.size, x.gpu.profile), [x, y]);
   return y;
 }
 
@@ -30,7 +24,11 @@ export function add(a: Tensor, b: Tensor): Tensor {
 export function subtract(a: Tensor, b: Tensor): Tensor {
   return attach(binary('subtract', a, b), 'subtract', [a, b], (dy) => [
     () => dy,
-    () => scaled(dy, -1),
+    () => {
+      const db = emptyLike(dy);
+      runKernel(elementwiseScale(-1, dy.size, dy.gpu.profile), [dy, db]);
+      return db;
+    },
   ]);
 }
 
@@ -39,17 +37,5 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
   return attach(binary('multiply', a, b), 'multiply', [a, b], (dy) => [
     () => binary('multiply', dy, b),
     () => binary('multiply', dy, a),
-  ]);
-}
-
-/**
- * y = factor·x. The factor is compiled into the kernel: it should not change from step to step.
- * @param elementType how y is stored; default as x is
- * @throws UsageError if 32-bit floats cannot hold the factor
- */
-export function scale(x: Tensor, factor: number, elementType = x.elementType): Tensor {
-  requireFactor('scale', factor);
-  return attach(scaled(x, factor, elementType), 'scale', [x], (dy) => [
-    () => scaled(dy, factor, x.elementType),
   ]);
 }

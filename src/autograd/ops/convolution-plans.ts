@@ -75,7 +75,7 @@ export function runForwardInto(
     epilogue,
     slice: sliceOf(target),
     isFrozen: weight.storage.constant,
-    elementTypes: { x: x.elementType, y: target.tensor.elementType },
+    elementTypes: [x.elementType, target.tensor.elementType],
   });
   runPlan(plan, bias ? [x, weight, bias] : [x, weight], [target.tensor]);
 }
@@ -101,7 +101,7 @@ export function runForward(
     pass: 'forward',
     geometry,
     epilogue,
-    elementTypes: { x: x.elementType, y: elementType },
+    elementTypes: [x.elementType, elementType],
     isFrozen: weight.storage.constant,
   });
   runPlan(plan, bias ? [x, weight, bias] : [x, weight], [y]);
@@ -121,7 +121,7 @@ export function runDataGradient(
   const dx = emptyTensor(dy.gpu, shape, elementType);
   const plan = planFor(dy.gpu, {
     pass: 'data-gradient',
-    elementTypes: { x: elementType, y: dy.elementType },
+    elementTypes: [elementType, dy.elementType],
     geometry,
     epilogue,
     isFrozen: weight.storage.constant,

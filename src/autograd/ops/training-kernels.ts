@@ -42,7 +42,7 @@ function runInputGradient(
     slice,
     accumulate,
     isFrozen: weight.storage.constant,
-    elementTypes: { x: dx.elementType, y: source.elementType },
+    elementTypes: [dx.elementType, source.elementType],
     tapChannels: TAP_CHANNELS,
   };
   const plan = planFor(gpu, request);
@@ -74,7 +74,7 @@ function runWeightGradient(
     geometry,
     epilogue: NO_EPILOGUE,
     accumulate,
-    elementTypes: { x: x.elementType, y: dy.elementType },
+    elementTypes: [x.elementType, dy.elementType],
     weightGradients: WEIGHT_GRADIENT_WAYS,
   });
   runPlan(plan, [x, dy], [dw]);

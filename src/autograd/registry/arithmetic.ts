@@ -1,4 +1,5 @@
-import { add, multiply, scale, subtract } from '../ops/arithmetic.ts';
+import { add, multiply, subtract } from '../ops/arithmetic.ts';
+import { scale } from '../ops/scale.ts';
 import type { RandomStream } from '../philox.ts';
 import { map } from '../reference/arithmetic.ts';
 import { type AnyOpRow, opRow, randomArray, type Sample } from './row.ts';

@@ -18,7 +18,7 @@ export function contestOf(
   profile: AdapterProfile,
 ): Contest {
   const { pass, geometry: g, isFrozen, elementTypes, weightGradients, tapChannels } = request;
-  const { x: xType, y: yType } = elementTypes ?? { x: 'f32', y: 'f32' };
+  const [xType, yType] = elementTypes ?? ['f32', 'f32'];
   const epilogue = NO_EPILOGUE;
   const ways = { weightGradients, tapChannels };
   const plain = { pass, geometry: g, epilogue, isFrozen, elementTypes, ...ways };

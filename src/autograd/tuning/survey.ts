@@ -1,5 +1,5 @@
 import { geometryKey } from '../../../kernels/conv2d/geometry.ts';
-import { shapeClass, untypedShapeClass } from '../../../kernels/conv2d/shape-class.ts';
+import { shapeClass } from '../../../kernels/conv2d/shape-class.ts';
 import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
 import { blankGpu } from '../../gpu/blank-gpu.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
@@ -37,7 +37,12 @@ export function surveyProgram(
     const variants =
       known?.variants ?? convolutionVariants(request, gpu.profile).map((variant) => variant.name);
     const uses = (known?.uses ?? 0) + 1;
-    classes.set(name, { requests, variants, untyped: untypedShapeClass(request), uses });
+    classes.set(name, {
+      requests,
+      variants,
+      untyped: shapeClass({ ...request, elementTypes: undefined }),
+      uses,
+    });
   });
   record(blank);
   return classes;

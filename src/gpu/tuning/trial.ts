@@ -3,10 +3,11 @@ import {
   type ElementType,
   withElementTypes,
 } from '../../../kernels/element-types.ts';
+import { elementwiseScale } from '../../../kernels/elementwise.ts';
 import type { Kernel, Operand, Plan } from '../../../kernels/kernel.ts';
 import { GpuError } from '../../errors.ts';
 import type { Gpu } from '../gpu.ts';
-import { float32ToHalfBits, halfBitsToFloat32 } from '../half-float.ts';
+import { halfBitsToFloat32 } from '../half-float.ts';
 import type { Storage } from '../storage.ts';
 import type { Contest, ContestInput } from './contest.ts';
 
@@ -29,11 +30,14 @@ function inputValues({ length, scale }: ContestInput, seed: number): Float32Arra
   return values;
 }
 
+/** Uploads values; where they are to be f16, the device rounds them. */
 function upload(gpu: Gpu, values: Float32Array, elementType: ElementType = 'f32'): Storage {
-  if (elementType === 'f32') return gpu.upload(values);
-  const halves = new Uint16Array(2 * Math.ceil(values.length / 2));
-  for (let i = 0; i < values.length; i++) halves[i] = float32ToHalfBits(values[i]);
-  return gpu.upload(new Uint32Array(halves.buffer), elementType);
+  const wide = gpu.upload(values);
+  if (elementType === 'f32') return wide;
+  const narrow = gpu.allocate(values.length * ELEMENT_BYTES[elementType], elementType);
+  gpu.run(elementwiseScale(1, values.length, gpu.profile), [wide, narrow]);
+  gpu.dispose(wide);
+  return narrow;
 }
 
 async function download(gpu: Gpu, storage: Storage, length: number): Promise<Float32Array> {
