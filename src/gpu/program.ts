@@ -57,16 +57,11 @@ export class Program {
     const bytes = new Uint8Array(buffer, byteOffset, byteLength).slice();
     this.uploads.push({ storage, data: make ? new Uint8Array() : bytes });
     this.actions.push((moment) => {
-      const { buffer, byteOffset, byteLength } = make?.(moment) ?? bytes;
+      const data = make?.(moment) ?? bytes;
+      const { queue } = this.gpu.device;
       const { range } = storage;
-      if (range)
-        this.gpu.device.queue.writeBuffer(
-          range.buffer,
-          range.offset,
-          buffer,
-          byteOffset,
-          byteLength,
-        );
+      if (!range) return;
+      queue.writeBuffer(range.buffer, range.offset, data.buffer, data.byteOffset, data.byteLength);
     });
   }
 

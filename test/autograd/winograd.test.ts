@@ -21,6 +21,7 @@ import {
 import { type HostArray, hostArray, randomArray } from '../../src/autograd/registry/row.ts';
 import { sizeOf } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
+import { errorsOf } from '../support/convolution-outcomes.ts';
 
 const suite = createSuite('winograd');
 const gpu = await openNodeGpu();
@@ -148,19 +149,6 @@ async function outcome(
   return { found, expected: expected.data };
 }
 
-/** Largest and root mean square error, in units of the result's root mean square. */
-function relativeErrors({ found, expected }: Outcome): { largest: number; typical: number } {
-  let [largest, squares, reference] = [0, 0, 0];
-  for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(found[i] - expected[i]);
-    if (!(error <= largest)) largest = error;
-    squares += error * error;
-    reference += expected[i] * expected[i];
-  }
-  const scale = Math.sqrt(reference / expected.length);
-  return { largest: largest / scale, typical: Math.sqrt(squares / expected.length) / scale };
-}
-
 const RELU: Activation = { kind: 'relu' };
 const LEAKY: Activation = { kind: 'leaky_relu', slope: 0.2 };
 
@@ -212,7 +200,7 @@ suite('every way of padding, slicing and finishing agrees with the reference', a
       assert.is.not(gpu.profile.kind === 'cpu' && gpu.profile.subgroupSize === 8, true);
       continue;
     }
-    const { largest } = relativeErrors(await outcome(each, random));
+    const { largest } = errorsOf(await outcome(each, random));
     assert.ok(largest < 2e-5, `${JSON.stringify(each)}: error ${largest}`);
   }
 });
@@ -264,7 +252,7 @@ suite('weight gradients agree with the reference', async () => {
   const random = new RandomStream(7, 'winograd');
   for (const each of GRADIENTS) {
     if (!allowsWinograd(specOf(each), gpu.profile)) continue;
-    const { largest } = relativeErrors(await weightGradient(each, random));
+    const { largest } = errorsOf(await weightGradient(each, random));
     assert.ok(largest < 2e-5, `${JSON.stringify(each)}: error ${largest}`);
   }
 });
@@ -292,7 +280,7 @@ interface Bounds {
 }
 
 function checkErrors(label: string, bounds: Bounds, winograd: Outcome, direct: Outcome): void {
-  const [found, plain] = [winograd, direct].map(relativeErrors);
+  const [found, plain] = [winograd, direct].map(errorsOf);
   const shown = ({ largest, typical }: Bounds): string =>
     `largest ${largest.toExponential(1)}, rms ${typical.toExponential(1)}`;
   const text = `${label}: ${shown(found)}; direct ${shown(plain)}`;

@@ -171,7 +171,10 @@ export async function outcomes(
 }
 
 /** Largest and root mean square error, in units of the result's root mean square. */
-export function errorsOf({ found, expected }: Outcome): { largest: number; typical: number } {
+export function errorsOf({ found, expected }: Pick<Outcome, 'found' | 'expected'>): {
+  largest: number;
+  typical: number;
+} {
   let [largest, squares, reference] = [0, 0, 0];
   for (let i = 0; i < expected.length; i++) {
     const error = Math.abs(found[i] - expected[i]);
