@@ -8,7 +8,10 @@ export type Operation =
       readonly key: string;
       readonly pipeline: GPUComputePipeline;
       readonly group: GPUBindGroup;
-      readonly workgroups: readonly [number, number, number];
+      /** Workgroups along x, y and z: in the object itself, as thousands of these are read every step. */
+      readonly x: number;
+      readonly y: number;
+      readonly z: number;
     }
   | {
       readonly kind: 'copy';
@@ -49,7 +52,7 @@ export class Encoding {
       this.transfer(operation);
       return;
     }
-    const { pipeline, group, workgroups } = operation;
+    const { pipeline, group, x, y, z } = operation;
     this.pass ??= this.encoder.beginComputePass(
       this.timer && { timestampWrites: this.timer.next(operation.key) },
     );
@@ -57,8 +60,8 @@ export class Encoding {
     this.pipeline = pipeline;
     this.pass.setBindGroup(0, group);
     // Every number that crosses into native code takes time.
-    if (workgroups[1] * workgroups[2] === 1) this.pass.dispatchWorkgroups(workgroups[0]);
-    else this.pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+    if (y * z === 1) this.pass.dispatchWorkgroups(x);
+    else this.pass.dispatchWorkgroups(x, y, z);
     this.dispatches++;
     if (this.timer) this.endPass();
   }

@@ -154,7 +154,9 @@ function isSame(a: Operation, b: Operation): boolean {
       b.kind === 'dispatch' &&
       a.pipeline === b.pipeline &&
       a.group === b.group &&
-      a.workgroups.every((count, index) => count === b.workgroups[index])
+      a.x === b.x &&
+      a.y === b.y &&
+      a.z === b.z
     );
   }
   if (b.kind === 'dispatch' || a.kind !== b.kind) return false;

@@ -259,7 +259,9 @@ export class Recorder {
       const { key, workgroups } = command.kernel;
       const { pipeline } = command.entry;
       if (!pipeline) throw notCompiled(command.kernel);
-      return { kind: 'dispatch', key, pipeline, group: this.bindGroup(index, command), workgroups };
+      const group = this.bindGroup(index, command);
+      const [x, y, z] = workgroups;
+      return { kind: 'dispatch', key, pipeline, group, x, y, z };
     }
     const source = this.materialise(command.storages[0]);
     if (command.kind === 'clear') {
