@@ -1,5 +1,7 @@
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { type Moment, oncePerMoment } from '../gpu/moment.ts';
+import type { HostData } from '../gpu/program.ts';
 import type { Storage } from '../gpu/storage.ts';
 
 /** Every pixel's region, of a batch of images, on a device; made by `uploadRegions`. */
@@ -9,29 +11,62 @@ export interface Regions {
   readonly width: number;
   /** Regions that an image may have, S; labels are below it. Some may have no pixel. */
   readonly count: number;
-  /** Regions with at least one pixel, of all images together. */
-  readonly nonEmpty: number;
   /** u32 `[N,H·W]`: each pixel's region. */
   readonly labels: Storage;
   /** u32 `[N,H·W]`: the pixels of region 0, then of region 1, …, each in reading order. */
   readonly order: Storage;
   /** u32 `[N,S+1]`: where each region's pixels begin in `order`. */
   readonly starts: Storage;
-  /** f32 `[1]`: 1/nonEmpty. */
+  /** f32 `[1]`: 1 over the number of regions with at least one pixel, of all images together. */
   readonly share: Storage;
+}
+
+/** Every pixel's region of a batch, `[N,H,W]`, row-major, whole numbers from 0 below the count. */
+export type RegionLabels = ArrayLike<number>;
+
+/** What is uploaded, as `Regions` has it. */
+interface SortedRegions {
+  readonly labels: Uint32Array;
+  readonly order: Uint32Array;
+  readonly starts: Uint32Array;
+  readonly nonEmpty: number;
 }
 
 /**
  * Sorts pixels by region and brings the lists to a device; they belong to the innermost scope.
- * @param labels `[N,H,W]`, row-major, whole numbers from 0 below `count`
+ * @param labels of a step that is replayed, too: in a function of the moment
  * @throws ShapeError if their number does not fit or a label is out of range
  */
 export function uploadRegions(
   gpu: Gpu,
-  labels: ArrayLike<number>,
-  [images, height, width]: readonly [number, number, number],
+  labels: RegionLabels | ((moment?: Moment) => RegionLabels),
+  extents: readonly [images: number, height: number, width: number],
   count: number,
 ): Regions {
+  const [images, height, width] = extents;
+  const labelsAt = typeof labels === 'function' ? labels : () => labels;
+  const sortedAt = oncePerMoment((moment) => sortRegions(labelsAt(moment), extents, count));
+  const upload = (make: (sorted: SortedRegions) => HostData): Storage =>
+    typeof labels === 'function'
+      ? gpu.uploadEachTime((moment) => make(sortedAt(moment)))
+      : gpu.upload(make(sortedAt()));
+  return {
+    images,
+    height,
+    width,
+    count,
+    labels: upload((sorted) => sorted.labels),
+    order: upload(({ order }) => order),
+    starts: upload(({ starts }) => starts),
+    share: upload(({ nonEmpty }) => Float32Array.of(1 / nonEmpty)),
+  };
+}
+
+function sortRegions(
+  labels: RegionLabels,
+  [images, height, width]: readonly [number, number, number],
+  count: number,
+): SortedRegions {
   const pixels = height * width;
   if (labels.length !== images * pixels || labels.length === 0) {
     throw new ShapeError(
@@ -60,15 +95,5 @@ export function uploadRegions(
     const next = begins.slice();
     for (let p = 0; p < pixels; p++) order[first + next[own[first + p]]++] = p;
   }
-  return {
-    images,
-    height,
-    width,
-    count,
-    nonEmpty,
-    labels: gpu.upload(own),
-    order: gpu.upload(order),
-    starts: gpu.upload(starts),
-    share: gpu.upload(Float32Array.of(1 / nonEmpty)),
-  };
+  return { labels: own, order, starts, nonEmpty };
 }

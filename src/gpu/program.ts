@@ -1,13 +1,8 @@
 import type { Encoding, Operation } from './encoding.ts';
 import type { Gpu } from './gpu.ts';
+import type { Moment } from './moment.ts';
 import type { PooledRange } from './pool.ts';
 import type { BufferRange, Storage } from './storage.ts';
-
-/** What may differ between two runs of one program, besides the contents of storages made before it. */
-export interface Moment {
-  readonly step: number;
-  readonly learningRate: number;
-}
 
 /** What the host does each time, and at which moment: none when it is recorded, as it knows it then. */
 export type HostAction = (moment?: Moment) => void;

@@ -77,8 +77,8 @@ export interface Method extends Enhancer {
 
   /**
    * Whether two steps differ in nothing but their images and what goes through `Gpu.eachTime` and
-   * `Gpu.uploadEachTime`: then a step that was recorded may be repeated (`StepRunner`). Not so where the host
-   * makes something of the images, for example superpixels.
+   * `Gpu.uploadEachTime`, what the host makes of the images included: then a step that was recorded may be
+   * repeated (`StepRunner`).
    */
   readonly isReplayable?: boolean;
 

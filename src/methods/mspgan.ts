@@ -3,11 +3,12 @@ import { l1Loss, mseToScalar } from '../autograd/ops/losses.ts';
 import { weightedSum } from '../autograd/ops/weighted-sum.ts';
 import { RandomStream } from '../autograd/philox.ts';
 import { type Regions, uploadRegions } from '../autograd/regions.ts';
-import { formatShape, type Tensor, tensorFrom } from '../autograd/tensor.ts';
+import { formatShape, Tensor } from '../autograd/tensor.ts';
 import { resizeLabels } from '../data/slic.ts';
 import { type LabelSource, SlicLabels } from '../data/superpixels.ts';
 import { UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { type Moment, oncePerMoment } from '../gpu/moment.ts';
 import type { Adam } from '../nn/adam.ts';
 import { averageInto, warmedDecay } from '../nn/exponential-average.ts';
 import { INITIALISERS, type InitialiserName } from '../nn/initialisers.ts';
@@ -22,6 +23,7 @@ import { enhanceWith } from './enhancing.ts';
 import {
   type Batch,
   ENHANCER_PREFIX,
+  learningRateOf,
   type Method,
   type StepContext,
   trainingPasses,
@@ -93,6 +95,7 @@ export class MspganMethod implements Method {
   readonly optimisers: ReadonlyMap<string, Adam>;
   readonly scalers: ReadonlyMap<string, LossScaler>;
   readonly pools: Method['pools'] = new Map();
+  readonly isReplayable = true;
   private readonly gpu: Gpu;
   private readonly labels: LabelSource;
   private readonly generator: MspganGenerator;
@@ -163,7 +166,9 @@ export class MspganMethod implements Method {
     const fake = this.generator.decode(source);
     const discriminatorLosses = this.discriminatorStep(batch, fake, context, pass);
     const generatorLosses = this.generatorStep(batch, source, fake, regions, context, pass);
-    averageInto(this.teacher, this.generator, warmedDecay(TEACHER_DECAY, context.step));
+    averageInto(this.teacher, this.generator, (moment = context) =>
+      warmedDecay(TEACHER_DECAY, moment.step),
+    );
     return [...generatorLosses, ...discriminatorLosses];
   }
 
@@ -179,7 +184,7 @@ export class MspganMethod implements Method {
   private discriminatorStep(
     batch: Batch,
     fake: Tensor,
-    { learningRate }: StepContext,
+    context: StepContext,
     pass: ForwardContext,
   ): Tensor[] {
     const terms = [
@@ -190,7 +195,7 @@ export class MspganMethod implements Method {
     differentiateAndStep(total, parametersOf(this.discriminator), {
       optimisers: [this.discriminatorOptimiser],
       scaler: this.scalers.get('D'),
-      learningRate,
+      learningRate: learningRateOf(context),
     });
     return [total, ...terms];
   }
@@ -212,10 +217,13 @@ export class MspganMethod implements Method {
     const opinion = askTeacher(ask, batch.low, TEACHER, { seed, step });
     const tsc = consistency(fake, opinion);
     // On the device, since it differs from step to step and weights of sums are compiled into kernels.
-    const weight = tensorFrom(
+    const ramp = this.rampOf(context);
+    const weight = new Tensor(
       this.gpu,
-      [consistencyWeight(lambdaTsc, step, this.rampOf(context))],
       [],
+      this.gpu.uploadEachTime((moment = context) =>
+        Float32Array.of(consistencyWeight(lambdaTsc, moment.step, ramp)),
+      ),
     );
     const adversarial = mseToScalar(this.discriminator.forward(fake, pass), 1);
     const paired = pairedL1 ? [l1Loss(fake, batch.high)] : [];
@@ -228,7 +236,7 @@ export class MspganMethod implements Method {
     differentiateAndStep(total, parametersOf(this.generator, this.projections), {
       optimisers: [this.generatorOptimiser],
       scaler: this.scalers.get('G'),
-      learningRate: context.learningRate,
+      learningRate: learningRateOf(context),
     });
     return [total, adversarial, smc, tsc, ...paired, ...identity, weight];
   }
@@ -253,17 +261,24 @@ export class MspganMethod implements Method {
     }
     const [images, , height, width] = low.shape;
     const pixels = height * width;
-    const maps = Array.from({ length: images }, (_, image) =>
-      this.labels.labels(hostLow.subarray(image * pixels, (image + 1) * pixels), width, height),
-    );
+    // A step that is replayed has images of its own.
+    const mapsAt = oncePerMoment((moment) => {
+      const values = moment?.hostLow ?? hostLow;
+      return Array.from({ length: images }, (_, image) =>
+        this.labels.labels(values.subarray(image * pixels, (image + 1) * pixels), width, height),
+      );
+    });
     const capacity = this.labels.capacity(width, height);
     return SCALES.map((scale) => {
       const size = [height / scale, width / scale] as const;
-      const labels = new Uint16Array((images * pixels) / scale ** 2);
-      maps.forEach((map, image) => {
-        labels.set(resizeLabels(map, [height, width], size), image * size[0] * size[1]);
-      });
-      return uploadRegions(this.gpu, labels, [images, ...size], capacity);
+      const labelsAt = (moment?: Moment): Uint16Array => {
+        const labels = new Uint16Array((images * pixels) / scale ** 2);
+        mapsAt(moment).forEach((map, image) => {
+          labels.set(resizeLabels(map, [height, width], size), image * size[0] * size[1]);
+        });
+        return labels;
+      };
+      return uploadRegions(this.gpu, labelsAt, [images, ...size], capacity);
     });
   }
 }

@@ -55,7 +55,7 @@ export class StepRunner {
     const kept = this.keptFor(images);
     this.gpu.write(kept.low.storage, images.low);
     this.gpu.write(kept.high.storage, images.high);
-    if (this.repeat(kept, context)) return kept.losses;
+    if (this.repeat(kept, images, context)) return kept.losses;
     return this.record(kept, images, context);
   }
 
@@ -86,10 +86,10 @@ export class StepRunner {
     return kept;
   }
 
-  private repeat(kept: Kept, context: StepContext): boolean {
+  private repeat(kept: Kept, { low: hostLow }: HostImages, context: StepContext): boolean {
     const { program, confirmed, choices } = kept;
     if (!program || !confirmed || choices !== this.gpu.choices) return false;
-    if (!this.gpu.recorder.replay(program, context)) return false;
+    if (!this.gpu.recorder.replay(program, { ...context, hostLow })) return false;
     this.replays++;
     return true;
   }

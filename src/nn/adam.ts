@@ -1,7 +1,7 @@
 import { adam, adamHyper } from '../../kernels/adam.ts';
 import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Moment } from '../gpu/program.ts';
+import type { Moment } from '../gpu/moment.ts';
 import type { Storage } from '../gpu/storage.ts';
 import type { Arena, ParameterSet } from './parameter-set.ts';
 

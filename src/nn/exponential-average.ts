@@ -1,6 +1,6 @@
 import { exponentialAverage, exponentialAverageRate } from '../../kernels/exponential-average.ts';
 import { ShapeError } from '../errors.ts';
-import type { Moment } from '../gpu/program.ts';
+import type { Moment } from '../gpu/moment.ts';
 import type { Network } from './network.ts';
 
 /**

@@ -30,7 +30,6 @@ suite('regions that do not fit are named', () => {
       );
     }
     const regions = uploadRegions(gpu, [0, 1, 1, 0], [1, 2, 2], 3);
-    assert.is(regions.nonEmpty, 2);
     assert.throws(() => regionMean(zeros(gpu, [1, 2, 2, 3]), regions), /\[1,2,2,3\]/);
     assert.throws(() => infoNce(zeros(gpu, [1, 2, 2]), regions), /\[1,3,3\], found \[1,2,2\]/);
   });

@@ -2,6 +2,7 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KernelChoices } from '../../src/gpu/choices.ts';
+import type { Method } from '../../src/methods/method.ts';
 import { StepRunner } from '../../src/methods/step-runner.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { differences, RepeatedSteps } from '../support/repeated-steps.ts';
@@ -34,11 +35,24 @@ suite('what comes in between costs a recording at most', async () => {
   assert.equal(differences(result, expected), []);
 });
 
-suite('a method whose host makes something of the images is recorded every time', async () => {
-  const { replayed } = await steps.repeated({
-    ...{ method: 'mspgan', blocks: 1, layers: 1, heads: 1, 'ramp-steps': 4 },
-  });
-  assert.equal(replayed, []);
+suite('a method that does not say that its steps may be repeated has them recorded', async () => {
+  const method = steps.make(PROPOSED);
+  const silent: Method = Object.create(method, { isReplayable: { value: undefined } });
+  const runner = new StepRunner(gpu, silent);
+  for (let step = 0; step < 4; step++) {
+    runner.step(steps.imagesOf(step), { step, learningRate: 1e-3 });
+    await gpu.flush();
+  }
+  assert.is(runner.replays, 0);
+  runner.dispose();
+  method.dispose();
+});
+
+suite('superpixels and the weight of consistency follow the step that is repeated', async () => {
+  const options = { method: 'mspgan', blocks: 1, layers: 1, heads: 1, 'ramp-steps': 12 };
+  const { result, replayed } = await steps.repeated(options);
+  assert.ok(replayed.length >= 3, `repeated: ${replayed}`);
+  assert.equal(differences(result, await steps.recorded(options)), []);
 });
 
 suite('a runner gives back all that it holds', async () => {

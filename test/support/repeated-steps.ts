@@ -69,8 +69,8 @@ export class RepeatedSteps {
     for (let step = 0; step < this.steps; step++) {
       const { low, high, shape } = this.imagesOf(step);
       const terms = gpu.scope(() => {
-        const batch = { low: tensorFrom(gpu, low, shape), high: tensorFrom(gpu, high, shape) };
-        return method.trainStep(batch, contextOf(step));
+        const images = { low: tensorFrom(gpu, low, shape), high: tensorFrom(gpu, high, shape) };
+        return method.trainStep({ ...images, hostLow: low }, contextOf(step));
       });
       const values = [];
       for (const term of terms) values.push((await term.read())[0]);
