@@ -1,5 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { BatchedProductSpec } from './batched-product.ts';
+import type { BatchedProductSpec } from './batched-product-spec.ts';
 import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from './kernel.ts';
 
 /*

@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { hasRegisterTiles, registerProduct } from './batched-product-registers.ts';
+import type { BatchedProductSpec } from './batched-product-spec.ts';
 import { type AdapterProfile, floatBits, type Kernel } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
 
@@ -16,17 +17,6 @@ import { linearMain, linearWorkgroups } from './linear.ts';
  * those outside count as 0. On CPU drivers whole vec4s go to
  * `batched-product-registers.ts`.
  */
-
-export interface BatchedProductSpec {
-  readonly groups: number;
-  readonly rows: number;
-  readonly columns: number;
-  /** Terms of a sum, K. */
-  readonly depth: number;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-  readonly factor: number;
-}
 
 /**
  * Reads the four vec4s of a block: vec4 `i` holds the elements (first + i, second), (…, second + 1), … of a

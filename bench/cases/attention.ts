@@ -1,4 +1,5 @@
-import { type BatchedProductSpec, batchedProduct } from '../../kernels/batched-product.ts';
+import { batchedProduct } from '../../kernels/batched-product.ts';
+import type { BatchedProductSpec } from '../../kernels/batched-product-spec.ts';
 import { softmaxBackward, softmaxForward } from '../../kernels/softmax.ts';
 import {
   Comparator,

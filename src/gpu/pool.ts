@@ -1,5 +1,5 @@
 import { GpuError } from '../errors.ts';
-import type { BufferRange } from './storage.ts';
+import type { PooledRange } from './buffer-range.ts';
 
 /** Buffer usage of everything that kernels touch. */
 export const STORAGE_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
@@ -20,20 +20,6 @@ export interface MemoryReport {
   readonly budgetBytes: number;
   /** Number of buffers held by tensors now. */
   readonly liveBuffers: number;
-}
-
-/**
- * A buffer of the pool, as the range that a storage in it occupies. It exists once for each buffer, so that
- * equal ranges are the same object, and remembers what asking the device would cost a native call for.
- */
-export interface PooledRange extends BufferRange {
-  readonly size: number;
-  /** Grows in order of creation. */
-  readonly serial: number;
-  /** Whether it is for storages that outlive the commands that fill them. */
-  readonly lasting: boolean;
-  /** Whether it waits in the pool for whoever needs it. */
-  free: boolean;
 }
 
 /** Rounds up to a size class: 4 classes per power of two, at least 256 bytes. */

@@ -1,8 +1,7 @@
+import type { BufferRange, PooledRange } from './buffer-range.ts';
 import type { Encoding, Operation } from './encoding.ts';
-import type { Gpu } from './gpu.ts';
 import type { Moment } from './moment.ts';
-import type { PooledRange } from './pool.ts';
-import type { BufferRange, Storage } from './storage.ts';
+import type { Storage } from './storage.ts';
 
 /** What the host does each time, and at which moment: none when it is recorded, as it knows it then. */
 export type HostAction = (moment?: Moment) => void;
@@ -30,11 +29,16 @@ export class Program {
   onComplete: (() => void) | undefined;
   private complete = false;
   private disposed = false;
-  private readonly gpu: Gpu;
+  private readonly queue: GPUQueue;
+  private readonly endUse: (storage: Storage) => void;
 
-  /** Empty; `recordProgram` makes one with commands. */
-  constructor(gpu: Gpu) {
-    this.gpu = gpu;
+  /**
+   * Empty; `recordProgram` makes one with commands.
+   * @param endUse takes note that the program uses a storage no more
+   */
+  constructor(queue: GPUQueue, endUse: (storage: Storage) => void) {
+    this.queue = queue;
+    this.endUse = endUse;
   }
 
   /** While recording: the host did this, and does it each time. */
@@ -53,10 +57,15 @@ export class Program {
     this.uploads.push({ storage, data: make ? new Uint8Array() : bytes });
     this.actions.push((moment) => {
       const data = make?.(moment) ?? bytes;
-      const { queue } = this.gpu.device;
       const { range } = storage;
       if (!range) return;
-      queue.writeBuffer(range.buffer, range.offset, data.buffer, data.byteOffset, data.byteLength);
+      this.queue.writeBuffer(
+        range.buffer,
+        range.offset,
+        data.buffer,
+        data.byteOffset,
+        data.byteLength,
+      );
     });
   }
 
@@ -117,25 +126,7 @@ export class Program {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    for (const { storage } of this.uploads) this.gpu.recorder.endUse(storage);
-  }
-}
-
-/**
- * Runs `body` and makes a program of the commands that it records: it is complete once they are submitted.
- * Tensors that `body` returns must live as long as the program is run.
- * @throws GpuError `validation` if recorded commands wait already
- */
-export function recordProgram<T>(
-  gpu: Gpu,
-  body: () => T,
-): { readonly result: T; readonly program: Program } {
-  const program = new Program(gpu);
-  gpu.recorder.beginProgram(program);
-  try {
-    return { result: body(), program };
-  } finally {
-    gpu.recorder.endProgram();
+    for (const { storage } of this.uploads) this.endUse(storage);
   }
 }
 

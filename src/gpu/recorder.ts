@@ -1,11 +1,12 @@
 import type { Kernel } from '../../kernels/kernel.ts';
 import { GpuError } from '../errors.ts';
+import type { BufferRange } from './buffer-range.ts';
 import { Encoding, type Operation } from './encoding.ts';
 import type { Moment } from './moment.ts';
 import type { PipelineCache, PipelineEntry } from './pipelines.ts';
 import type { BufferPool } from './pool.ts';
 import type { Program } from './program.ts';
-import type { BufferRange, Storage } from './storage.ts';
+import type { Storage } from './storage.ts';
 import type { DispatchTimer } from './timestamps.ts';
 
 interface Dispatch {

@@ -1,21 +1,13 @@
 import type { ElementType } from '../../kernels/element-types.ts';
+import type { BufferRange, PooledRange } from './buffer-range.ts';
+
+let nextStorageId = 1;
 
 /**
  * A piece of device memory that a tensor owns. A storage made by `Recorder` commands has no buffer
  * until the commands are flushed: only then is known when it is used for the last time, so that its
  * buffer can serve others within the same submit.
  */
-
-import type { PooledRange } from './pool.ts';
-
-/** A buffer together with the byte range that a storage occupies in it. */
-export interface BufferRange {
-  readonly buffer: GPUBuffer;
-  readonly offset: number;
-}
-
-let nextStorageId = 1;
-
 export class Storage {
   readonly id = nextStorageId++;
   /** Bytes in use, a multiple of 16 so that kernels may address it as vec4s. */

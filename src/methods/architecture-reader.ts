@@ -1,6 +1,13 @@
 import { CheckpointError } from '../errors.ts';
 import { UPSAMPLES, type Upsample } from '../nn/upsample.ts';
-import type { ArchitectureReader } from './method-kind.ts';
+
+/** Fields of a checkpoint's architecture; a field that does not fit is an error that names it. */
+export interface ArchitectureReader {
+  /** A whole number from 1 to `most`. */
+  whole(name: string, most: number): number;
+  /** @param missing what an architecture without the field has: it is older than the choice */
+  choice<Choice extends string>(name: string, choices: readonly Choice[], missing?: Choice): Choice;
+}
 
 /**
  * Reads fields of an architecture.

@@ -3,8 +3,8 @@ import { RandomStream } from '../autograd/philox.ts';
 import { NORM_NAMES } from '../nn/norm.ts';
 import { ResNet, type ResNetOptions } from '../nn/resnet.ts';
 import { PADDING_MODES, UNet, type UNetOptions } from '../nn/unet.ts';
-import { upsampleOf } from './architecture-reader.ts';
-import type { ArchitectureReader, GeneratorPlan } from './method-kind.ts';
+import { type ArchitectureReader, upsampleOf } from './architecture-reader.ts';
+import type { GeneratorPlan } from './method-kind.ts';
 
 function unetPlan(
   architecture: ArchitectureReader,

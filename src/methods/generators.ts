@@ -1,7 +1,8 @@
 /** The table of generators, for pages and programs that enhance. */
 import { onDemand } from '../on-demand.ts';
+import type { ArchitectureReader } from './architecture-reader.ts';
 import { pix2pixPlan, proposedPlan, resnetPlan, stableCycleGanPlan } from './generator-plans.ts';
-import type { ArchitectureReader, GeneratorPlan } from './method-kind.ts';
+import type { GeneratorPlan } from './method-kind.ts';
 
 /** Reads what a checkpoint says of a generator. */
 export type PlanReader = (architecture: ArchitectureReader) => GeneratorPlan;

@@ -1,6 +1,6 @@
 import type { Gpu } from '../gpu/gpu.ts';
 import type { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
-import { architectureReader } from './architecture-reader.ts';
+import { type ArchitectureReader, architectureReader } from './architecture-reader.ts';
 import type { Generator, Method, MethodArchitecture } from './method.ts';
 
 export type OptionScalar = string | number | boolean;
@@ -22,14 +22,6 @@ export interface OptionReader {
 export interface UnusedOptions {
   readonly names: readonly string[];
   readonly because: string;
-}
-
-/** Fields of a checkpoint's architecture; a field that does not fit is an error that names it. */
-export interface ArchitectureReader {
-  /** A whole number from 1 to `most`. */
-  whole(name: string, most: number): number;
-  /** @param missing what an architecture without the field has: it is older than the choice */
-  choice<Choice extends string>(name: string, choices: readonly Choice[], missing?: Choice): Choice;
 }
 
 /** A generator to be. */

@@ -1,8 +1,8 @@
 /** Apart from the other generators, because its transformer is as large as all of them together. */
 import { RandomStream } from '../autograd/philox.ts';
 import { MspganGenerator } from '../nn/mspgan-generator.ts';
-import { upsampleOf } from './architecture-reader.ts';
-import type { ArchitectureReader, GeneratorPlan } from './method-kind.ts';
+import { type ArchitectureReader, upsampleOf } from './architecture-reader.ts';
+import type { GeneratorPlan } from './method-kind.ts';
 
 /** The generator of the reconstructed MSPGAN. */
 export function mspganPlan(architecture: ArchitectureReader): GeneratorPlan {

@@ -1,7 +1,8 @@
 import { emptyTensor, type Tensor } from '../autograd/tensor.ts';
 import type { KernelChoices } from '../gpu/choices.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Program, recordProgram } from '../gpu/program.ts';
+import type { Program } from '../gpu/program.ts';
+import { recordProgram } from '../gpu/record-program.ts';
 import type { Method, StepContext } from './method.ts';
 
 /** A batch on the host: both images `shape` = `[N,1,H,W]` in [-1,1]. */

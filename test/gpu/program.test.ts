@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { elementwiseBinary } from '../../kernels/elementwise.ts';
 import { GpuError } from '../../src/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { type Program, recordProgram } from '../../src/gpu/program.ts';
+import type { Program } from '../../src/gpu/program.ts';
+import { recordProgram } from '../../src/gpu/record-program.ts';
 import type { Storage } from '../../src/gpu/storage.ts';
 import { openNodeGpu } from '../../src/node.ts';
 
