@@ -1,4 +1,5 @@
 /** `sonolift/nn`: tensors, differentiable ops, networks, optimisers, weights files. */
+export { backward } from '../autograd/backward.ts';
 export * from '../autograd/ops/activations.ts';
 export * from '../autograd/ops/arithmetic.ts';
 export * from '../autograd/ops/bias.ts';
@@ -27,7 +28,7 @@ export * from '../autograd/ops/upsample-nearest.ts';
 export * from '../autograd/ops/weighted-sum.ts';
 export * from '../autograd/ops/window-filter.ts';
 export { RandomStream } from '../autograd/philox.ts';
-export { backward, noGrad } from '../autograd/tape.ts';
+export { noGrad } from '../autograd/tape.ts';
 export * from '../autograd/tensor.ts';
 export * from '../autograd/typed-tensor.ts';
 export * from '../nn/adam.ts';

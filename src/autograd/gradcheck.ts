@@ -2,6 +2,7 @@ import type { ElementType } from '../../kernels/element-types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { halfBitsToFloat32 } from '../gpu/half-float.ts';
 import { float32ToHalfBits } from '../gpu/half-rounding.ts';
+import { backward } from './backward.ts';
 import type { RandomStream } from './philox.ts';
 import {
   type Cancelling,
@@ -12,7 +13,7 @@ import {
   randomArray,
   type Tolerance,
 } from './registry/row.ts';
-import { backward, noGrad } from './tape.ts';
+import { noGrad } from './tape.ts';
 import { formatShape, sameShape, type Tensor } from './tensor.ts';
 import { typedTensorFrom } from './typed-tensor.ts';
 

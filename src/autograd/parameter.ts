@@ -1,13 +1,7 @@
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Storage } from '../gpu/storage.ts';
+import type { GradientSlot } from './graph.ts';
 import { type Shape, Tensor } from './tensor.ts';
-
-/** Where a parameter's gradient is collected. */
-export interface GradientSlot {
-  readonly tensor: Tensor;
-  /** Whether `tensor` holds a gradient of the current step; if not, its content is stale. */
-  filled: boolean;
-}
 
 /** A trained tensor: a leaf that collects its gradient. */
 export class Parameter extends Tensor {

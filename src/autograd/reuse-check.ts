@@ -1,4 +1,5 @@
 import type { Gpu } from '../gpu/gpu.ts';
+import { backward } from './backward.ts';
 import { compareArrays, type Mismatch, toleranceFor } from './gradcheck.ts';
 import { add } from './ops/arithmetic.ts';
 import { Parameter } from './parameter.ts';
@@ -10,7 +11,6 @@ import {
   randomArray,
   type Tolerance,
 } from './registry/row.ts';
-import { backward } from './tape.ts';
 import { sameShape, type Tensor, tensorFrom } from './tensor.ts';
 
 const EXACT: Tolerance = { atol: 0, rtol: 0 };

@@ -4,7 +4,7 @@ import { ShapeError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { halfBitsToFloat32 } from '../gpu/half-float.ts';
 import { Storage } from '../gpu/storage.ts';
-import type { GraphNode } from './tape.ts';
+import type { GraphNode } from './graph.ts';
 
 export type Shape = readonly number[];
 
@@ -78,6 +78,12 @@ export class Tensor {
   dispose(): void {
     this.gpu.dispose(this.storage);
   }
+}
+
+/** A tensor that channels `first` … of which a convolution writes, or has written. */
+export interface SlicedTensor {
+  readonly tensor: Tensor;
+  readonly first: number;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What the methods' classes share: making, updating and releasing networks. */
 
+import { backward } from '../autograd/backward.ts';
 import { RandomStream } from '../autograd/philox.ts';
-import { backward } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Adam, type AdamOptions, type LearningRate } from '../nn/adam.ts';

@@ -4,6 +4,7 @@
  */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { leakyRelu, relu, sigmoid, tanh } from '../../src/autograd/ops/activations.ts';
 import { instanceNorm } from '../../src/autograd/ops/instance-norm.ts';
 import { bceWithLogits } from '../../src/autograd/ops/losses.ts';
@@ -11,7 +12,7 @@ import { lpipsDistance } from '../../src/autograd/ops/lpips-distance.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
 import { type HostArray, hostArray, type OpCase } from '../../src/autograd/registry/row.ts';
-import { backward, noGrad } from '../../src/autograd/tape.ts';
+import { noGrad } from '../../src/autograd/tape.ts';
 import { sizeOf, type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
 

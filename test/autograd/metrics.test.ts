@@ -1,9 +1,9 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { DEVICE_METRICS } from '../../src/autograd/metrics/metrics.ts';
 import * as windows from '../../src/autograd/metrics/windows.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom, zeros } from '../../src/autograd/tensor.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { HOST_METRICS, type HostMetric } from '../../src/metrics/metrics.ts';

@@ -1,5 +1,6 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { conv2d } from '../../src/autograd/ops/conv2d.ts';
 import { Parameter } from '../../src/autograd/parameter.ts';
 import {
@@ -7,7 +8,6 @@ import {
   type ConvolutionCase,
   convolutionRows,
 } from '../../src/autograd/registry/convolution.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { tensorFrom } from '../../src/autograd/tensor.ts';
 import { openAsGpu } from '../support/gpu-variants.ts';
 import { testKernels } from './check-rows.ts';

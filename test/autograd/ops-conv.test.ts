@@ -1,10 +1,10 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { convTranspose2d } from '../../src/autograd/ops/conv-transpose2d.ts';
 import { conv2d } from '../../src/autograd/ops/conv2d.ts';
 import { Parameter } from '../../src/autograd/parameter.ts';
 import { CONVOLUTION_OPS } from '../../src/autograd/registry/convolution.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { tensorFrom, zeros } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { testRows } from './check-rows.ts';

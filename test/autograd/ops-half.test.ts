@@ -1,5 +1,6 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { countNonFinite } from '../../src/autograd/finite.ts';
 import { add } from '../../src/autograd/ops/arithmetic.ts';
 import { concat } from '../../src/autograd/ops/concat.ts';
@@ -7,7 +8,6 @@ import { scale } from '../../src/autograd/ops/scale.ts';
 import { softmax } from '../../src/autograd/ops/softmax.ts';
 import { mixTokens, tokenSimilarity } from '../../src/autograd/ops/token-products.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { tensorFrom } from '../../src/autograd/tensor.ts';
 import { typedTensorFrom } from '../../src/autograd/typed-tensor.ts';
 import { GpuError } from '../../src/errors.ts';

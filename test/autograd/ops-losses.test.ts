@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { labelSmoothing } from '../../kernels/label-smoothing.ts';
 import { reduceRows } from '../../kernels/reduce.ts';
+import { backward } from '../../src/autograd/backward.ts';
 import { bceWithLogits, l1Loss, mseToScalar } from '../../src/autograd/ops/losses.ts';
 import { mean, meanOfParts } from '../../src/autograd/ops/reduce.ts';
 import { scale } from '../../src/autograd/ops/scale.ts';
@@ -15,7 +16,6 @@ import {
   WEIGHTED_SUM,
 } from '../../src/autograd/registry/losses.ts';
 import { randomArray } from '../../src/autograd/registry/row.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import {
   emptyTensor,
   runKernel,

@@ -1,10 +1,10 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { compareArrays, formatMismatch } from '../../src/autograd/gradcheck.ts';
 import { relu } from '../../src/autograd/ops/activations.ts';
 import { lpipsDistance } from '../../src/autograd/ops/lpips-distance.ts';
 import { LPIPS_DISTANCE } from '../../src/autograd/registry/lpips-distance.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom, zeros } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { FixtureTensors, readFixture } from '../support/pytorch-fixtures.ts';

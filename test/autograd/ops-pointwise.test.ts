@@ -1,10 +1,10 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { leakyRelu, relu, sigmoid, tanh } from '../../src/autograd/ops/activations.ts';
 import { add } from '../../src/autograd/ops/arithmetic.ts';
 import { ACTIVATION_OPS } from '../../src/autograd/registry/activations.ts';
 import { ARITHMETIC_OPS } from '../../src/autograd/registry/arithmetic.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { testRows } from './check-rows.ts';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import {
   checkDevice,
   compareArrays,
@@ -22,7 +23,6 @@ import {
 } from '../../src/autograd/reference/spectral-normalize.ts';
 import { randomArray } from '../../src/autograd/registry/row.ts';
 import { SPECTRAL_NORMALIZE } from '../../src/autograd/registry/spectral-normalize.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { type Shape, sizeOf, type Tensor, tensorFrom, zeros } from '../../src/autograd/tensor.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { Gpu } from '../../src/gpu/gpu.ts';

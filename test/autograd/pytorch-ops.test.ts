@@ -1,5 +1,6 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { leakyRelu, relu, sigmoid, tanh } from '../../src/autograd/ops/activations.ts';
 import { certaintyWeights } from '../../src/autograd/ops/certainty.ts';
 import { concat } from '../../src/autograd/ops/concat.ts';
@@ -16,7 +17,6 @@ import { softmax } from '../../src/autograd/ops/softmax.ts';
 import { mixTokens, tokenSimilarity } from '../../src/autograd/ops/token-products.ts';
 import { unitLength } from '../../src/autograd/ops/unit-length.ts';
 import { type Regions, uploadRegions } from '../../src/autograd/regions.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { CONVOLUTIONS } from '../support/pytorch-convolutions.ts';

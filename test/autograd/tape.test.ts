@@ -1,13 +1,13 @@
 /** Graphs in which cotangents meet: what one branch passes on must not change under another's hands. */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { relu, tanh } from '../../src/autograd/ops/activations.ts';
 import { add, multiply, subtract } from '../../src/autograd/ops/arithmetic.ts';
 import { concat } from '../../src/autograd/ops/concat.ts';
 import { conv2d } from '../../src/autograd/ops/conv2d.ts';
 import { scale } from '../../src/autograd/ops/scale.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { type Shape, sizeOf, type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import { Gpu } from '../../src/gpu/gpu.ts';
 import { openNodeGpu } from '../../src/node.ts';

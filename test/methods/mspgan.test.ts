@@ -1,8 +1,8 @@
 /** The reconstructed MSPGAN against PyTorch: its generator with all gradients, and ten steps with given superpixels. */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import type { LabelSource } from '../../src/data/superpixels.ts';
 import { ShapeError, UsageError } from '../../src/errors.ts';

@@ -1,9 +1,9 @@
 /** Adam against PyTorch's in f64 (`optimisers.py`). */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { multiply } from '../../src/autograd/ops/arithmetic.ts';
 import { sum } from '../../src/autograd/ops/reduce.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { Adam } from '../../src/nn/adam.ts';
 import { ParameterSet } from '../../src/nn/parameter-set.ts';
 import { openNodeGpu } from '../../src/node.ts';

@@ -4,8 +4,9 @@
  */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { weightedSum } from '../../src/autograd/ops/weighted-sum.ts';
-import { backward, noGrad } from '../../src/autograd/tape.ts';
+import { noGrad } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import { DataError } from '../../src/errors.ts';
 import type { Tensorlike } from '../../src/nn/network.ts';

@@ -1,9 +1,9 @@
 /** Networks whose activations are stored as f16 against the same in f32: outputs and gradients. */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { l1Loss, mseToScalar } from '../../src/autograd/ops/losses.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import { MspganGenerator } from '../../src/nn/mspgan-generator.ts';
 import type { ForwardContext, Network } from '../../src/nn/network.ts';

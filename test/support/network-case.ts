@@ -1,6 +1,6 @@
 /** One network of a fixture against PyTorch: output, all gradients, and the state left behind. */
 import * as assert from 'uvu/assert';
-import { backward } from '../../src/autograd/tape.ts';
+import { backward } from '../../src/autograd/backward.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import {

@@ -1,7 +1,7 @@
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { backward } from '../../src/autograd/backward.ts';
 import { compareArrays, formatMismatch } from '../../src/autograd/gradcheck.ts';
-import { backward } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { FixtureTensors, readFixture } from './pytorch-fixtures.ts';

@@ -1,7 +1,8 @@
 import { type Activation, NONE } from '../../../kernels/activation.ts';
 import { copyBlocks, cutBlocks, joinBlocks, splitBlocks } from '../../../kernels/copy-blocks.ts';
 import { ShapeError } from '../../errors.ts';
-import { attach, type GradientThunks } from '../tape.ts';
+import type { GradientThunks } from '../graph.ts';
+import { attach } from '../tape.ts';
 import { emptyLike, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
 import { requireSameElementType } from './check.ts';
 import { sliceAxis } from './slice.ts';

@@ -1,7 +1,8 @@
 import type { Activation } from '../../../kernels/activation.ts';
 import type { PaddingMode } from '../../../kernels/conv2d/geometry.ts';
 import { ShapeError } from '../../errors.ts';
-import { attach, type GradientThunk } from '../tape.ts';
+import type { GradientThunk } from '../graph.ts';
+import { attach } from '../tape.ts';
 import { emptyLike, formatShape, type Tensor } from '../tensor.ts';
 import { concat } from './concat.ts';
 import { conv2d, conv2dGeometry } from './conv2d.ts';

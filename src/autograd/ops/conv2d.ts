@@ -6,7 +6,8 @@ import {
 } from '../../../kernels/conv2d/geometry.ts';
 import type { ElementType } from '../../../kernels/element-types.ts';
 import { ShapeError } from '../../errors.ts';
-import { attach, type Backward } from '../tape.ts';
+import type { Backward } from '../graph.ts';
+import { attach } from '../tape.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
 import { requireImage } from './check.ts';
 import { beforeActivation, runForward } from './convolution-plans.ts';

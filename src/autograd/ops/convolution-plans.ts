@@ -12,7 +12,15 @@ import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
 import type { Plan } from '../../../kernels/kernel.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
-import { emptyLike, emptyTensor, runKernel, runPlan, type Shape, type Tensor } from '../tensor.ts';
+import {
+  emptyLike,
+  emptyTensor,
+  runKernel,
+  runPlan,
+  type Shape,
+  type SlicedTensor,
+  type Tensor,
+} from '../tensor.ts';
 
 /*
  * The plans that a convolution and a transposed convolution share; those of gradients are in
@@ -47,12 +55,6 @@ export function planFor(gpu: Gpu, request: ConvolutionRequest): Plan {
 
 function epilogueOf(bias: Tensor | undefined, activation: Activation): Epilogue {
   return bias || activation.kind !== 'none' ? { bias: !!bias, activation } : NO_EPILOGUE;
-}
-
-/** A tensor that channels `first` … of which a convolution writes, or has written. */
-export interface SlicedTensor {
-  readonly tensor: Tensor;
-  readonly first: number;
 }
 
 export function sliceOf({ tensor, first }: SlicedTensor): ChannelSlice {

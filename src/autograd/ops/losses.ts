@@ -1,7 +1,7 @@
 import type { LossTerm } from '../../../kernels/loss-terms.ts';
 import { reduceRows, reduceRowsGradient } from '../../../kernels/reduce.ts';
 import { ShapeError } from '../../errors.ts';
-import type { GradientSlot } from '../parameter.ts';
+import type { GradientSlot } from '../graph.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
 import { requireElements, requireSameShape } from './check.ts';

@@ -9,7 +9,8 @@ import {
 } from '../../../kernels/spectral-norm-layout.ts';
 import { ShapeError } from '../../errors.ts';
 import { overlaps, type StorageSpan, spanOf } from '../../gpu/storage.ts';
-import type { GradientSlot, Parameter } from '../parameter.ts';
+import type { GradientSlot } from '../graph.ts';
+import type { Parameter } from '../parameter.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
 import { attachAll } from '../tape.ts';
 import { emptyTensor, formatShape, type Tensor } from '../tensor.ts';

@@ -7,21 +7,23 @@ import { typesKey } from '../../../kernels/conv2d/shape-class.ts';
 import { TAP_CHANNELS } from '../../../kernels/conv2d/tap-channels.ts';
 import type { ConvolutionRequest } from '../../../kernels/conv2d/variants.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../../kernels/conv2d/weight-gradient-ways.ts';
-import type { GradientSlot } from '../parameter.ts';
+import type { Gate, GradientSlot, TrainingKernels } from '../graph.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
-import type { Gate } from '../tape.ts';
-import { emptyLike, emptyTensor, runPlan, type Shape, sizeOf, Tensor } from '../tensor.ts';
-import { planFor, type SlicedTensor, sliceOf } from './convolution-plans.ts';
+import {
+  emptyLike,
+  emptyTensor,
+  runPlan,
+  type Shape,
+  type SlicedTensor,
+  sizeOf,
+  Tensor,
+} from '../tensor.ts';
+import { planFor, sliceOf } from './convolution-plans.ts';
 
 /*
  * What ops are given by `backward`, instead of importing it: pages that only enhance do not carry it.
  */
 
-/**
- * dx of a convolution of x whose output is channels of the tensor of which `dy` is the cotangent. Added to
- * `target`, if there is one; else a new tensor. A `gate` on x is applied
- * where the kernels end in a fold.
- */
 function runInputGradient(
   geometry: ConvGeometry,
   x: Tensor,
@@ -59,7 +61,6 @@ function runInputGradient(
   return dx;
 }
 
-/** dw of a convolution with input x and output cotangent dy, straight into `target` if there is one. */
 function runWeightGradient(
   geometry: ConvGeometry,
   shape: Shape,
@@ -81,7 +82,6 @@ function runWeightGradient(
   return dw;
 }
 
-/** db[o] = Σ dy[n,o,…], straight into `target` if there is one. */
 function runBiasGradient(dy: Tensor, target?: GradientSlot): Tensor {
   const [batch, channels, ...extents] = dy.shape;
   const db = target?.tensor ?? emptyTensor(dy.gpu, [channels]);
@@ -91,12 +91,6 @@ function runBiasGradient(dy: Tensor, target?: GradientSlot): Tensor {
   const plan = rememberedPlan(dy.gpu, key, () => biasGradient(batch, channels, pixels, accumulate));
   runPlan(plan, [dy], [db]);
   return db;
-}
-
-export interface TrainingKernels {
-  readonly inputGradient: typeof runInputGradient;
-  readonly weightGradient: typeof runWeightGradient;
-  readonly biasGradient: typeof runBiasGradient;
 }
 
 export const TRAINING_KERNELS: TrainingKernels = {
