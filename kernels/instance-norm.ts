@@ -16,7 +16,8 @@ import { type WorkgroupSum, workgroupSum } from './workgroup-sum.ts';
  *   backward:  g = dy·f'(ŷ)   dx = (g - mean(g) - ŷ·mean(g·ŷ))/s
  *   statistics: [planes] of (μ - x₀, 1/s)
  *
- * One workgroup a plane; small planes get one invocation each, so that no lane idles. Both directions
+ * One workgroup a plane, or on CPU drivers, where a workgroup costs as much as moving half a KiB, a few planes
+ * one after the other; small planes get one invocation each, so that no lane idles. Both directions
  * go over the plane twice, in vec4s (put together from scalars where planes are not aligned): once
  * for the two sums, once to write.
  *
@@ -37,6 +38,9 @@ export interface InstanceNormSpec {
 
 /** Planes up to this size are done by single invocations. */
 const SMALL_PLANE = 64;
+/** Pixels and planes that a workgroup of a CPU driver takes. */
+const PIXELS_A_GROUP = 4096;
+const MOST_PLANES = 8;
 
 /** Whether the normalised value can be found from the output; if not, the backward pass reads x. */
 export function isOutputSaved(activation: Activation): boolean {
@@ -45,7 +49,7 @@ export function isOutputSaved(activation: Activation): boolean {
 
 interface Layout {
   readonly sum: WorkgroupSum;
-  /** Planes a workgroup. */
+  /** Planes a workgroup: one after the other, or one an invocation. */
   readonly planesPerGroup: number;
   /** Pixels behind a plane's last whole vec4. */
   readonly tail: number;
@@ -64,15 +68,22 @@ function layoutOf({ planes, pixels }: InstanceNormSpec, profile: AdapterProfile)
   const small = pixels <= SMALL_PLANE;
   return {
     sum: small ? ALONE : workgroupSum('vec4f', profile, pixels <= 4096 ? 64 : 256),
-    planesPerGroup: small ? 32 : 1,
+    planesPerGroup: small ? 32 : planesInTurn(pixels, profile),
     tail: pixels % 4,
     constants: [planes, pixels, Math.floor(pixels / 4), floatBits(1 / pixels)],
   };
 }
 
+function planesInTurn(pixels: number, { kind }: AdapterProfile): number {
+  if (kind !== 'cpu') return 1;
+  // Powers of two, so that few pipelines serve all sizes.
+  const planes = 2 ** Math.floor(Math.log2(PIXELS_A_GROUP / pixels));
+  return Math.max(1, Math.min(MOST_PLANES, planes));
+}
+
 /** Pipelines serve all sizes of one alignment. */
 function keyOf(name: string, { epsilon, activation }: InstanceNormSpec, layout: Layout): string {
-  return `instance-norm.${name}.tail${layout.tail}.${epsilon}.${activationKey(activation)}.${layout.sum.tag}`;
+  return `instance-norm.${name}.tail${layout.tail}.${epsilon}.${activationKey(activation)}.${layout.sum.tag}x${layout.planesPerGroup}`;
 }
 
 function workgroups({ planes }: InstanceNormSpec, { planesPerGroup }: Layout) {
@@ -98,8 +109,8 @@ struct Sizes { planes: u32, pixels: u32, vectors: u32, inversePixels: f32 }
 }
 
 /**
- * Opens `main`: `plane`, `lane`, `base` (the plane's first element), `tail` (its first after the
- * vec4s), and `rounds`, the vec4s of this invocation.
+ * Opens `main` and its loop over planes: `plane`, `lane`, `base` (the plane's first element), `tail` (its first
+ * after the vec4s), and `rounds`, the vec4s of this invocation. `END` closes both.
  */
 function main({ sum, planesPerGroup }: Layout): string {
   const alone = sum.lanes === 1;
@@ -107,12 +118,15 @@ function main({ sum, planesPerGroup }: Layout): string {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) invocation: u32) {
   let lane = ${alone ? '0u' : 'invocation'};
-  let plane = (group.y * groups.x + group.x)${alone ? ` * ${planesPerGroup}u + invocation` : ''};
-  if (plane >= sizes.planes) { return; }
+  let firstPlane = (group.y * groups.x + group.x) * ${planesPerGroup}u${alone ? ' + invocation' : ''};
+  let endPlane = min(firstPlane + ${alone ? 1 : planesPerGroup}u, sizes.planes);
+  for (var plane = firstPlane; plane < endPlane; plane++) {
   let base = plane * sizes.pixels;
   let tail = base + sizes.vectors * 4u;
   let rounds = (sizes.vectors + ${sum.lanes - 1}u - lane) / ${sum.lanes}u;`;
 }
+
+const END = '  }\n}';
 
 /** `statement` for each vec4 of this invocation, with `first` its first element. */
 function forEachVector({ sum }: Layout, statement: string): string {
@@ -189,7 +203,7 @@ ${main(layout)}
 #if ${tail > 0}
   if (lane == 0u) ${storeTail(layout, 'activate((rest - mean) * inverse)')}
 #endif
-}
+${END}
 `,
   };
 }
@@ -274,7 +288,7 @@ ${main(layout)}
 #if ${tail > 0}
   if (lane == 0u) ${storeTail(layout, '(rest.g - means.x - rest.normalised * means.y) * moments.y')}
 #endif
-}
+${END}
 `,
   };
 }
