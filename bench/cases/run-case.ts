@@ -1,8 +1,9 @@
 import type { Plan } from '../../kernels/kernel.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Storage } from '../../src/gpu/storage.ts';
+import { copiedVectors, copyVectors, type Moves } from '../measure/copy.ts';
 import type { Peak } from '../measure/peak.ts';
-import { repeat, type Timing } from '../measure/repeat.ts';
+import { repeatInTurn, type Timing } from '../measure/repeat.ts';
 import { type Roof, roofOf } from '../measure/roof.ts';
 import type { Stopwatch } from '../measure/stopwatch.ts';
 import type { Comparison, KernelCase, PreparedCase } from './kernel-case.ts';
@@ -20,7 +21,7 @@ export interface CaseResult {
   readonly gigaflops?: number;
   /** Every array moved once. */
   readonly gigabytes: number;
-  /** Milliseconds that the adapter's measured peaks allow at best, and which of them. */
+  /** Milliseconds of the multiply-adds at the measured peak, or of a copy of as many bytes; and which of them. */
   readonly roof: Roof;
   /** The roof's time over the measured one. More than 1 where a kernel computes less than the direct algorithm. */
   readonly share: number;
@@ -28,6 +29,15 @@ export interface CaseResult {
   readonly tolerance: number;
   readonly compared: number;
   readonly correct: boolean;
+}
+
+interface Timed {
+  readonly plan: Plan;
+  readonly loaded: Loaded;
+  readonly bytes: number;
+  /** By the peaks measured before. */
+  readonly roof: Roof;
+  readonly moves: Moves;
 }
 
 /** Storages of a case on a device. */
@@ -64,8 +74,32 @@ async function check(gpu: Gpu, prepared: PreparedCase, loaded: Loaded): Promise<
   return prepared.check(found);
 }
 
-function time(gpu: Gpu, clock: Stopwatch, plan: Plan, loaded: Loaded): Promise<Timing> {
-  return repeat(gpu, clock, () => gpu.runPlan(plan, loaded.inputs, loaded.outputs));
+/**
+ * Times a plan, and where memory limits it, in turn with a copy of as many bytes: bandwidth drifts more on a
+ * machine that others use too than kernels differ.
+ */
+async function time(
+  gpu: Gpu,
+  clock: Stopwatch,
+  { plan, loaded, bytes, roof, moves }: Timed,
+): Promise<{ timing: Timing; roof: Roof }> {
+  const run = (): void => gpu.runPlan(plan, loaded.inputs, loaded.outputs);
+  if (roof.limit === 'arithmetic') {
+    const [timing] = await repeatInTurn(gpu, clock, [run]);
+    return { timing, roof };
+  }
+  const vectors = copiedVectors(bytes, moves);
+  const source = gpu.upload(new Float32Array(vectors * 4).fill(1));
+  const target = gpu.allocate(vectors * 16);
+  const copy = copyVectors(vectors, moves);
+  const [timing, copying] = await repeatInTurn(gpu, clock, [
+    run,
+    () => gpu.run(copy, [source, target]),
+  ]);
+  gpu.dispose(source);
+  gpu.dispose(target);
+  const milliseconds = (copying.time.median * bytes) / (vectors * 32);
+  return { timing, roof: { ...roof, milliseconds } };
 }
 
 /** Checks a case against the reference, then times it. @throws GpuError if its kernels do not run */
@@ -79,9 +113,15 @@ export async function runCase(
   const loaded = load(gpu, prepared);
   try {
     const { error, tolerance, compared } = await check(gpu, prepared, loaded);
-    const { time: repeats, wall } = await time(gpu, clock, prepared.plan, loaded);
+    const { timing, roof } = await time(gpu, clock, {
+      plan: prepared.plan,
+      loaded,
+      bytes: each.bytes,
+      roof: roofOf(each, peak),
+      moves: peak.moves,
+    });
+    const { time: repeats, wall } = timing;
     const rate = (amount: number): number => amount / repeats.median / 1e6;
-    const roof = roofOf(each, peak);
     return {
       name: each.name,
       shape: each.shape,

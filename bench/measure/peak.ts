@@ -2,6 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from '../../kernels/kernel.ts';
 import { linearMain, linearWorkgroups } from '../../kernels/linear.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
+import { copyVectors, MOVES, type Moves } from './copy.ts';
 import { repeat } from './repeat.ts';
 import type { Stopwatch } from './stopwatch.ts';
 
@@ -44,40 +45,13 @@ ${Array.from({ length: UNROLLED }, () => each((k) => `    a${k} = fma(a${k}, fac
   };
 }
 
-/** vec4s an invocation copies. */
-const MOVES = [1, 2, 4, 8] as const;
-
-/**
- * Bindings x, y of `vectors` vec4s, a multiple of `64·moves`. Every invocation copies `moves` of them
- * that lie far apart, all loads before all stores, and nothing is tested.
- */
-export function copyVectors(vectors: number, moves: number): Kernel {
-  const invocations = vectors / moves;
-  const workgroups = linearWorkgroups(invocations);
-  const each = (statement: (k: number) => string): string =>
-    Array.from({ length: moves }, (_, k) => statement(k)).join('\n');
-  return {
-    key: `bench.copy.${vectors}.${moves}`,
-    bindings: ['read', 'write'],
-    workgroups,
-    code: () => wgsl`
-@group(0) @binding(0) var<storage, read> source: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * ${workgroups[0]}u + group.x) * 64u + lane;
-${each((k) => `  let v${k} = source[index + ${k * invocations}u];`)}
-${each((k) => `  result[index + ${k * invocations}u] = v${k};`)}
-}
-`,
-  };
-}
-
 export interface Peak {
   /** Multiply-adds count as two. */
   readonly gigaflops: number;
   /** Bytes read and bytes written, both counted. */
   readonly gigabytes: number;
+  /** vec4s that an invocation copies where that is reached. */
+  readonly moves: Moves;
 }
 
 /** Bytes of the copied array: beyond every cache, within every binding limit. */
@@ -99,14 +73,15 @@ export async function measurePeak(gpu: Gpu, clock: Stopwatch): Promise<Peak> {
     const ms = await time(multiplyAddChains(chains), source, INVOCATIONS * 16);
     gigaflops = Math.max(gigaflops, flops / ms / 1e6);
   }
-  let gigabytes = 0;
+  let best: { gigabytes: number; moves: Moves } = { gigabytes: 0, moves: 1 };
   for (const moves of MOVES) {
     const ms = await time(
       copyVectors(COPIED / 16, moves),
       new Float32Array(COPIED / 4).fill(1),
       COPIED,
     );
-    gigabytes = Math.max(gigabytes, (2 * COPIED) / ms / 1e6);
+    const gigabytes = (2 * COPIED) / ms / 1e6;
+    if (gigabytes > best.gigabytes) best = { gigabytes, moves };
   }
-  return { gigaflops, gigabytes };
+  return { gigaflops, ...best };
 }

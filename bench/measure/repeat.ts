@@ -38,28 +38,47 @@ export async function repeat(
   device: Submitter,
   clock: Stopwatch,
   record: () => void,
-  { sample = 25, repeats = 9, budget = 1500 }: RepeatOptions = {},
+  options?: RepeatOptions,
 ): Promise<Timing> {
-  const work = async (count: number): Promise<void> => {
+  const [timing] = await repeatInTurn(device, clock, [record], options);
+  return timing;
+}
+
+/**
+ * Times several units of work, a sample of each in turn: what else happens on the machine, and what speed its
+ * memory has at the moment, is the same for all, so that ratios can be trusted further than times.
+ * @param records each records its unit once
+ */
+export async function repeatInTurn(
+  device: Submitter,
+  clock: Stopwatch,
+  records: readonly (() => void)[],
+  { sample = 25, repeats = 9, budget = 1500 }: RepeatOptions = {},
+): Promise<Timing[]> {
+  const work = async (record: () => void, count: number): Promise<void> => {
     for (let i = 0; i < count; i++) record();
     await device.flush();
     await device.finish();
   };
-  await work(1);
-  const first = await clock.measure(() => work(1));
-  // Work that the clock hardly sees must not be repeated for minutes.
-  const unit = Math.max(first.milliseconds, first.wall / 10);
-  const perSample = Math.min(MOST_PER_SAMPLE, Math.max(1, Math.ceil(sample / unit)));
-  const lapses: Lapse[] = [];
-  const start = performance.now();
-  while (lapses.length < repeats) {
-    const lapse = await clock.measure(() => work(perSample));
-    lapses.push(lapse);
-    if (lapses.length >= 3 && performance.now() - start > budget) break;
+  const units: { record: () => void; perSample: number; lapses: Lapse[] }[] = [];
+  for (const record of records) {
+    await work(record, 1);
+    const first = await clock.measure(() => work(record, 1));
+    // Work that the clock hardly sees must not be repeated for minutes.
+    const unit = Math.max(first.milliseconds, first.wall / 10);
+    const perSample = Math.min(MOST_PER_SAMPLE, Math.max(1, Math.ceil(sample / unit)));
+    units.push({ record, perSample, lapses: [] });
   }
-  return {
+  const start = performance.now();
+  for (let taken = 0; taken < repeats; taken++) {
+    if (taken >= 3 && performance.now() - start > budget * records.length) break;
+    for (const { record, perSample, lapses } of units) {
+      lapses.push(await clock.measure(() => work(record, perSample)));
+    }
+  }
+  return units.map(({ perSample, lapses }) => ({
     time: summariseRepeats(lapses.map(({ milliseconds }) => milliseconds / perSample)),
     wall: summariseRepeats(lapses.map(({ wall }) => wall / perSample)).median,
     perSample,
-  };
+  }));
 }

@@ -12,7 +12,7 @@ export interface Roof {
  *
  *     max(flops / gigaflops, bytes / gigabytes) / 10⁶ ms
  */
-export function roofOf(work: { flops?: number; bytes: number }, peak: Peak): Roof {
+export function roofOf(work: { flops?: number; bytes: number }, peak: Omit<Peak, 'moves'>): Roof {
   const arithmetic = (work.flops ?? 0) / peak.gigaflops / 1e6;
   const memory = work.bytes / peak.gigabytes / 1e6;
   return arithmetic > memory

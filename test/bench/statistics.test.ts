@@ -2,8 +2,9 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Clock } from '../../bench/measure/clock.ts';
+import { copiedVectors } from '../../bench/measure/copy.ts';
 import { loadWarning } from '../../bench/measure/load.ts';
-import { repeat } from '../../bench/measure/repeat.ts';
+import { repeat, repeatInTurn } from '../../bench/measure/repeat.ts';
 import { roofOf } from '../../bench/measure/roof.ts';
 import { geometricMean, summariseRepeats } from '../../bench/measure/statistics.ts';
 import { workerNanosecondsBetween } from '../../bench/worker-time.ts';
@@ -32,6 +33,12 @@ suite('the roof is the longer of arithmetic and copy', () => {
   assert.equal(roofOf({ flops: 1e9, bytes: 1e8 }, peak), { milliseconds: 20, limit: 'arithmetic' });
   assert.equal(roofOf({ flops: 1e8, bytes: 1e8 }, peak), { milliseconds: 10, limit: 'memory' });
   assert.equal(roofOf({ bytes: 1e7 }, peak), { milliseconds: 1, limit: 'memory' });
+});
+
+suite('a copy moves at least the bytes asked for, in whole workgroups', () => {
+  assert.is(copiedVectors(32 * 64 * 4, 4), 64 * 4);
+  assert.is(copiedVectors(32 * 64 * 4 + 1, 4), 2 * 64 * 4);
+  assert.is(copiedVectors(1, 1), 64);
 });
 
 suite('only a load that matters is warned of', () => {
@@ -76,6 +83,36 @@ suite('work that the clock does not see is not repeated for ever', async () => {
   const timing = await repeat(device, blind, () => recorded++, { repeats: 3 });
   assert.ok(timing.perSample <= 5, String(timing.perSample));
   assert.is(units, 2 + 3 * timing.perSample);
+});
+
+suite('units of work are timed in turn, each as often as its own length asks for', async () => {
+  let recorded = '';
+  const submitted: string[] = [];
+  const device = {
+    flush: async () => {
+      submitted.push(recorded);
+      recorded = '';
+    },
+    finish: async () => {},
+  };
+  const clock = {
+    measure: async (work: () => Promise<void>) => {
+      await work();
+      const last = submitted[submitted.length - 1];
+      const milliseconds = last.replaceAll('b', '').length * 10 + last.replaceAll('a', '').length;
+      return { milliseconds, wall: milliseconds };
+    },
+  };
+  const [a, b] = await repeatInTurn(
+    device,
+    clock,
+    [() => (recorded += 'a'), () => (recorded += 'b')],
+    { sample: 20, repeats: 3 },
+  );
+  const [as, bs] = ['aa', 'b'.repeat(20)];
+  assert.equal(submitted, ['a', 'a', 'b', 'b', as, bs, as, bs, as, bs]);
+  assert.is(a.time.median, 10);
+  assert.is(b.time.median, 1);
 });
 
 suite.run();
