@@ -1,7 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
-import type { MaxPool2dSpec } from './max-pool2d.ts';
+import type { MaxPool2dSpec } from './max-pool2d-spec.ts';
 
 /*
  * Max-pooling by windows that tile the image, as VGG has it: every pixel is in one window, so that the gradient

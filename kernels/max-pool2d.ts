@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { AdapterProfile, Kernel, Plan } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
+import type { MaxPool2dSpec } from './max-pool2d-spec.ts';
 import { isTiled, tiledBackward, tiledForward } from './max-pool2d-tiled.ts';
 
 /*
@@ -16,17 +17,6 @@ import { isTiled, tiledBackward, tiledForward } from './max-pool2d-tiled.ts';
  *
  * Windows that tile the image have kernels of their own: `max-pool2d-tiled.ts`.
  */
-
-export interface MaxPool2dSpec {
-  readonly planes: number;
-  readonly height: number;
-  readonly width: number;
-  readonly outputHeight: number;
-  readonly outputWidth: number;
-  readonly kernel: number;
-  readonly stride: number;
-  readonly padding: number;
-}
 
 /** Pipelines serve all sizes. */
 function keyOf(name: string, { kernel, stride, padding }: MaxPool2dSpec): string {

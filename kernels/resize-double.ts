@@ -1,7 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
-import type { ResizeSpec } from './resize.ts';
+import type { ResizeSpec } from './resize-spec.ts';
 
 /*
  * Doubling of planes, as decoders do it between their levels: the usual positions, but known weights.

@@ -2,6 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
 import { doubleBackward, doubleForward, isDouble } from './resize-double.ts';
+import type { ResizeMode, ResizeSpec } from './resize-spec.ts';
 
 /*
  * Resampling of planes on a regular grid:
@@ -17,17 +18,6 @@ import { doubleBackward, doubleForward, isDouble } from './resize-double.ts';
  * each input pixel visits the outputs that may have it as a tap, in order. Doubling has kernels of its own:
  * `resize-double.ts`.
  */
-
-export type ResizeMode = 'bilinear' | 'corners' | 'nearest';
-
-export interface ResizeSpec {
-  readonly mode: ResizeMode;
-  readonly planes: number;
-  readonly height: number;
-  readonly width: number;
-  readonly outputHeight: number;
-  readonly outputWidth: number;
-}
 
 function keyOf(name: string, spec: ResizeSpec): string {
   const { mode, planes, height, width, outputHeight, outputWidth } = spec;

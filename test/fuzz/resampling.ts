@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { ResizeMode } from '../../kernels/resize.ts';
+import type { ResizeMode } from '../../kernels/resize-spec.ts';
 import { gridSample } from '../../src/autograd/ops/grid-sample.ts';
 import { maxPool2d } from '../../src/autograd/ops/max-pool2d.ts';
 import { resizeBilinear } from '../../src/autograd/ops/resize-bilinear.ts';

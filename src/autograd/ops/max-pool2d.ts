@@ -1,8 +1,5 @@
-import {
-  type MaxPool2dSpec,
-  maxPool2dBackward,
-  maxPool2dForward,
-} from '../../../kernels/max-pool2d.ts';
+import { maxPool2dBackward, maxPool2dForward } from '../../../kernels/max-pool2d.ts';
+import type { MaxPool2dSpec } from '../../../kernels/max-pool2d-spec.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';

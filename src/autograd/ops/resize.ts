@@ -1,9 +1,5 @@
-import {
-  type ResizeMode,
-  type ResizeSpec,
-  resizeBackward,
-  resizeForward,
-} from '../../../kernels/resize.ts';
+import { resizeBackward, resizeForward } from '../../../kernels/resize.ts';
+import type { ResizeMode, ResizeSpec } from '../../../kernels/resize-spec.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, runKernel, type Tensor } from '../tensor.ts';

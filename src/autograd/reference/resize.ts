@@ -1,4 +1,4 @@
-import type { ResizeMode } from '../../../kernels/resize.ts';
+import type { ResizeMode } from '../../../kernels/resize-spec.ts';
 import { type HostArray, hostArray } from '../registry/row.ts';
 
 /** The pixels an output is made of along one axis, with their weights. */

@@ -1,4 +1,4 @@
-import type { ResizeMode } from '../../../kernels/resize.ts';
+import type { ResizeMode } from '../../../kernels/resize-spec.ts';
 import { resizeBilinear } from '../ops/resize-bilinear.ts';
 import { upsampleNearest } from '../ops/upsample-nearest.ts';
 import { resizeGradientReference, resizeReference } from '../reference/resize.ts';
