@@ -77,7 +77,9 @@ if (gpu.profile.f16) {
       `\n${options.method}, ${seeds} seeds, ${STEPS} steps, mean of the last ${LAST}: f32 | f16`,
     );
     const outside: string[] = [];
-    for (const name of Object.keys(full[0])) {
+    // Labels are logged with the losses, but are decisions: most often all 1, so that one other in 120 steps shows.
+    const names = Object.keys(full[0]).filter((name) => !name.startsWith('label_'));
+    for (const name of names) {
       const [a, b] = [full, half].map((runs) => runs.map((losses) => losses[name]));
       const texts = [a, b].map((values) => values.map((value) => value.toPrecision(4)).join(' '));
       console.log(`${name.padEnd(16)} ${texts.join(' | ')}`);
