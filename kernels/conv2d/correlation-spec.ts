@@ -1,5 +1,5 @@
 import type { Activation } from '../activation.ts';
-import type { ChannelSlice, PaddingMode } from './geometry.ts';
+import { type ChannelSlice, type PaddingMode, roundUp } from './geometry.ts';
 
 /* What a correlation is (`correlation.ts`), and how its work is cut into tiles. */
 
@@ -61,6 +61,10 @@ export function correlationTiles(spec: Correlation): CorrelationTiles {
   let rowsPerLane = accumulators;
   while (rowsPerLane > 1 && rowsPerLane * parities > accumulators) rowsPerLane /= 2;
   while (rowsPerLane > 1 && rowsPerLane / 2 >= spec.rows) rowsPerLane /= 2;
+  // 27 rows, or 48, need not be done as 32 or 64.
+  if (isPointwise) {
+    rowsPerLane = roundUp(Math.ceil(spec.rows / Math.ceil(spec.rows / rowsPerLane)), 4);
+  }
   const taps = parities * spec.tapsX;
   let channelBlock = 1;
   while (spec.tapsX * channelBlock * 2 <= 4 && spec.channels % (channelBlock * 2) === 0) {

@@ -6,33 +6,37 @@ import { directPlan } from './direct.ts';
 import { NO_EPILOGUE } from './epilogue.ts';
 import { foldsMargins } from './fold.ts';
 import { type ChannelSlice, type ConvGeometry, outHeight, outWidth } from './geometry.ts';
+import type { ConvolutionPass } from './register-variants.ts';
 import type { ConvolutionRequest } from './variants.ts';
+import { directWeightGradient } from './weight-gradient.ts';
 
 /*
- * Data gradients of convolutions of reflected images onto one channel, at stride 1: the last layer of a
- * discriminator. There is one
- * image dy and many channels of dx, each a sum of few products, so storing dx takes the time, and folding back
- * the margins of a padded dx (`fold.ts`) as much again. Instead the margins are folded in dy, where they are
- * small: the taps are taken as channels,
+ * Gradients of convolutions onto one channel, at stride 1: the last layer of a discriminator. There is one image
+ * dy, and many channels of x and dx. Taps are taken as channels,
  *
  *   E[n,k,i] = Σ { dy[n,v-k] : v shows i }             k = (ky,kx),  v a pixel of the padded image
  *
- * v shows i = v-p, and, in the margin, the pixel that it was copied from. What is left is a
- * 1×1 convolution (`pointwise.ts`) of KH·KW channels:
+ * where v shows i = v-p, and, in a margin made by reflection, the pixel that it was copied from. What is left
+ * are gradients of a 1×1 convolution of KH·KW channels:
  *
- *   dx[n,c,i] = Σ_k w[0,c,k]·E[n,k,i]
+ *   data      dx[n,c,i] = Σ_k w[0,c,k]·E[n,k,i]
+ *   weights   dw[0,c,k] = Σ_{n,i} x[n,c,i]·E[n,k,i]
+ *
+ * The first stores many channels, each a sum of few products: storing dx takes the time, and folding back
+ * the margins of a padded dx (`fold.ts`) would take as much again, whereas those of dy are small. The second would
+ * load a window of x for every dozen products.
  */
 
 /** Least rows, and products, for which the detour pays. */
 const LEAST_ROWS = 16;
 const LEAST_PRODUCTS = 4e5;
 
-/** Whether these kernels can do the data gradient of a convolution. */
-function allows(g: ConvGeometry, profile: AdapterProfile): boolean {
+/** Whether these kernels can do a gradient of a convolution. */
+function allows(pass: ConvolutionPass, g: ConvGeometry, profile: AdapterProfile): boolean {
   const taps = g.kernelHeight * g.kernelWidth;
   return (
     profile.kind === 'cpu' &&
-    foldsMargins(g) &&
+    (pass === 'weight-gradient' || (pass === 'data-gradient' && foldsMargins(g))) &&
     g.outChannels === 1 &&
     g.stride === 1 &&
     taps > 1 &&
@@ -47,43 +51,67 @@ function prefers(g: ConvGeometry): boolean {
   return taps * g.batch * g.inChannels * g.height * g.width >= LEAST_PRODUCTS;
 }
 
-/** Inputs: dy, w. Output: dx. */
+/** Inputs: dy, w; output: dx. Or, of a weight gradient, inputs: x, dy; output: dw. */
 function plan(
-  { geometry: g, slice, accumulate }: ConvolutionRequest,
+  { pass, geometry: g, slice, accumulate = false }: ConvolutionRequest,
   profile: AdapterProfile,
 ): Plan {
-  const { batch, inChannels: rows, height, width, kernelHeight, kernelWidth } = g;
-  const channels = kernelHeight * kernelWidth;
-  const pointwise: Correlation = {
-    ...{ batch, channels, rows, height, width },
+  const channels = g.kernelHeight * g.kernelWidth;
+  const pixels = { height: 1, width: g.height * g.width };
+  const isData = pass === 'data-gradient';
+  const products = isData
+    ? pixelProducts(
+        { ...pixels, batch: g.batch, channels, rows: g.inChannels, accumulate },
+        profile,
+      )
+    : directWeightGradient(
+        tapGeometry({ ...g, ...pixels, outChannels: channels }),
+        accumulate,
+        profile,
+        true,
+      );
+  const images: Operand = { temporary: products.temporaries.length };
+  const dy = isData ? 0 : 1;
+  return {
+    temporaries: [...products.temporaries, g.batch * channels * g.height * g.width],
+    steps: [
+      {
+        kernel: shiftedImages(g, slice ?? { first: 0, channels: 1 }),
+        operands: [{ input: dy }, images],
+      },
+      ...products.steps.map((step) => ({
+        ...step,
+        operands: step.operands.map((operand) =>
+          'input' in operand && operand.input === dy ? images : operand,
+        ),
+      })),
+    ],
+  };
+}
+
+/** dx as a convolution of E with 1×1 taps. */
+function pixelProducts(
+  sizes: Pick<Correlation, 'batch' | 'channels' | 'rows' | 'height' | 'width' | 'accumulate'>,
+  profile: AdapterProfile,
+): Plan {
+  const spec: Correlation = {
+    ...sizes,
     mode: 'zeros',
     stride: 1,
     tapsY: 1,
     tapsX: 1,
     offsetsY: [0],
     offsetsX: [0],
-    outHeight: height,
-    outWidth: width,
-    accumulate,
+    outHeight: sizes.height,
+    outWidth: sizes.width,
     ...NO_EPILOGUE,
   };
-  const products = directPlan(pointwise, { kernelHeight: 1, kernelWidth: 1 }, profile);
-  const images: Operand = { temporary: products.temporaries.length };
-  return {
-    temporaries: [...products.temporaries, batch * channels * height * width],
-    steps: [
-      {
-        kernel: shiftedImages(g, slice ?? { first: 0, channels: 1 }),
-        operands: [{ input: 0 }, images],
-      },
-      ...products.steps.map((step) => ({
-        ...step,
-        operands: step.operands.map((operand) =>
-          'input' in operand && operand.input === 0 ? images : operand,
-        ),
-      })),
-    ],
-  };
+  return directPlan(spec, { kernelHeight: 1, kernelWidth: 1 }, profile);
+}
+
+/** The convolution of x with 1×1 taps of which E is the output. */
+function tapGeometry(sizes: ConvGeometry): ConvGeometry {
+  return { ...sizes, kernelHeight: 1, kernelWidth: 1, padding: 0, paddingMode: 'zeros' };
 }
 
 /** E. Bindings: dy, E, sizes. An invocation makes four pixels of a row. */
@@ -97,12 +125,12 @@ function shiftedImages(g: ConvGeometry, slice: ChannelSlice): Kernel {
     bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(count),
     constants: [
-      ...[count, quads, height, width, taps, kernelWidth, padding],
+      ...[count, quads, height, width, taps, kernelWidth, padding, foldsMargins(g) ? padding : 0],
       ...[outHeight(g), outWidth(g), slice.channels, slice.first],
     ],
     code: () => wgsl`
 struct Sizes {
-  count: u32, quads: u32, height: i32, width: i32, taps: u32, kernelWidth: u32, padding: i32,
+  count: u32, quads: u32, height: i32, width: i32, taps: u32, kernelWidth: u32, padding: i32, margin: i32,
   outHeight: i32, outWidth: i32, channels: u32, first: u32,
 }
 @group(0) @binding(0) var<storage, read> cotangent: array<f32>;
@@ -120,8 +148,8 @@ fn shown(plane: i32, y: i32, x: i32, kx: i32) -> f32 {
   let p = sizes.padding;
   var sum = pixel(plane, y, x + p - kx);
   let end = sizes.width - 1;
-  if (x >= 1 && x <= p) { sum += pixel(plane, y, p - x - kx); }
-  if (x < end && x >= end - p) { sum += pixel(plane, y, p + 2 * end - x - kx); }
+  if (x >= 1 && x <= sizes.margin) { sum += pixel(plane, y, p - x - kx); }
+  if (x < end && x >= end - sizes.margin) { sum += pixel(plane, y, p + 2 * end - x - kx); }
   return sum;
 }
 
@@ -140,8 +168,8 @@ ${linearMain('sizes.count')}
   for (var x = left; x < end; x++) {
     var sum = shown(plane, y + p - ky, x, kx);
     let last = sizes.height - 1;
-    if (y >= 1 && y <= p) { sum += shown(plane, p - y - ky, x, kx); }
-    if (y < last && y >= last - p) { sum += shown(plane, p + 2 * last - y - ky, x, kx); }
+    if (y >= 1 && y <= sizes.margin) { sum += shown(plane, p - y - ky, x, kx); }
+    if (y < last && y >= last - sizes.margin) { sum += shown(plane, p + 2 * last - y - ky, x, kx); }
     images[i32(line) * sizes.width + x] = sum;
   }
 }
@@ -149,5 +177,5 @@ ${linearMain('sizes.count')}
   };
 }
 
-/** A way to make a data gradient: whoever asks for one brings it along. */
+/** A way to make gradients: whoever asks for one brings it along. */
 export const TAP_CHANNELS = { allows, prefers, plan };

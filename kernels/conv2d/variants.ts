@@ -33,7 +33,7 @@ export interface ConvolutionRequest {
   readonly elementTypes?: readonly [x: ElementType, y: ElementType] | undefined;
   /** How a weight gradient can be made (`weight-gradient-ways.ts`): whoever asks for one brings it along. */
   readonly weightGradients?: WeightGradientWays | undefined;
-  /** The same of data gradients that only training needs. */
+  /** The same of gradients onto one channel, which only training needs too. */
   readonly tapChannels?: typeof TAP_CHANNELS | undefined;
 }
 
@@ -80,7 +80,7 @@ export function convolutionVariants(
     plan: () => registerPlan(request, profile, name),
   }));
   const { pass, geometry, tapChannels } = request;
-  if (pass === 'data-gradient' && tapChannels?.allows(geometry, profile)) {
+  if (tapChannels?.allows(pass, geometry, profile)) {
     const variant = { name: 'tap-channels', plan: () => tapChannels.plan(request, profile) };
     if (tapChannels.prefers(geometry)) registers.unshift(variant);
     else registers.push(variant);

@@ -70,11 +70,13 @@ interface Pass {
   readonly geometry: ConvGeometry;
   readonly splits: number;
   readonly accumulate: boolean;
+  /** Whether dw is stored as [C,O], of 1×1 taps. */
+  readonly isTransposed?: boolean;
 }
 
 /** Bindings: x, x, dy, dy, dw (or partial sums [splits][dw]), sizes. */
 function weightGradientKernel(pass: Pass, profile: AdapterProfile): Kernel {
-  const { geometry: g, splits } = pass;
+  const { geometry: g, splits, isTransposed = false } = pass;
   const tiles = weightGradientTiles(g);
   const { rowsPerLane, channelBlock, combinations } = tiles;
   const lanes = profile.subgroupSize;
@@ -101,7 +103,7 @@ function weightGradientKernel(pass: Pass, profile: AdapterProfile): Kernel {
   };
   const key = `${windowKey(windows.image)}x${kernelWidth}.${windowKey(windows.dy)}`;
   return {
-    key: `weightgradient.${key}.${rowsPerLane}.${channelBlock}${accumulate ? '+' : ''}.${lanes}`,
+    key: `weightgradient.${key}.${rowsPerLane}.${channelBlock}${accumulate ? '+' : ''}.${lanes}${isTransposed ? '.t' : ''}`,
     bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(laneGroups * rowBlocks * splits),
     requires: lanes ? ['subgroups'] : [],
@@ -163,7 +165,11 @@ ${step(g, windows, tiles, lanes)}
     let start = split * sizes.splitPitch + (first + r) * sizes.inChannels * sizes.kernelHeight * ${kernelWidth}u;
     for (var k = 0u; k < sizes.taps; k++) {
       let c = channel + k / ${kernelWidth}u;
+#if ${isTransposed}
+      let to = split * sizes.splitPitch + c * sizes.outChannels + first + r;
+#else
       let to = start + (c * sizes.kernelHeight + ky) * ${kernelWidth}u + k % ${kernelWidth}u;
+#endif
       let value = out[r * ${partsOf(tiles).length}u + k / 4u][k % 4u];
 #if ${accumulate}
       result[to] = result[to] + value;
@@ -331,11 +337,15 @@ export function conv2dWeightGradient(
   }
 }
 
-/** As `conv2dWeightGradient`, sum by sum. */
+/**
+ * As `conv2dWeightGradient`, sum by sum.
+ * @param isTransposed whether dw is [C,O,1,1]; of 1×1 taps only
+ */
 export function directWeightGradient(
   geometry: ConvGeometry,
   accumulate: boolean,
   profile: AdapterProfile,
+  isTransposed = false,
 ): Plan {
   const g = flatten(geometry);
   const { rowsPerLane, combinations } = weightGradientTiles(g);
@@ -344,7 +354,7 @@ export function directWeightGradient(
   const rows = g.batch * outHeight(g);
   const wanted = Math.min(rows, Math.ceil(wantedWorkgroups(profile) / tiles));
   const splits = Math.ceil(rows / Math.ceil(rows / wanted));
-  const kernel = weightGradientKernel({ geometry: g, splits, accumulate }, profile);
+  const kernel = weightGradientKernel({ geometry: g, splits, accumulate, isTransposed }, profile);
   const inputs = [{ input: 0 }, { input: 0 }, { input: 1 }, { input: 1 }];
   if (splits === 1) {
     return { temporaries: [], steps: [{ kernel, operands: [...inputs, { output: 0 }] }] };

@@ -1,9 +1,11 @@
-/** Data gradients of convolutions onto one channel against the f64 reference. */
+/** Gradients of convolutions onto one channel against the f64 reference. */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
+import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
 import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
+import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
 import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { openNodeGpu } from '../../src/node.ts';
@@ -28,25 +30,42 @@ const CASES: readonly KernelCase[] = [
   { ...LAYER, image: [2, 16, 4, 13], kernel: 2, padding: 2 },
 ];
 
+/** Weight gradients alone are made so with zeros around, too. */
+const ZEROS: readonly KernelCase[] = [
+  { ...LAYER, image: [2, 70, 5, 7], reflect: false },
+  { ...LAYER, image: [5, 16, 6, 6], reflect: false, padding: 0, accumulate: true },
+];
+
 suite('margins of all kinds agree with the reference', async () => {
   const random = new RandomStream(17, 'tap-channels');
   if (gpu.profile.kind !== 'cpu') return;
-  for (const each of CASES) {
-    const [outcome] = await outcomes(gpu, each, random, 'tap-channels', ['data-gradient']);
-    const { largest } = errorsOf(outcome);
-    assert.ok(largest < 4e-6, `${JSON.stringify(each)}: error ${largest}`);
+  for (const each of [...CASES, ...ZEROS]) {
+    // Weight gradients are not made of slices.
+    const data = each.reflect ? (['data-gradient'] as const) : [];
+    const weight = each.slice ? [] : (['weight-gradient'] as const);
+    for (const outcome of await outcomes(gpu, each, random, 'tap-channels', [...data, ...weight])) {
+      const { largest } = errorsOf(outcome);
+      assert.ok(largest < 4e-6, `${JSON.stringify(each)} ${outcome.pass}: error ${largest}`);
+    }
   }
 });
 
 suite('they are taken for the last layer of a discriminator, and for nothing else', () => {
   const lavapipe: AdapterProfile = { kind: 'cpu', subgroupSize: 8, f16: false };
-  const ways = (change: Partial<KernelCase>, profile = lavapipe): readonly string[] => {
-    const g = geometryOf({ ...LAYER, image: [1, 512, 31, 31], ...change });
-    const request = { pass: 'data-gradient', geometry: g, epilogue: NO_EPILOGUE } as const;
-    const variants = convolutionVariants({ ...request, tapChannels: TAP_CHANNELS }, profile);
-    return variants.map(({ name }) => name);
+  const ways = (
+    change: Partial<KernelCase>,
+    profile = lavapipe,
+    pass: ConvolutionPass = 'data-gradient',
+  ): readonly string[] => {
+    const geometry = geometryOf({ ...LAYER, image: [1, 512, 31, 31], ...change });
+    const brought = { weightGradients: WEIGHT_GRADIENT_WAYS, tapChannels: TAP_CHANNELS };
+    const request = { pass, geometry, epilogue: NO_EPILOGUE, ...brought };
+    return convolutionVariants(request, profile).map(({ name }) => name);
   };
   assert.is(ways({})[0], 'tap-channels');
+  assert.is(ways({}, lavapipe, 'weight-gradient')[0], 'tap-channels');
+  assert.is(ways({ reflect: false }, lavapipe, 'weight-gradient')[0], 'tap-channels');
+  assert.not(ways({}, lavapipe, 'forward').includes('tap-channels'), 'forward');
   assert.is(ways({ image: [1, 32, 8, 8] })[0], 'direct', 'few products');
   assert.not(ways({ rows: 2 }).includes('tap-channels'), 'two channels');
   assert.not(ways({ reflect: false }).includes('tap-channels'), 'zeros around');

@@ -160,9 +160,9 @@ export async function outcomes(
     const total = accumulate ? expected.data.map((v, i) => v + before.data[i]) : expected.data;
     results.push({ pass, found: await run(gpu, plan(), inputs, before), expected: total });
   };
-  const request = { geometry: g, epilogue: NO_EPILOGUE, accumulate };
+  const request = { geometry: g, epilogue: NO_EPILOGUE, accumulate, tapChannels: TAP_CHANNELS };
   await gradient('data-gradient', dx, [seen, weight], () =>
-    planOf({ ...request, pass: 'data-gradient', slice, tapChannels: TAP_CHANNELS }),
+    planOf({ ...request, pass: 'data-gradient', slice }),
   );
   await gradient('weight-gradient', dw, [image, dy], () =>
     planOf({ ...request, pass: 'weight-gradient', weightGradients: WEIGHT_GRADIENT_WAYS }),

@@ -77,6 +77,7 @@ function runWeightGradient(
     accumulate,
     elementTypes: [x.elementType, dy.elementType],
     weightGradients: WEIGHT_GRADIENT_WAYS,
+    tapChannels: TAP_CHANNELS,
   });
   runPlan(plan, [x, dy], [dw]);
   return dw;
