@@ -85,3 +85,8 @@ export function packedLength(spec: Correlation): number {
   const steps = (spec.channels / tiles.channelBlock) * spec.tapsY;
   return tiles.parities * tiles.rowBlocks * steps * tiles.rowsPerLane * tiles.vectorsPerRow * 4;
 }
+
+/** The pixels, counted from the first, that taps u of parity b meet for outputs 0 … 3. */
+export function tapPixels({ stride, offsetsX }: Correlation, b: number, u: number): number[] {
+  return [0, 1, 2, 3].map((i) => stride * i + offsetsX[b] + u);
+}

@@ -1,8 +1,14 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from '../kernel.ts';
-import { type Correlation, type CorrelationTiles, correlationTiles } from './correlation-spec.ts';
+import {
+  type Correlation,
+  type CorrelationTiles,
+  correlationTiles,
+  tapPixels,
+} from './correlation-spec.ts';
 import { type DirectWeights, weightLoads, weightStarts } from './correlation-weights.ts';
-import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
+import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope, storeVector } from './epilogue.ts';
+import { fewProducts, fewShare, hasFewProducts } from './few-products.ts';
 import {
   type Window,
   windowColumns,
@@ -44,11 +50,6 @@ import {
 
 const COMPONENTS = 'xyzw';
 
-/** The pixels, counted from the first, that taps u of parity b meet for outputs 0 … 3. */
-function tapPixels({ stride, offsetsX }: Correlation, b: number, u: number): number[] {
-  return [0, 1, 2, 3].map((i) => stride * i + offsetsX[b] + u);
-}
-
 /**
  * Bindings: image, image, weights, bias (any storage if there is none), output, sizes.
  * @param direct where the weights are in their tensor; absent if they are packed
@@ -63,7 +64,7 @@ export function correlate(
   const { outHeight, outWidth, bias, activation, accumulate = false } = spec;
   const { imageSlice = { first: 0, channels }, outputSlice = { first: 0, channels: rows } } = spec;
   const tiles = correlationTiles(spec);
-  const { parities, rowsPerLane, rowBlocks, channelBlock, vectorsPerRow } = tiles;
+  const { parities, rowsPerLane, channelBlock, vectorsPerRow } = tiles;
   const lanes = profile.subgroupSize;
   const workgroup = lanes || 32;
   const aligned = outWidth % 4 === 0;
@@ -71,6 +72,10 @@ export function correlate(
   const quads = Math.ceil(outWidth / parities / 4);
   const places = batch * steps * quads;
   const laneGroups = Math.ceil(places / workgroup);
+  const isFew = hasFewProducts(spec, profile);
+  // Rows of a workgroup, and into how many blocks that cuts them.
+  const share = isFew ? fewShare(rows, laneGroups, lanes) : rowsPerLane;
+  const rowBlocks = Math.ceil(rows / share);
   const weightVectors = rowsPerLane * vectorsPerRow;
   const window = windowOf({
     stride,
@@ -88,7 +93,7 @@ export function correlate(
 enable subgroups;
 #endif
 struct Sizes {
-  places: u32, laneGroups: u32, rowBlocks: u32, quads: u32, steps: u32, channelSteps: u32, taps: u32,
+  places: u32, laneGroups: u32, rowBlocks: u32, share: u32, quads: u32, steps: u32, channelSteps: u32, taps: u32,
   height: i32, width: i32, planePitch: u32, imagePitch: u32, imageStart: u32,
   weightRow: u32, weightVector: u32, weightChannel: u32, weightTap: u32, weightBase: array<u32, ${parities}>,
   rows: u32, outputRows: u32, outputFirst: u32, outHeight: u32, outWidth: u32,
@@ -121,7 +126,70 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let y0 = i32(${stride}u * row) + OFFSETS[parity];
   ${windowColumns(window, 'image', 'quad', 'sizes.width').join('\n  ')}
   var plane = item * sizes.imagePitch + sizes.imageStart;
-  ${weightStarts(tiles, lanes, direct).join('\n  ')}
+${isFew ? fewProducts(spec, window, lanes) : tile(spec, window, tiles, lanes, direct)}
+}
+`;
+  const channelSteps = channels / channelBlock;
+  const pitches = direct
+    ? [
+        direct.row,
+        direct.channel,
+        vectorsPerRow * direct.channel - tapsY * direct.tap,
+        direct.tap,
+        ...direct.bases,
+      ]
+    : [
+        0,
+        0,
+        0,
+        weightVectors,
+        ...offsetsY.map((_, a) => a * rowBlocks * channelSteps * tapsY * weightVectors),
+      ];
+  return {
+    key: `correlate.${windowKey(window)}x${tapsX}@${offsetsX.join(',')};${offsetsY.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}${direct ? `.w${direct.components.join('')}` : ''}${isFew ? `.few${tapsY}x${channels}` : ''}`,
+    bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
+    workgroups: spreadWorkgroups(laneGroups * rowBlocks * parities),
+    requires: lanes ? ['subgroups'] : [],
+    constants: [
+      places,
+      laneGroups,
+      rowBlocks,
+      share,
+      quads,
+      steps,
+      channelSteps,
+      tapsY,
+      height,
+      width,
+      height * width,
+      imageSlice.channels * height * width,
+      imageSlice.first * height * width,
+      ...pitches.map((pitch) => pitch >>> 0),
+      rows,
+      outputSlice.channels,
+      outputSlice.first,
+      outHeight,
+      outWidth,
+      bias ? 1 : 0,
+      epilogueCode(activation),
+      floatBits(epilogueSlope(activation)),
+      accumulate ? 1 : 0,
+    ],
+    code,
+  };
+}
+
+/** WGSL that sums up a lane's tile, step by step, and stores it. */
+function tile(
+  spec: Correlation,
+  window: Window,
+  tiles: CorrelationTiles,
+  lanes: number,
+  direct: DirectWeights | undefined,
+): string {
+  const { outWidth } = spec;
+  const { parities, rowsPerLane, channelBlock } = tiles;
+  return `  ${weightStarts(tiles, lanes, direct).join('\n  ')}
 ${accumulators(tiles)}
   for (var c = 0u; c < sizes.channelSteps; c++) {
     for (var t = 0u; t < sizes.taps; t++) {
@@ -147,67 +215,9 @@ ${step(spec, window, tiles, lanes, direct)}
     for (var e = 0u; e < width; e += 4u) {
       let z = sums[r * ${parities}u + e / 4u] + shift;
       var value = activate(z, sizes.activation, bitcast<f32>(sizes.slope));
-#if ${aligned}
-      if (sizes.accumulate != 0u) { value += result[(start + e) / 4u]; }
-      result[(start + e) / 4u] = value;
-#else
-      let end = min(4u, width - e);
-      for (var i = 0u; i < end; i++) {
-        if (sizes.accumulate != 0u) { value[i] += result[start + e + i]; }
-        result[start + e + i] = value[i];
-      }
-#endif
+      ${storeVector(outWidth, 'start + e', 'width - e')}
     }
-  }
-}
-`;
-  const channelSteps = channels / channelBlock;
-  const pitches = direct
-    ? [
-        direct.row,
-        direct.channel,
-        vectorsPerRow * direct.channel - tapsY * direct.tap,
-        direct.tap,
-        ...direct.bases,
-      ]
-    : [
-        0,
-        0,
-        0,
-        weightVectors,
-        ...offsetsY.map((_, a) => a * rowBlocks * channelSteps * tapsY * weightVectors),
-      ];
-  return {
-    key: `correlate.${windowKey(window)}x${tapsX}@${offsetsX.join(',')};${offsetsY.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}${direct ? `.w${direct.components.join('')}` : ''}`,
-    bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
-    workgroups: spreadWorkgroups(laneGroups * rowBlocks * parities),
-    requires: lanes ? ['subgroups'] : [],
-    constants: [
-      places,
-      laneGroups,
-      rowBlocks,
-      quads,
-      steps,
-      channelSteps,
-      tapsY,
-      height,
-      width,
-      height * width,
-      imageSlice.channels * height * width,
-      imageSlice.first * height * width,
-      ...pitches.map((pitch) => pitch >>> 0),
-      rows,
-      outputSlice.channels,
-      outputSlice.first,
-      outHeight,
-      outWidth,
-      bias ? 1 : 0,
-      epilogueCode(activation),
-      floatBits(epilogueSlope(activation)),
-      accumulate ? 1 : 0,
-    ],
-    code,
-  };
+  }`;
 }
 
 /** WGSL of the accumulators: row r, parity b along x. */

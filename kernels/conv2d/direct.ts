@@ -1,6 +1,7 @@
 import type { AdapterProfile, Kernel, Operand, Plan } from '../kernel.ts';
 import { correlate } from './correlation.ts';
 import { type Correlation, packedLength } from './correlation-spec.ts';
+import { hasFewProducts } from './few-products.ts';
 import { isPointwise, pointwise } from './pointwise.ts';
 import { directWeights, packWeights, type WeightOrder } from './weights.ts';
 
@@ -12,7 +13,8 @@ export function directPlan(spec: Correlation, order: WeightOrder, profile: Adapt
   const image: Operand = { input: 0 };
   const bias: Operand = { input: spec.bias ? 2 : 1 };
   const output: Operand = { output: 0 };
-  if (isPointwise(spec, profile)) {
+  const isFew = hasFewProducts(spec, profile);
+  if (isPointwise(spec, profile) && !isFew) {
     return packedPlan(spec, order, pointwise(spec, profile), (weights) => [
       image,
       weights,
@@ -20,7 +22,7 @@ export function directPlan(spec: Correlation, order: WeightOrder, profile: Adapt
       output,
     ]);
   }
-  const direct = directWeights(spec, order);
+  const direct = isFew ? undefined : directWeights(spec, order);
   const kernel = correlate(spec, direct, profile);
   const operands = (weights: Operand): Operand[] => [image, image, weights, bias, output];
   if (!direct) return packedPlan(spec, order, kernel, operands);

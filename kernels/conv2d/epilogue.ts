@@ -33,3 +33,13 @@ fn activate(z: vec4f, code: u32, slope: f32) -> vec4f {
     default: { return z; }
   }
 }`;
+
+/** WGSL that stores `value` at element `to` of the output, of which `left` are in its row. */
+export function storeVector(outWidth: number, to: string, left: string): string {
+  if (outWidth % 4 === 0)
+    return `if (sizes.accumulate != 0u) { value += result[(${to}) / 4u]; }
+      if (${left} > 0u) { result[(${to}) / 4u] = value; }`;
+  const places = [...'xyzw'].map((c, i) => [c, `result[${to} + ${i}u]`]);
+  return `if (sizes.accumulate != 0u) { value += vec4f(${places.map(([, p]) => p).join(', ')}); }
+      ${places.map(([c, p], i) => `if (${left} > ${i}u) { ${p} = value.${c}; }`).join('\n      ')}`;
+}

@@ -1,5 +1,7 @@
 import type { Activation } from '../../kernels/activation.ts';
+import type { batchNormBackward, batchNormSums } from '../../kernels/batch-norm.ts';
 import type { ConvGeometry } from '../../kernels/conv2d/geometry.ts';
+import type { instanceNormBackward } from '../../kernels/instance-norm.ts';
 import type { Shape, SlicedTensor, Tensor } from './tensor.ts';
 
 /*
@@ -37,6 +39,9 @@ export interface TrainingKernels {
   ): Tensor;
   /** db[o] = Σ dy[n,o,…], straight into `target` if there is one. */
   biasGradient(dy: Tensor, target?: GradientSlot): Tensor;
+  readonly batchNormSums: typeof batchNormSums;
+  readonly batchNormBackward: typeof batchNormBackward;
+  readonly instanceNormBackward: typeof instanceNormBackward;
 }
 
 /**

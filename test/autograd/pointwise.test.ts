@@ -24,18 +24,18 @@ const CASES: readonly KernelCase[] = [
   { ...POINT, image: [1, 4, 1, 1], rows: 4 },
   // Runs of pixels that cross images, planes shorter than a run.
   { ...POINT, image: [5, 8, 3, 3], rows: 12, bias: true },
-  { ...POINT, image: [3, 12, 9, 7], rows: 20, accumulate: true },
-  { ...POINT, image: [2, 16, 5, 13], rows: 36, slice: { first: 3, channels: 41 } },
+  { ...POINT, image: [3, 24, 9, 7], rows: 20, accumulate: true },
+  { ...POINT, image: [2, 20, 5, 13], rows: 36, slice: { first: 3, channels: 41 } },
   // Rows that are not in fours; one row.
-  { ...POINT, image: [2, 8, 5, 7], rows: 27, bias: true },
+  { ...POINT, image: [2, 20, 5, 7], rows: 27, bias: true },
   { ...POINT, image: [1, 12, 9, 9], rows: 1 },
   // Planes of whole vec4s.
-  { ...POINT, image: [3, 8, 2, 6], rows: 16, accumulate: true },
+  { ...POINT, image: [3, 20, 2, 6], rows: 20, accumulate: true },
   { ...POINT, image: [2, 20, 8, 8], rows: 4, bias: true, slice: { first: 1, channels: 6 } },
   // Several tiles a workgroup.
   {
     ...POINT,
-    image: [2, 8, 63, 65],
+    image: [2, 20, 63, 65],
     rows: 64,
     bias: true,
     activation: { kind: 'leaky_relu', slope: 0.2 },

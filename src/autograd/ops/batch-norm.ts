@@ -1,13 +1,12 @@
 import { type Activation, NONE } from '../../../kernels/activation.ts';
 import {
   type BatchNormSpec,
-  batchNormBackward,
   batchNormForward,
   batchNormRunning,
   batchNormStatistics,
-  batchNormSums,
 } from '../../../kernels/batch-norm.ts';
 import { ShapeError } from '../../errors.ts';
+import type { TrainingKernels } from '../graph.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { leakyRelu } from './activations.ts';
@@ -74,29 +73,29 @@ export function batchNorm(
   runKernel(batchNormForward(spec), [x, statistics, weight, bias, y]);
   attach(y, 'batch_norm', [x, weight, bias], (dy) => {
     let made: readonly [Tensor, Tensor] | undefined;
-    const sums = (): readonly [Tensor, Tensor] => {
+    const sums = (kernels: TrainingKernels): readonly [Tensor, Tensor] => {
       if (!made) {
         made = [emptyTensor(x.gpu, [channels]), emptyTensor(x.gpu, [channels])];
-        runKernel(batchNormSums(spec, profile), [dy, x, statistics, ...made]);
+        runKernel(kernels.batchNormSums(spec, profile), [dy, x, statistics, ...made]);
       }
       return made;
     };
     return [
-      () => {
+      (_target, _gate, kernels) => {
         const dx = emptyLike(x);
-        runKernel(batchNormBackward(spec, training), [
+        runKernel(kernels.batchNormBackward(spec, training), [
           dy,
           x,
           statistics,
           weight,
           // In evaluation they are not looked at; any tensor will do.
-          ...(training ? sums() : [weight, weight]),
+          ...(training ? sums(kernels) : [weight, weight]),
           dx,
         ]);
         return dx;
       },
-      () => sums()[0],
-      () => sums()[1],
+      (_target, _gate, kernels) => sums(kernels)[0],
+      (_target, _gate, kernels) => sums(kernels)[1],
     ];
   });
   return activation.kind === 'leaky_relu' ? leakyRelu(y, activation.slope) : y;

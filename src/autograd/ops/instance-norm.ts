@@ -1,7 +1,6 @@
 import { type Activation, NONE } from '../../../kernels/activation.ts';
 import {
   type InstanceNormSpec,
-  instanceNormBackward,
   instanceNormForward,
   isOutputSaved,
 } from '../../../kernels/instance-norm.ts';
@@ -46,10 +45,10 @@ export function instanceNorm(x: Tensor, options: InstanceNormOptions = {}): Tens
   const statistics = emptyTensor(x.gpu, [spec.planes, 2]);
   runKernel(instanceNormForward(spec, profile), [x, y, statistics]);
   return attach(y, 'instance_norm', [x], (dy) => [
-    () => {
+    (_target, _gate, training) => {
       const dx = emptyLike(x);
       const saved = isOutputSaved(activation) ? y : x;
-      runKernel(instanceNormBackward(spec, profile), [dy, saved, statistics, dx]);
+      runKernel(training.instanceNormBackward(spec, profile), [dy, saved, statistics, dx]);
       return dx;
     },
   ]);

@@ -1,4 +1,5 @@
 import { activationKey } from '../../../kernels/activation.ts';
+import { batchNormBackward, batchNormSums } from '../../../kernels/batch-norm.ts';
 import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
 import { NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
 import { endsInFold, gatedPlan } from '../../../kernels/conv2d/fold.ts';
@@ -7,6 +8,7 @@ import { typesKey } from '../../../kernels/conv2d/shape-class.ts';
 import { TAP_CHANNELS } from '../../../kernels/conv2d/tap-channels.ts';
 import type { ConvolutionRequest } from '../../../kernels/conv2d/variants.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../../kernels/conv2d/weight-gradient-ways.ts';
+import { instanceNormBackward } from '../../../kernels/instance-norm.ts';
 import type { Gate, GradientSlot, TrainingKernels } from '../graph.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
 import {
@@ -98,4 +100,7 @@ export const TRAINING_KERNELS: TrainingKernels = {
   inputGradient: runInputGradient,
   weightGradient: runWeightGradient,
   biasGradient: runBiasGradient,
+  batchNormSums,
+  batchNormBackward,
+  instanceNormBackward,
 };
