@@ -61,9 +61,9 @@ export function correlationTiles(spec: Correlation): CorrelationTiles {
   let rowsPerLane = accumulators;
   while (rowsPerLane > 1 && rowsPerLane * parities > accumulators) rowsPerLane /= 2;
   while (rowsPerLane > 1 && rowsPerLane / 2 >= spec.rows) rowsPerLane /= 2;
-  // 27 rows, or 48, need not be done as 32 or 64.
-  if (isPointwise) {
-    rowsPerLane = roundUp(Math.ceil(spec.rows / Math.ceil(spec.rows / rowsPerLane)), 4);
+  if (isPointwise && spec.rows > rowsPerLane) {
+    // 48 rows are two blocks of 24, not one of 32 and half of another.
+    rowsPerLane = roundUp(spec.rows / Math.ceil(spec.rows / rowsPerLane), 8);
   }
   const taps = parities * spec.tapsX;
   let channelBlock = 1;

@@ -7,7 +7,13 @@ import {
   tapPixels,
 } from './correlation-spec.ts';
 import { type DirectWeights, weightLoads, weightStarts } from './correlation-weights.ts';
-import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope, storeVector } from './epilogue.ts';
+import {
+  ACTIVATE_VALUE,
+  EPILOGUE_ACTIVATION,
+  epilogueCode,
+  epilogueSlope,
+  storeVector,
+} from './epilogue.ts';
 import { fewProducts, fewShare, hasFewProducts } from './few-products.ts';
 import {
   type Window,
@@ -213,8 +219,8 @@ ${step(spec, window, tiles, lanes, direct)}
     let start = (channel * sizes.outHeight + y) * sizes.outWidth + x;
     let width = min(${4 * parities}u, sizes.outWidth - x);
     for (var e = 0u; e < width; e += 4u) {
-      let z = sums[r * ${parities}u + e / 4u] + shift;
-      var value = activate(z, sizes.activation, bitcast<f32>(sizes.slope));
+      var value = sums[r * ${parities}u + e / 4u] + shift;
+      ${ACTIVATE_VALUE}
       ${storeVector(outWidth, 'start + e', 'width - e')}
     }
   }`;

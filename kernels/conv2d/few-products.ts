@@ -1,7 +1,7 @@
 import type { AdapterProfile } from '../kernel.ts';
 import { repeat } from './columns.ts';
 import { type Correlation, correlationTiles, tapPixels } from './correlation-spec.ts';
-import { storeVector } from './epilogue.ts';
+import { ACTIVATE_VALUE, storeVector } from './epilogue.ts';
 import { type Window, windowLoads, windowRow, windowVector } from './window.ts';
 
 /*
@@ -87,7 +87,7 @@ export function fewProducts(spec: Correlation, window: Window, lanes: number): s
     let end = min(o + ${lanes}u, last);
     for (var r = o; r < end; r++) {
       var value = sum0;
-      if (sizes.activation != 0u) { value = activate(value, sizes.activation, bitcast<f32>(sizes.slope)); }
+      ${ACTIVATE_VALUE}
       ${storeVector(outWidth, 'to', 'left')}
       to += pitch;
       ${repeat(lanes - 1, (r) => `sum${r} = sum${r + 1};`)}

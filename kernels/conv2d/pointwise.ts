@@ -1,7 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from '../kernel.ts';
 import { type Correlation, type CorrelationTiles, correlationTiles } from './correlation-spec.ts';
-import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
+import { ACTIVATE_VALUE, EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
 
 /*
  * Correlations of 1×1 taps, forward passes and data gradients of 1×1 convolutions at stride 1:
@@ -107,7 +107,8 @@ ${each(loads, (i) => [
     for (var row = block * ${rowsPerLane}u; row < last; row++) {
       var shift = 0.0;
       if (sizes.biased != 0u) { shift = bias[row]; }
-      var value = activate(sums[row % ${rowsPerLane}u] + shift, sizes.activation, bitcast<f32>(sizes.slope));
+      var value = sums[row % ${rowsPerLane}u] + shift;
+      ${ACTIVATE_VALUE}
       let channel = row * sizes.plane;
       if (sizes.accumulate != 0u) {
         value += vec4f(${listed(loads, (i) => `result[channel + to${i}]`)});

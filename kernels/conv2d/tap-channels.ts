@@ -28,7 +28,7 @@ import { directWeightGradient } from './weight-gradient.ts';
  */
 
 /** Least rows, and products, for which the detour pays. */
-const LEAST_ROWS = 16;
+const LEAST_ROWS = 32;
 const LEAST_PRODUCTS = 4e5;
 
 /** Whether these kernels can do a gradient of a convolution. */

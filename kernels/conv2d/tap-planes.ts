@@ -3,8 +3,15 @@ import { type AdapterProfile, floatBits, type Kernel, type Plan } from '../kerne
 import { linearMain, linearWorkgroups } from '../linear.ts';
 import type { Correlation } from './correlation-spec.ts';
 import { directPlan } from './direct.ts';
-import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope, NO_EPILOGUE } from './epilogue.ts';
-import { type ConvGeometry, roundUp } from './geometry.ts';
+import {
+  ACTIVATE_VALUE,
+  EPILOGUE_ACTIVATION,
+  epilogueCode,
+  epilogueSlope,
+  NO_EPILOGUE,
+  storeVector,
+} from './epilogue.ts';
+import type { ConvGeometry } from './geometry.ts';
 import { windowFunctions } from './window.ts';
 
 /*
@@ -47,6 +54,7 @@ export function allowsTapPlanes(
     taps >= 4 &&
     rows * taps <= MOST_ROWS &&
     channels % 4 === 0 &&
+    RUN % g.stride === 0 &&
     (pass === 'data-gradient' || (rows === 1 && g.stride === 1))
   );
 }
@@ -110,7 +118,10 @@ export function tapPlanesPlan(
   };
 }
 
-/** Outputs of a row that an invocation makes. */
+/**
+ * Outputs of a row that an invocation makes: a multiple of the stride, so that which taps an output meets is known
+ * to the code.
+ */
 const RUN = 4;
 
 /** A tap along one axis that output `output` of a run meets, and at which place from the run's first. */
@@ -148,12 +159,10 @@ function addPlanes(spec: Correlation, g: ConvGeometry, pass: 'forward' | 'data-g
   const reflects = isForward && paddingMode === 'reflect';
   // A data gradient that is to be folded is that of the padded image, which has no padding itself.
   const margin = !isForward && paddingMode === 'reflect' ? 0 : g.padding;
-  // Runs start at multiples of the stride, so that which taps an output meets is known to the code.
-  const run = isForward ? RUN : roundUp(RUN, stride);
-  const runs = Math.ceil(outWidth / run);
+  const runs = Math.ceil(outWidth / RUN);
   const count = batch * rows * outHeight * runs;
   return {
-    key: `tap-planes.${pass}${reflects ? '.reflect' : ''}.${kernelHeight}x${kernelWidth}s${stride}p${margin}`,
+    key: `tap-planes.${pass}${reflects ? '.reflect' : ''}.${kernelHeight}x${kernelWidth}s${stride}p${margin}${outWidth % 4 === 0 ? '.v' : ''}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: linearWorkgroups(count),
     constants: [
@@ -167,31 +176,27 @@ struct Sizes {
 }
 @group(0) @binding(0) var<storage, read> planes: array<f32>;
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
-@group(0) @binding(2) var<storage, read_write> result: array<f32>;
+@group(0) @binding(2) var<storage, read_write> result: array<${outWidth % 4 === 0 ? 'vec4f' : 'f32'}>;
 @group(0) @binding(3) var<storage, read> sizes: Sizes;
 ${EPILOGUE_ACTIVATION}
 ${windowFunctions(reflects ? 'reflect' : 'zeros')}
 
 ${linearMain('sizes.count')}
-  let left = index % sizes.runs * ${run}u;
+  let left = index % sizes.runs * ${RUN}u;
   let line = index / sizes.runs;
   let channel = line / sizes.outHeight;
   let area = sizes.height * sizes.width;
   let first = i32(channel) * ${kernelHeight * kernelWidth} * area;
   let x0 = i32(left) / ${isForward ? 1 : stride};
   let v = i32(line % sizes.outHeight)${isForward ? '' : ` + ${margin}`};
-${sums({ isForward, reflects, kernelHeight, kernelWidth, stride, margin, run })}
+${sums({ isForward, reflects, kernelHeight, kernelWidth, stride, margin })}
   var shift = 0.0;
   if (sizes.biased != 0u) { shift = bias[channel % sizes.rows]; }
-  var sums = array<f32, ${run}>(${Array.from({ length: run }, (_, i) => `sum${i}`).join(', ')});
-  let end = min(${run}u, sizes.outWidth - left);
-  for (var i = 0u; i < end; i++) {
-    let z = vec4f(sums[i] + shift);
-    var value = activate(z, sizes.activation, bitcast<f32>(sizes.slope)).x;
-    let to = line * sizes.outWidth + left + i;
-    if (sizes.accumulate != 0u) { value += result[to]; }
-    result[to] = value;
-  }
+  var value = vec4f(sum0, sum1, sum2, sum3) + shift;
+  ${ACTIVATE_VALUE}
+  let to = line * sizes.outWidth + left;
+  let rest = sizes.outWidth - left;
+  ${storeVector(outWidth, 'to', 'rest')}
 }
 `,
   };
@@ -204,7 +209,6 @@ interface SumsShape {
   readonly kernelWidth: number;
   readonly stride: number;
   readonly margin: number;
-  readonly run: number;
 }
 
 /**
@@ -212,12 +216,12 @@ interface SumsShape {
  * along x.
  */
 function sums(shape: SumsShape): string {
-  const { isForward, reflects, kernelHeight, kernelWidth, stride, margin, run } = shape;
+  const { isForward, reflects, kernelHeight, kernelWidth, stride, margin } = shape;
   const pass = isForward ? 'forward' : 'data-gradient';
-  const found = meetings(pass, { taps: kernelWidth, stride, margin, outputs: run });
+  const found = meetings(pass, { taps: kernelWidth, stride, margin, outputs: RUN });
   const places = [...new Set(found.map(({ place }) => place))].sort((a, b) => a - b);
   const name = (place: number): string => `${place < 0 ? 'm' : 'p'}${Math.abs(place)}`;
-  const lines = Array.from({ length: run }, (_, i) => `var sum${i} = 0.0;`);
+  const lines = Array.from({ length: RUN }, (_, i) => `var sum${i} = 0.0;`);
   for (const place of places) {
     const x = `x0 + (${place})`;
     lines.push(

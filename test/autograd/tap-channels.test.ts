@@ -23,17 +23,17 @@ suite.after(() => gpu.close());
 const LAYER = { rows: 1, kernel: 4, stride: 1, reflect: true };
 
 const CASES: readonly KernelCase[] = [
-  { ...LAYER, image: [2, 16, 7, 9] },
-  { ...LAYER, image: [1, 20, 6, 8], padding: 3, accumulate: true },
-  { ...LAYER, image: [3, 17, 5, 4], slice: { first: 2, channels: 4 } },
+  { ...LAYER, image: [2, 32, 7, 9] },
+  { ...LAYER, image: [1, 36, 6, 8], padding: 3, accumulate: true },
+  { ...LAYER, image: [3, 37, 5, 4], slice: { first: 2, channels: 4 } },
   { ...LAYER, image: [1, 33, 2, 5], accumulate: true },
-  { ...LAYER, image: [2, 16, 4, 13], kernel: 2, padding: 2 },
+  { ...LAYER, image: [2, 32, 4, 13], kernel: 2, padding: 2 },
 ];
 
 /** Weight gradients alone are made so with zeros around, too. */
 const ZEROS: readonly KernelCase[] = [
   { ...LAYER, image: [2, 70, 5, 7], reflect: false },
-  { ...LAYER, image: [5, 16, 6, 6], reflect: false, padding: 0, accumulate: true },
+  { ...LAYER, image: [5, 32, 6, 6], reflect: false, padding: 0, accumulate: true },
 ];
 
 suite('margins of all kinds agree with the reference', async () => {
