@@ -30,6 +30,12 @@ const STEP = 4;
 const MOST_TILES = 8;
 const ENOUGH_WORKGROUPS = 64;
 
+/**
+ * Elements of an image that no cache of a core holds. Then a walk touches its cache lines first, eight of
+ * them a load: their misses overlap, whereas those of the sums would follow one another.
+ */
+const UNCACHED = 1e6;
+
 /** Whether a correlation is one of 1×1 taps that these kernels can do. */
 export function isPointwise(spec: Correlation, { subgroupSize }: AdapterProfile): boolean {
   const { tapsX, tapsY, stride, offsetsX, offsetsY, channels } = spec;
@@ -52,6 +58,8 @@ export function pointwise(spec: Correlation, { subgroupSize: lanes }: AdapterPro
   // Planes, and places in them, are counted in elements of the arrays.
   const plane = isWhole ? (height * width) / 4 : height * width;
   const loads = isWhole ? 1 : 4;
+  // Elements in 64 bytes.
+  const line = isWhole ? 4 : 16;
   const runs = Math.ceil((batch * plane) / (loads * lanes));
   const cut = correlationTiles(spec);
   const { rowsPerLane, rowBlocks } = cut;
@@ -66,7 +74,7 @@ enable subgroups;
 struct Sizes {
   places: u32, runs: u32, tiles: u32, walks: u32, rowBlocks: u32, steps: u32, plane: u32,
   imagePitch: u32, imageStart: u32, outputPitch: u32, outputStart: u32, rows: u32,
-  biased: u32, activation: u32, slope: u32, accumulate: u32,
+  biased: u32, activation: u32, slope: u32, accumulate: u32, touched: u32, zero: u32,
 }
 @group(0) @binding(0) var<storage, read> image: array<${type}>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
@@ -83,6 +91,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let block = index % sizes.rowBlocks;
   let firstRun = index / sizes.rowBlocks * sizes.tiles;
   let lastRun = min(firstRun + sizes.tiles, sizes.runs);
+  // sizes.zero is 0, which the compiler does not know: what is touched is used, and changes nothing.
+  var bits = 0u;
+  for (var mine = firstRun * ${loads * lanes}u + lane * ${line}u; mine < lastRun * ${loads * lanes}u; mine += ${lanes * line}u) {
+    let place = min(mine, sizes.places - 1u);
+    var at = place / sizes.plane * sizes.imagePitch + sizes.imageStart + place % sizes.plane;
+    for (var c = 0u; c < sizes.touched; c++) {
+      bits |= bitcast<u32>(image[at]${isWhole ? '.x' : ''});
+      at += sizes.plane;
+    }
+  }
   for (var run = firstRun; run < lastRun; run++) {
 ${each(loads, (i) => [
   `let mine${i} = run * ${loads * lanes}u + ${i * lanes}u + lane;`,
@@ -92,7 +110,7 @@ ${each(loads, (i) => [
   `let pixel${i} = place${i} % sizes.plane;`,
   `var from${i} = item${i} * sizes.imagePitch + sizes.imageStart + pixel${i};`,
 ])}
-    var weight = block * sizes.steps * ${rowsPerLane}u + lane % ${rowsPerLane}u;
+    var weight = block * sizes.steps * ${rowsPerLane}u + lane % ${rowsPerLane}u + (bits & sizes.zero);
 ${each(rowsPerLane, (r) => [`var sum${r} = vec4f(0.0);`])}
     for (var step = 0u; step < sizes.steps; step++) {
 ${body(cut, lanes, loads)}
@@ -131,6 +149,8 @@ ${each(loads, (i) => [
       ...[outputSlice.channels * plane, outputSlice.first * plane],
       ...[rows, bias ? 1 : 0, epilogueCode(activation), floatBits(epilogueSlope(activation))],
       accumulate ? 1 : 0,
+      batch * channels * height * width > UNCACHED ? channels : 0,
+      0,
     ],
     code,
   };

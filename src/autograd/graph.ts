@@ -2,6 +2,7 @@ import type { Activation } from '../../kernels/activation.ts';
 import type { batchNormBackward, batchNormSums } from '../../kernels/batch-norm.ts';
 import type { ConvGeometry } from '../../kernels/conv2d/geometry.ts';
 import type { instanceNormBackward } from '../../kernels/instance-norm.ts';
+import type { resizeBackward } from '../../kernels/resize.ts';
 import type { Shape, SlicedTensor, Tensor } from './tensor.ts';
 
 /*
@@ -42,6 +43,7 @@ export interface TrainingKernels {
   readonly batchNormSums: typeof batchNormSums;
   readonly batchNormBackward: typeof batchNormBackward;
   readonly instanceNormBackward: typeof instanceNormBackward;
+  readonly resizeBackward: typeof resizeBackward;
 }
 
 /**

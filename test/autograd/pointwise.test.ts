@@ -41,6 +41,9 @@ const CASES: readonly KernelCase[] = [
     activation: { kind: 'leaky_relu', slope: 0.2 },
   },
   { ...POINT, image: [1, 64, 64, 66], rows: 8, accumulate: true },
+  // Images of more than a million elements, whose cache lines are touched first.
+  { ...POINT, image: [2, 80, 79, 81], rows: 8 },
+  { ...POINT, image: [3, 64, 72, 74], rows: 4, bias: true },
 ];
 
 const isOnAdapter = (each: KernelCase, profile: AdapterProfile = gpu.profile): boolean =>

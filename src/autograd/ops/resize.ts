@@ -1,4 +1,4 @@
-import { resizeBackward, resizeForward } from '../../../kernels/resize.ts';
+import { resizeForward } from '../../../kernels/resize.ts';
 import type { ResizeMode, ResizeSpec } from '../../../kernels/resize-spec.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
@@ -34,9 +34,9 @@ export function resize(
   const y = emptyLike(x, [batch, channels, size.height, size.width]);
   runKernel(resizeForward(spec), [x, y]);
   return attach(y, op, [x], (dy) => [
-    () => {
+    (_target, _gate, training) => {
       const dx = emptyLike(x);
-      runKernel(resizeBackward(spec), [dy, dx]);
+      runKernel(training.resizeBackward(spec), [dy, dx]);
       return dx;
     },
   ]);

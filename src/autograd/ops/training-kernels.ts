@@ -9,6 +9,7 @@ import { TAP_CHANNELS } from '../../../kernels/conv2d/tap-channels.ts';
 import type { ConvolutionRequest } from '../../../kernels/conv2d/variants.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../../kernels/conv2d/weight-gradient-ways.ts';
 import { instanceNormBackward } from '../../../kernels/instance-norm.ts';
+import { resizeBackward } from '../../../kernels/resize.ts';
 import type { Gate, GradientSlot, TrainingKernels } from '../graph.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
 import {
@@ -103,4 +104,5 @@ export const TRAINING_KERNELS: TrainingKernels = {
   batchNormSums,
   batchNormBackward,
   instanceNormBackward,
+  resizeBackward,
 };
