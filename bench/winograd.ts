@@ -8,12 +8,13 @@
 import { conv2dDataGradient, dataGradientCorrelation } from '../kernels/conv2d/data-gradient.ts';
 import { NO_EPILOGUE } from '../kernels/conv2d/epilogue.ts';
 import { conv2dForward, forwardCorrelation } from '../kernels/conv2d/forward.ts';
-import { type ConvGeometry, outHeight, outWidth } from '../kernels/conv2d/geometry.ts';
 import {
+  type ConvGeometry,
   type ConvolutionPass,
-  type RegisterVariant,
-  registerVariants,
-} from '../kernels/conv2d/register-variants.ts';
+  outHeight,
+  outWidth,
+} from '../kernels/conv2d/geometry.ts';
+import { type RegisterVariant, registerVariants } from '../kernels/conv2d/register-variants.ts';
 import { conv2dWeightGradient } from '../kernels/conv2d/weight-gradient.ts';
 import type { AdapterProfile, Plan } from '../kernels/kernel.ts';
 import { UsageError } from '../src/errors.ts';

@@ -50,6 +50,9 @@ export function geometryKey(g: ConvGeometry): string {
   return `${g.batch}x${g.inChannels}x${g.height}x${g.width}-${g.outChannels}x${g.kernelHeight}x${g.kernelWidth}s${g.stride}p${g.padding}${g.paddingMode === 'reflect' ? 'r' : ''}`;
 }
 
+/** What is computed of a convolution. */
+export type ConvolutionPass = 'forward' | 'data-gradient' | 'weight-gradient';
+
 /** Smallest multiple of `step` that is not below `value`. */
 export function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;

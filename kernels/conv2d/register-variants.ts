@@ -1,6 +1,6 @@
 import type { AdapterProfile } from '../kernel.ts';
 import type { Correlation } from './correlation-spec.ts';
-import type { ConvGeometry } from './geometry.ts';
+import type { ConvGeometry, ConvolutionPass } from './geometry.ts';
 import { allowsSmallMaps, hasSmallMaps } from './small-maps.ts';
 import { allowsTapPlanes, prefersTapPlanes } from './tap-planes.ts';
 import { squareKernel } from './winograd/kind.ts';
@@ -16,8 +16,6 @@ import {
  * `weight-gradient.ts`), Winograd's minimal filtering, lanes along the weight matrix, or taps as rows.
  */
 export type RegisterVariant = 'direct' | 'winograd' | 'small-maps' | 'tap-planes';
-
-export type ConvolutionPass = 'forward' | 'data-gradient' | 'weight-gradient';
 
 /**
  * The ways that are right for a convolution on an adapter, first the one that is taken where nothing was

@@ -1,5 +1,5 @@
+import type { ConvolutionRequest } from './convolution-request.ts';
 import { outHeight, outWidth } from './geometry.ts';
-import type { ConvolutionRequest } from './variants.ts';
 
 /*
  * Convolutions that are so alike that one choice of kernel serves them: the same pass, taps, stride and

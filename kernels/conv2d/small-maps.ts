@@ -1,7 +1,6 @@
 import type { AdapterProfile } from '../kernel.ts';
 import { columnSizes } from './columns.ts';
-import type { ConvGeometry } from './geometry.ts';
-import type { ConvolutionPass } from './register-variants.ts';
+import type { ConvGeometry, ConvolutionPass } from './geometry.ts';
 
 /*
  * Convolutions between maps of a few pixels, the innermost layers of a U-Net: nearly all work is to

@@ -1,13 +1,18 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { AdapterProfile, Kernel, Operand, Plan } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
+import type { ConvolutionRequest, TapChannels } from './convolution-request.ts';
 import type { Correlation } from './correlation-spec.ts';
 import { directPlan } from './direct.ts';
 import { NO_EPILOGUE } from './epilogue.ts';
 import { foldsMargins } from './fold.ts';
-import { type ChannelSlice, type ConvGeometry, outHeight, outWidth } from './geometry.ts';
-import type { ConvolutionPass } from './register-variants.ts';
-import type { ConvolutionRequest } from './variants.ts';
+import {
+  type ChannelSlice,
+  type ConvGeometry,
+  type ConvolutionPass,
+  outHeight,
+  outWidth,
+} from './geometry.ts';
 import { directWeightGradient } from './weight-gradient.ts';
 
 /*
@@ -178,4 +183,4 @@ ${linearMain('sizes.count')}
 }
 
 /** A way to make gradients: whoever asks for one brings it along. */
-export const TAP_CHANNELS = { allows, prefers, plan };
+export const TAP_CHANNELS: TapChannels = { allows, prefers, plan };

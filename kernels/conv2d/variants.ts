@@ -1,48 +1,13 @@
-import type { ElementType } from '../element-types.ts';
 import type { AdapterProfile, Plan } from '../kernel.ts';
+import type { ConvolutionRequest, WeightGradientWays } from './convolution-request.ts';
 import { conv2dDataGradient, dataGradientCorrelation } from './data-gradient.ts';
-import { type Epilogue, NO_EPILOGUE } from './epilogue.ts';
+import { NO_EPILOGUE } from './epilogue.ts';
 import { conv2dForward, forwardCorrelation } from './forward.ts';
-import type { ChannelSlice, ConvGeometry } from './geometry.ts';
 import { gpuCorrelationChoices, gpuDataGradient, gpuForward } from './gpu/plans.ts';
 import type { TileChoice } from './gpu/tile.ts';
-import type { gpuWeightGradient, weightGradientChoices } from './gpu/weight-gradient.ts';
-import {
-  type ConvolutionPass,
-  type RegisterVariant,
-  registerVariants,
-} from './register-variants.ts';
-import type { TAP_CHANNELS } from './tap-channels.ts';
-import type { conv2dWeightGradient } from './weight-gradient.ts';
+import { type RegisterVariant, registerVariants } from './register-variants.ts';
 
 /* What can be chosen for a convolution: every family's named variants in one list. */
-
-/** One pass of a convolution that a program asks for. */
-export interface ConvolutionRequest {
-  readonly pass: ConvolutionPass;
-  readonly geometry: ConvGeometry;
-  /** Of the forward pass and, as a transposed convolution, of the data gradient. */
-  readonly epilogue: Epilogue;
-  /** Channels of a larger tensor that y, or dy, is. */
-  readonly slice?: ChannelSlice | undefined;
-  /** Whether to add to what a gradient holds. */
-  readonly accumulate?: boolean | undefined;
-  /** Whether the weights never change, so that packing or transforming them is done once. */
-  readonly isFrozen?: boolean | undefined;
-  /** How x and y, or their cotangents, are stored; default f32. It makes no other variants, but other times. */
-  readonly elementTypes?: readonly [x: ElementType, y: ElementType] | undefined;
-  /** How a weight gradient can be made (`weight-gradient-ways.ts`): whoever asks for one brings it along. */
-  readonly weightGradients?: WeightGradientWays | undefined;
-  /** The same of gradients onto one channel, which only training needs too. */
-  readonly tapChannels?: typeof TAP_CHANNELS | undefined;
-}
-
-/** The weight gradient's families, which only training needs. */
-export interface WeightGradientWays {
-  readonly registers: typeof conv2dWeightGradient;
-  readonly tiles: typeof gpuWeightGradient;
-  readonly tileChoices: typeof weightGradientChoices;
-}
 
 function waysOf({ weightGradients }: ConvolutionRequest): WeightGradientWays {
   if (weightGradients) return weightGradients;

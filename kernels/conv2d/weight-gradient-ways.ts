@@ -1,5 +1,5 @@
+import type { WeightGradientWays } from './convolution-request.ts';
 import { gpuWeightGradient, weightGradientChoices } from './gpu/weight-gradient.ts';
-import type { WeightGradientWays } from './variants.ts';
 import { conv2dWeightGradient } from './weight-gradient.ts';
 
 /** All ways to make a weight gradient. Whoever asks for one names them; nobody else carries them. */

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
 import { hasFewProducts } from '../../kernels/conv2d/few-products.ts';
 import { forwardCorrelation } from '../../kernels/conv2d/forward.ts';
-import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
+import type { ConvolutionPass } from '../../kernels/conv2d/geometry.ts';
 import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { openNodeGpu } from '../../src/node.ts';

@@ -2,7 +2,7 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
-import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
+import type { ConvolutionPass } from '../../kernels/conv2d/geometry.ts';
 import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';

@@ -2,8 +2,7 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
-import type { ConvGeometry } from '../../kernels/conv2d/geometry.ts';
-import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
+import type { ConvGeometry, ConvolutionPass } from '../../kernels/conv2d/geometry.ts';
 import { shapeClass } from '../../kernels/conv2d/shape-class.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
 import type { ElementType } from '../../kernels/element-types.ts';

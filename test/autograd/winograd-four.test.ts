@@ -4,12 +4,8 @@ import * as assert from 'uvu/assert';
 import type { Activation } from '../../kernels/activation.ts';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
 import { forwardCorrelation } from '../../kernels/conv2d/forward.ts';
-import type { ConvGeometry } from '../../kernels/conv2d/geometry.ts';
-import {
-  type ConvolutionPass,
-  type RegisterVariant,
-  registerVariants,
-} from '../../kernels/conv2d/register-variants.ts';
+import type { ConvGeometry, ConvolutionPass } from '../../kernels/conv2d/geometry.ts';
+import { type RegisterVariant, registerVariants } from '../../kernels/conv2d/register-variants.ts';
 import { allowsWinograd } from '../../kernels/conv2d/winograd/prefers.ts';
 import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';

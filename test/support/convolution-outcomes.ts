@@ -1,14 +1,15 @@
 import { type Activation, NONE } from '../../kernels/activation.ts';
+import type { ConvolutionRequest } from '../../kernels/conv2d/convolution-request.ts';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
+import type { ConvolutionPass } from '../../kernels/conv2d/geometry.ts';
 import {
   type ChannelSlice,
   type ConvGeometry,
   outHeight,
   outWidth,
 } from '../../kernels/conv2d/geometry.ts';
-import type { ConvolutionPass } from '../../kernels/conv2d/register-variants.ts';
 import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
-import { type ConvolutionRequest, convolutionVariants } from '../../kernels/conv2d/variants.ts';
+import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
 import type { Plan } from '../../kernels/kernel.ts';
 import type { RandomStream } from '../../src/autograd/philox.ts';

@@ -1,4 +1,5 @@
 import { type Activation, activationKey } from '../../../kernels/activation.ts';
+import type { ConvolutionRequest } from '../../../kernels/conv2d/convolution-request.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
 import {
   type ChannelSlice,
@@ -6,7 +7,7 @@ import {
   geometryKey,
 } from '../../../kernels/conv2d/geometry.ts';
 import { shapeClass, typesKey } from '../../../kernels/conv2d/shape-class.ts';
-import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
+import { convolutionVariants } from '../../../kernels/conv2d/variants.ts';
 import type { ElementType } from '../../../kernels/element-types.ts';
 import { elementwiseActivationGradient } from '../../../kernels/elementwise.ts';
 import type { Plan } from '../../../kernels/kernel.ts';

@@ -1,12 +1,12 @@
 import { activationKey } from '../../../kernels/activation.ts';
 import { batchNormBackward, batchNormSums } from '../../../kernels/batch-norm.ts';
 import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
+import type { ConvolutionRequest } from '../../../kernels/conv2d/convolution-request.ts';
 import { NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
 import { endsInFold, gatedPlan } from '../../../kernels/conv2d/fold.ts';
 import { type ConvGeometry, geometryKey } from '../../../kernels/conv2d/geometry.ts';
 import { typesKey } from '../../../kernels/conv2d/shape-class.ts';
 import { TAP_CHANNELS } from '../../../kernels/conv2d/tap-channels.ts';
-import type { ConvolutionRequest } from '../../../kernels/conv2d/variants.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../../kernels/conv2d/weight-gradient-ways.ts';
 import { instanceNormBackward } from '../../../kernels/instance-norm.ts';
 import { resizeBackward } from '../../../kernels/resize.ts';

@@ -1,6 +1,7 @@
+import type { ConvolutionRequest } from '../../../kernels/conv2d/convolution-request.ts';
 import { NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
 import { geometryKey, outHeight, outWidth } from '../../../kernels/conv2d/geometry.ts';
-import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
+import { convolutionVariants } from '../../../kernels/conv2d/variants.ts';
 import type { ElementType } from '../../../kernels/element-types.ts';
 import type { AdapterProfile } from '../../../kernels/kernel.ts';
 import type { Contest, ContestInput } from '../../gpu/tuning/contest.ts';

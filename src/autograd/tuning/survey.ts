@@ -1,6 +1,7 @@
+import type { ConvolutionRequest } from '../../../kernels/conv2d/convolution-request.ts';
 import { geometryKey } from '../../../kernels/conv2d/geometry.ts';
 import { shapeClass } from '../../../kernels/conv2d/shape-class.ts';
-import { type ConvolutionRequest, convolutionVariants } from '../../../kernels/conv2d/variants.ts';
+import { convolutionVariants } from '../../../kernels/conv2d/variants.ts';
 import { blankGpu } from '../../gpu/blank-gpu.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { surveyConvolutions } from '../ops/convolution-plans.ts';

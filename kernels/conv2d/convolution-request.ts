@@ -1,0 +1,42 @@
+import type { ElementType } from '../element-types.ts';
+import type { AdapterProfile, Plan } from '../kernel.ts';
+import type { Epilogue } from './epilogue.ts';
+import type { ChannelSlice, ConvGeometry, ConvolutionPass } from './geometry.ts';
+import type { gpuWeightGradient, weightGradientChoices } from './gpu/weight-gradient.ts';
+import type { conv2dWeightGradient } from './weight-gradient.ts';
+
+/** One pass of a convolution that a program asks for. */
+export interface ConvolutionRequest {
+  readonly pass: ConvolutionPass;
+  readonly geometry: ConvGeometry;
+  /** Of the forward pass and, as a transposed convolution, of the data gradient. */
+  readonly epilogue: Epilogue;
+  /** Channels of a larger tensor that y, or dy, is. */
+  readonly slice?: ChannelSlice | undefined;
+  /** Whether to add to what a gradient holds. */
+  readonly accumulate?: boolean | undefined;
+  /** Whether the weights never change, so that packing or transforming them is done once. */
+  readonly isFrozen?: boolean | undefined;
+  /** How x and y, or their cotangents, are stored; default f32. It makes no other variants, but other times. */
+  readonly elementTypes?: readonly [x: ElementType, y: ElementType] | undefined;
+  /** How a weight gradient can be made (`weight-gradient-ways.ts`): whoever asks for one brings it along. */
+  readonly weightGradients?: WeightGradientWays | undefined;
+  /** The same of gradients onto one channel, which only training needs too. */
+  readonly tapChannels?: TapChannels | undefined;
+}
+
+/** The weight gradient's families, which only training needs. */
+export interface WeightGradientWays {
+  readonly registers: typeof conv2dWeightGradient;
+  readonly tiles: typeof gpuWeightGradient;
+  readonly tileChoices: typeof weightGradientChoices;
+}
+
+/** A way to make gradients of convolutions onto one channel: `tap-channels.ts`. */
+export interface TapChannels {
+  /** Whether it can do a gradient of a convolution. */
+  allows(pass: ConvolutionPass, geometry: ConvGeometry, profile: AdapterProfile): boolean;
+  /** Whether it is taken where nothing was measured. */
+  prefers(geometry: ConvGeometry): boolean;
+  plan(request: ConvolutionRequest, profile: AdapterProfile): Plan;
+}
