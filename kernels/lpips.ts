@@ -10,15 +10,22 @@ import { workgroupSum } from './workgroup-sum.ts';
  *
  *   f₀, f₁: [N,C,P]   w: [C]   y: [N,P]   P = H·W
  *
- * An invocation owns a vec4 of pixels and loops over channels twice: norms, then differences. Where planes are
- * no whole vec4s it owns one pixel on GPUs, and on CPU drivers four that lie a quarter of the plane apart: so
- * neighbouring lanes still read neighbouring pixels, and a channel's overhead serves four. The gradient with respect to f₁, given s[n] = ∂L/∂y[n,·]:
+ * An invocation owns a vec4 of pixels. Where planes are no whole vec4s it owns one pixel on GPUs, and on CPU
+ * drivers four that lie a quarter of the plane apart: so neighbouring lanes still read neighbouring pixels, and a
+ * channel's overhead serves four. Forward goes over the channels once: with d = f₁ - f₀ and
+ * γ = 1/(r₁+ε) - 1/(r₀+ε), f̂₁ - f̂₀ = γ f₀ + d/(r₁+ε) = γ f₁ + d/(r₀+ε), and so
+ *
+ *   y = γ² Σ_c w f₀² + 2γ Σ_c w f₀ d / (r₁+ε) + Σ_c w d² / (r₁+ε)²   if r₁ ≥ r₀
+ *     = γ² Σ_c w f₁² + 2γ Σ_c w f₁ d / (r₀+ε) + Σ_c w d² / (r₀+ε)²   else
+ *
+ * where no term exceeds the squares of normalised features, and all are 0 where f₀ = f₁. The gradient with respect
+ * to f₁ takes a second loop over the channels; given s[n] = ∂L/∂y[n,·] it is
  *
  *   h[c] = -2 s w[c] (f̂₀[c] - f̂₁[c])
  *   df₁[c] = h[c]/(r₁+ε) - f₁[c] · (Σ_k h[k] f₁[k]) / (r₁ (r₁+ε)²)
  *
  * Its sum over k is known after the first loop already, from sums in which nothing large cancels: with
- * d = f₁ - f₀ and γ = 1/(r₁+ε) - 1/(r₀+ε), which comes from r₁ - r₀ = Σ_c d (f₀ + f₁) / (r₀ + r₁),
+ * γ from r₁ - r₀ = Σ_c d (f₀ + f₁) / (r₀ + r₁),
  *
  *   Σ_k w (f̂₀ - f̂₁) f₁ = -γ Σ_k w f₀ f₁ - Σ_k w f₁ d / (r₁+ε)   if r₁ ≥ r₀
  *                       = -γ Σ_k w f₁² - Σ_k w f₁ d / (r₀+ε)     else
@@ -142,15 +149,15 @@ export function lpipsTapForward(spec: LpipsTapSpec, profile: AdapterProfile, sta
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read_write> distance: array<${element}>;
 ${sizesBinding(4)}
-${sums(layout)}
-  var sum = ${type}(0);
-  for (var c = 0u; c < sizes.channels; c++) {
-    let at = start + c * plane;
-    let difference = ${load('first', layout)} * inverse0 - ${load('second', layout)} * inverse1;
-    sum += weight[c] * (difference * difference);
-  }
+${sums(layout, { aa: 'w * a * a', bb: 'w * b * b', ad: 'w * a * d', bd: 'w * b * d' })}
+  let isGrown = norm1 >= norm0;
+  let inverse = select(inverse0, inverse1, isGrown);
+  let gap = inverse1 - inverse0;
+  let sum = inverse * inverse * (bd - ad) + 2.0 * inverse * gap * select(bd, ad, isGrown)
+    + gap * gap * select(bb, aa, isGrown);
   let at = sizes.begin + sample * plane + pixel;
-  ${store('distance', 'sum', layout)}
+  // Rounding may end just below 0, but NaN must stay.
+  ${store('distance', `select(sum, ${type}(0), sum < ${type}(0))`, layout)}
 }
 `,
   };
