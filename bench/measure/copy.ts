@@ -9,9 +9,13 @@ export type Moves = (typeof MOVES)[number];
 
 const LANES = 64;
 
-/** vec4s to copy so that at least `bytes` are moved, half of them read and half written. */
+/** Bytes of the largest array copied: beyond every cache, within every binding limit. */
+export const MOST_COPIED = 64 * 2 ** 20;
+
+/** vec4s to copy so that at least `bytes` are moved, half of them read and half written; at most `MOST_COPIED`. */
 export function copiedVectors(bytes: number, moves: Moves): number {
-  return Math.ceil(bytes / 32 / (LANES * moves)) * LANES * moves;
+  const enough = Math.ceil(bytes / 32 / (LANES * moves)) * LANES * moves;
+  return Math.min(enough, MOST_COPIED / 16);
 }
 
 /**

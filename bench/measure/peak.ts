@@ -2,7 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from '../../kernels/kernel.ts';
 import { linearMain, linearWorkgroups } from '../../kernels/linear.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { copyVectors, MOVES, type Moves } from './copy.ts';
+import { copyVectors, MOST_COPIED, MOVES, type Moves } from './copy.ts';
 import { repeat } from './repeat.ts';
 import type { Stopwatch } from './stopwatch.ts';
 
@@ -54,9 +54,6 @@ export interface Peak {
   readonly moves: Moves;
 }
 
-/** Bytes of the copied array: beyond every cache, within every binding limit. */
-const COPIED = 64 * 2 ** 20;
-
 /** Measures what the adapter reaches at best. */
 export async function measurePeak(gpu: Gpu, clock: Stopwatch): Promise<Peak> {
   const time = async (kernel: Kernel, source: Float32Array, resultBytes: number) => {
@@ -76,11 +73,11 @@ export async function measurePeak(gpu: Gpu, clock: Stopwatch): Promise<Peak> {
   let best: { gigabytes: number; moves: Moves } = { gigabytes: 0, moves: 1 };
   for (const moves of MOVES) {
     const ms = await time(
-      copyVectors(COPIED / 16, moves),
-      new Float32Array(COPIED / 4).fill(1),
-      COPIED,
+      copyVectors(MOST_COPIED / 16, moves),
+      new Float32Array(MOST_COPIED / 4).fill(1),
+      MOST_COPIED,
     );
-    const gigabytes = (2 * COPIED) / ms / 1e6;
+    const gigabytes = (2 * MOST_COPIED) / ms / 1e6;
     if (gigabytes > best.gigabytes) best = { gigabytes, moves };
   }
   return { gigaflops, ...best };

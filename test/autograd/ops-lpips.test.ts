@@ -68,6 +68,41 @@ suite('equal features are at distance 0, and their gradient is 0', async () => {
   assert.ok(gradient?.every((value) => Math.abs(value) === 0));
 });
 
+/** y of one pixel in f64. */
+function distanceOf(a: readonly number[], b: readonly number[]): number {
+  const unit = (f: readonly number[]): number[] => f.map((v) => v / (Math.hypot(...f) + 1e-10));
+  const [u, v] = [unit(a), unit(b)];
+  return u.reduce((sum, value, c) => sum + (value - v[c]) ** 2, 0);
+}
+
+suite('features of very different length, parallel ones and zeros keep their distance', async () => {
+  const direction = [0.6, 0, 0.7, 0.2];
+  const other = [0.5, 0.3, 0.7, 0];
+  const pairs = [1e-12, 1e-6, 1e-3, 1, 1.001, 1e4, 0].flatMap((length) =>
+    [direction, other].map((f) => [direction, f.map((v) => v * length)]),
+  );
+  // Each pair in both orders, as one pixel each: planes of whole vec4s, and of one pixel more.
+  const pixels = [...pairs, ...pairs.map(([a, b]) => [b, a])];
+  for (const plane of [pixels, [...pixels, [other, other]]]) {
+    for (const [k, pair] of plane.entries()) {
+      const features = [0, 1].map((side) => {
+        // The pixel asked about, among zeros.
+        const data = direction.flatMap((_, c) =>
+          plane.map((_, p) => (p === k ? pair[side][c] : 0)),
+        );
+        return tensorFrom(gpu, data, [1, direction.length, 1, plane.length]);
+      });
+      const weights = tensorFrom(gpu, new Float32Array(direction.length).fill(1), [4]);
+      const [found] = await lpipsDistance(features[0], features[1], weights).read();
+      const expected = distanceOf(pair[0], pair[1]) / plane.length;
+      assert.ok(
+        Math.abs(found - expected) < 2e-7 / plane.length + 3e-6 * expected,
+        `${pair}: ${found} for ${expected}`,
+      );
+    }
+  }
+});
+
 suite('NaN features give a NaN distance for their sample only', async () => {
   const data = new Float32Array(2 * 3 * 4).fill(0.5);
   data[1] = Number.NaN;

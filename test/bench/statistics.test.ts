@@ -35,10 +35,11 @@ suite('the roof is the longer of arithmetic and copy', () => {
   assert.equal(roofOf({ bytes: 1e7 }, peak), { milliseconds: 1, limit: 'memory' });
 });
 
-suite('a copy moves at least the bytes asked for, in whole workgroups', () => {
+suite('a copy moves at least the bytes asked for, in whole workgroups, up to 64 MiB', () => {
   assert.is(copiedVectors(32 * 64 * 4, 4), 64 * 4);
   assert.is(copiedVectors(32 * 64 * 4 + 1, 4), 2 * 64 * 4);
   assert.is(copiedVectors(1, 1), 64);
+  assert.is(copiedVectors(7 * 2 ** 26, 4), 2 ** 22);
 });
 
 suite('only a load that matters is warned of', () => {
