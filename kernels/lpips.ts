@@ -12,7 +12,8 @@ import { workgroupSum } from './workgroup-sum.ts';
  *
  * An invocation owns a vec4 of pixels. Where planes are no whole vec4s it owns one pixel on GPUs, and on CPU
  * drivers four that lie a quarter of the plane apart: so neighbouring lanes still read neighbouring pixels, and a
- * channel's overhead serves four. Forward goes over the channels once: with d = f₁ - f₀ and
+ * channel's overhead serves four. Of features that no cache holds, CPU drivers touch the cache lines first, since
+ * every channel's run is a miss of its own (not so for the gradient, which would lose by it). Forward goes over the channels once: with d = f₁ - f₀ and
  * γ = 1/(r₁+ε) - 1/(r₀+ε), f̂₁ - f̂₀ = γ f₀ + d/(r₁+ε) = γ f₁ + d/(r₀+ε), and so
  *
  *   y = γ² Σ_c w f₀² + 2γ Σ_c w f₀ d / (r₁+ε) + Σ_c w d² / (r₁+ε)²   if r₁ ≥ r₀
@@ -46,6 +47,11 @@ export interface LpipsTapSpec {
 
 const EPSILON = '1e-10';
 
+/** Elements of features that no cache of a core holds. */
+const UNCACHED = 1e6;
+/** Lanes of a CPU driver's subgroup. */
+const TOGETHER = 8;
+
 /** How the pixels of a plane are dealt out to invocations. */
 interface Layout {
   readonly tag: string;
@@ -62,7 +68,13 @@ interface Layout {
 function layoutOf({ pixels }: LpipsTapSpec, profile: AdapterProfile): Layout {
   if (pixels % 4 === 0) {
     const block = pixels / 4;
-    return { tag: 'vectors', element: 'vec4f', type: 'vec4f', block, plane: block };
+    return {
+      tag: 'vectors',
+      element: 'vec4f',
+      type: 'vec4f',
+      block,
+      plane: block,
+    };
   }
   const quarters = { tag: 'quarters', element: 'f32', type: 'vec4f', plane: pixels } as const;
   if (profile.kind === 'cpu') return { ...quarters, block: Math.ceil(pixels / 4) };
@@ -72,7 +84,7 @@ function layoutOf({ pixels }: LpipsTapSpec, profile: AdapterProfile): Layout {
 /** Declares the sizes at a binding: `share` is -2/pixels, `begin` where y starts. */
 function sizesBinding(binding: number): string {
   return `
-struct Sizes { count: u32, block: u32, plane: u32, channels: u32, share: f32, begin: u32 }
+struct Sizes { count: u32, block: u32, plane: u32, channels: u32, share: f32, begin: u32, touched: u32, zero: u32 }
 @group(0) @binding(${binding}) var<storage, read> sizes: Sizes;`;
 }
 
@@ -80,9 +92,10 @@ struct Sizes { count: u32, block: u32, plane: u32, channels: u32, share: f32, be
 function common(spec: LpipsTapSpec, { block, plane, element }: Layout, start = 0) {
   const { batch, channels, pixels } = spec;
   const begin = element === 'vec4f' ? start / 4 : start;
+  const touched = batch * channels * pixels > UNCACHED ? channels : 0;
   return {
     workgroups: linearWorkgroups(batch * block),
-    constants: [batch * block, block, plane, channels, floatBits(-2 / pixels), begin],
+    constants: [batch * block, block, plane, channels, floatBits(-2 / pixels), begin, touched, 0],
   };
 }
 
@@ -102,11 +115,33 @@ function store(array: string, value: string, { tag }: Layout): string {
 }
 
 /**
+ * Touches the cache lines of a subgroup's pixels in eight channels a load, so that their misses
+ * overlap; those of the sums would follow one another. `sizes.zero` is 0, which the compiler does not know: what
+ * is touched is used, and changes nothing.
+ */
+function touch({ element }: Layout): string {
+  // A subgroup's run of a channel: two lines of 64 bytes, or four runs of 32 bytes a quarter apart.
+  const places =
+    element === 'vec4f'
+      ? ['[at].x', '[at + 4u].x']
+      : ['[at]', '[at + block]', '[at + 2u * block]', '[at + 3u * block]'];
+  const bits = (array: string): string =>
+    places.map((place) => `bitcast<u32>(${array}${place})`).join(' | ');
+  return `  var bits = 0u;
+  let place = lane % ${TOGETHER}u;
+  for (var c = place; c < sizes.touched; c += ${TOGETHER}u) {
+    let at = (sample * sizes.channels + c) * plane + pixel - min(place, pixel);
+    bits |= ${bits('first')} | ${bits('second')};
+  }`;
+}
+
+/**
  * Opens `main`; sums over the channels of the invocation's pixels, and the factors `inverse0` and `inverse1`
  * that normalise features.
  * @param more what is summed beside squares: names and terms in a, b, d = b - a, and w
+ * @param before what `touch` makes, if anything
  */
-function sums(layout: Layout, more: Readonly<Record<string, string>> = {}): string {
+function sums(layout: Layout, more: Readonly<Record<string, string>>, before = ''): string {
   const { type } = layout;
   const terms = Object.entries({ square0: 'a * a', square1: 'b * b', ...more });
   return `
@@ -117,13 +152,15 @@ ${linearMain('sizes.count')}
   let pixel = index - sample * block;
   // Quarters are rounded up: what lies beyond the plane is read, from the next one, but not stored.
   let left = plane - pixel;
-  let start = sample * sizes.channels * plane + pixel;
+${before}
+  let start = sample * sizes.channels * plane + pixel${before && ' + (bits & sizes.zero)'};
 ${terms.map(([name]) => `  var ${name} = ${type}(0);`).join('\n')}
   for (var c = 0u; c < sizes.channels; c++) {
     let at = start + c * plane;
     let a = ${load('first', layout)};
     let b = ${load('second', layout)};
-${Object.keys(more).length ? '    let d = b - a;\n    let w = weight[c];' : ''}
+    let d = b - a;
+    let w = weight[c];
 ${terms.map(([name, term]) => `    ${name} += ${term};`).join('\n')}
   }
   let norm0 = sqrt(square0);
@@ -139,8 +176,9 @@ ${terms.map(([name, term]) => `    ${name} += ${term};`).join('\n')}
 export function lpipsTapForward(spec: LpipsTapSpec, profile: AdapterProfile, start = 0): Kernel {
   const layout = layoutOf(spec, profile);
   const { tag, element, type } = layout;
+  const isTouching = profile.kind === 'cpu';
   return {
-    key: `lpips.forward.${tag}`,
+    key: `lpips.forward.${tag}${isTouching ? '.touched' : ''}`,
     bindings: ['read', 'read', 'read', 'write', 'read'],
     ...common(spec, layout, start),
     code: () => wgsl`
@@ -149,7 +187,11 @@ export function lpipsTapForward(spec: LpipsTapSpec, profile: AdapterProfile, sta
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read_write> distance: array<${element}>;
 ${sizesBinding(4)}
-${sums(layout, { aa: 'w * a * a', bb: 'w * b * b', ad: 'w * a * d', bd: 'w * b * d' })}
+${sums(
+  layout,
+  { aa: 'w * a * a', bb: 'w * b * b', ad: 'w * a * d', bd: 'w * b * d' },
+  isTouching ? touch(layout) : '',
+)}
   let isGrown = norm1 >= norm0;
   let inverse = select(inverse0, inverse1, isGrown);
   let gap = inverse1 - inverse0;
