@@ -244,6 +244,10 @@ const GRADIENTS: readonly GradientCase[] = [
   { image: [1, 8, 10, 9], rows: 12, padding: 0 },
   { image: [1, 8, 5, 6], rows: 4, padding: 2, isAdded: true },
   { image: [2, 8, 13, 16], rows: 8, padding: 1, mode: 'reflect' },
+  // Channels and rows that are no multiples of four.
+  { image: [2, 8, 9, 7], rows: 6, padding: 1 },
+  { image: [2, 5, 9, 7], rows: 8, padding: 1, isAdded: true },
+  { image: [1, 39, 10, 13], rows: 17, padding: 1 },
   // More than one chunk of tiles.
   { image: [3, 16, 20, 24], rows: 8, padding: 1, chunkBytes: 2e5 },
 ];
@@ -333,7 +337,8 @@ suite('layers are given to Winograd where it pays, and nowhere else', () => {
   assert.equal(prefers({ ...vgg, image: [1, 8, 64, 64], rows: 8 }), [false, false], 'few channels');
   assert.equal(prefers({ ...vgg, image: [4, 3, 64, 64] }), [false, false], 'three channels');
   const ragged: Case = { ...vgg, image: [1, 37, 61, 45], rows: 50 };
-  assert.equal(prefers(ragged), [true, false], 'gradients of weights in fours only');
+  assert.equal(prefers(ragged), [true, false], 'blocks of rows and lanes half empty');
+  assert.is(prefers({ ...vgg, image: [1, 100, 30, 30], rows: 70 })[1], true, 'not in fours');
   assert.equal(prefers(vgg, { ...lavapipe, kind: 'gpu' }), [false, false], 'GPU');
   assert.equal(prefers(vgg, { ...lavapipe, subgroupSize: 0 }), [false, false], 'no subgroups');
   assert.equal(prefers(vgg, lavapipe, { stride: 2 }), [false, false], 'stride 2');

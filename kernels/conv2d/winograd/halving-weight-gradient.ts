@@ -26,21 +26,26 @@ import { GRADIENT_CHUNK_BYTES } from './weight-gradient.ts';
 const { taps, patch, weightMatrix } = TWO_TAPS;
 
 /** dw = Gᵀ dU G of every row and channel. Bindings: dU [k][row][channel], dw [O,C,4,4], sizes. */
-function foldPhaseWeights({ rowQuads, channelQuads }: WinogradTiles, accumulate: boolean): Kernel {
+function foldPhaseWeights(
+  rows: number,
+  { rowQuads, channelQuads }: WinogradTiles,
+  accumulate: boolean,
+): Kernel {
+  const count = rows * channelQuads;
   const quads = rowQuads * 4 * channelQuads;
   return {
     key: 'winogradphasefold',
     bindings: ['read', 'write', 'read'],
-    workgroups: linearWorkgroups(quads),
-    constants: [quads, accumulate ? 1 : 0, patch, 4],
+    workgroups: linearWorkgroups(count),
+    constants: [count, quads, accumulate ? 1 : 0, patch, 4],
     code: () => wgsl`
-struct Sizes { quads: u32, accumulate: u32, patchSize: u32, stores: u32 }
+struct Sizes { count: u32, quads: u32, accumulate: u32, patchSize: u32, stores: u32 }
 @group(0) @binding(0) var<storage, read> products: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
 ${matrixColumns(transposed(weightMatrix))}
 
-${linearMain('sizes.quads')}
+${linearMain('sizes.count')}
 ${body().join('\n')}
   for (var k = 0u; k < sizes.stores; k++) {
     var value = values[k];
@@ -87,6 +92,6 @@ export function halvingWeightGradient(
     tiles,
     input: (chunk) => transformPhases(spec, tiles, chunk),
     cotangent: (chunk) => transformWinogradCotangent(spec, TWO_TAPS, tiles, chunk),
-    fold: foldPhaseWeights(tiles, accumulate),
+    fold: foldPhaseWeights(spec.rows, tiles, accumulate),
   });
 }

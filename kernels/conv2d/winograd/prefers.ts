@@ -26,14 +26,9 @@ export function allowsWinograd(
   return Math.max(weights, input, products) * 4 <= MAX_BINDING;
 }
 
-/**
- * Whether they can do the weight gradient of the convolution that `spec` is the forward pass of: dw is written
- * in whole vec4s of four rows and channels. Of phases a vec4 holds the four of one channel.
- */
+/** Whether they can do the weight gradient of the convolution that `spec` is the forward pass of. */
 export function allowsWinogradWeightGradient(spec: Correlation, profile: AdapterProfile): boolean {
-  const kind = gradientKind(spec);
-  const isWhole = spec.rows % 4 === 0 && (spec.channels % 4 === 0 || kind === 'phases');
-  return kind !== undefined && isWhole && allowsWinograd(spec, profile);
+  return gradientKind(spec) !== undefined && allowsWinograd(spec, profile);
 }
 
 /** What the stages cost, in nanoseconds of two Zen 4 cores. Only their proportions matter. */

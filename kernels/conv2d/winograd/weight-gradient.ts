@@ -22,32 +22,42 @@ import { type WinogradTiles, winogradTiles } from './tiles.ts';
  *   dg = Gᵀ [ Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ d B) ] G
  */
 
-/** dw = Gᵀ dU G of every row and channel. Bindings: dU [k][row][channel], dw [O,C,r,r], sizes. */
+/**
+ * dw = Gᵀ dU G of every row and channel, stored as vec4s where four channels are whole ones.
+ * Bindings: dU [k][row][channel], dw [O,C,r,r], sizes.
+ */
 function foldWinogradWeights(
+  { rows, channels }: Pick<Correlation, 'rows' | 'channels'>,
   { rowQuads, channelQuads }: WinogradTiles,
   filtering: Filtering,
   accumulate: boolean,
 ): Kernel {
+  const count = rows * channelQuads;
   const quads = rowQuads * 4 * channelQuads;
+  const isWhole = channels % 4 === 0;
+  const lanes = isWhole ? 4 : 1;
   const size = filtering.taps ** 2;
   return {
-    key: `winogradweightfold${filtering.taps}`,
+    key: `winogradweightfold${filtering.taps}${isWhole ? '' : '.s'}`,
     bindings: ['read', 'write', 'read'],
-    workgroups: linearWorkgroups(quads),
-    constants: [quads, accumulate ? 1 : 0, filtering.patch, size],
+    workgroups: linearWorkgroups(count),
+    constants: [count, quads, accumulate ? 1 : 0, filtering.patch, channels, channelQuads],
     code: () => wgsl`
-struct Sizes { quads: u32, accumulate: u32, patchSize: u32, stores: u32 }
+struct Sizes { count: u32, quads: u32, accumulate: u32, patchSize: u32, channels: u32, channelQuads: u32 }
 @group(0) @binding(0) var<storage, read> products: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> result: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> result: array<${isWhole ? 'vec4f' : 'f32'}>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
 ${matrixColumns(transposed(filtering.weightMatrix))}
 
-${linearMain('sizes.quads')}
+${linearMain('sizes.count')}
 ${body(filtering).join('\n')}
-  for (var k = 0u; k < sizes.stores; k++) {
-    var value = values[k];
-    if (sizes.accumulate != 0u) { value += result[index * ${size}u + k]; }
-    result[index * ${size}u + k] = value;
+  let channel = index % sizes.channelQuads * 4u;
+  let to = (index / sizes.channelQuads * sizes.channels + channel) * ${size}u / ${lanes}u;
+  let stores = min(4u, sizes.channels - channel) * ${size}u / ${lanes}u;
+  for (var k = 0u; k < stores; k++) {
+    var value = ${isWhole ? 'values[k]' : 'values[k / 4u][k % 4u]'};
+    if (sizes.accumulate != 0u) { value += result[to + k]; }
+    result[to + k] = value;
   }
 }
 `,
@@ -95,6 +105,6 @@ export function winogradWeightGradient(
     tiles,
     input: (chunk) => transformWinogradInput(spec, tiles, chunk),
     cotangent: (chunk) => transformWinogradCotangent(spec, filtering, tiles, chunk),
-    fold: foldWinogradWeights(tiles, filtering, accumulate),
+    fold: foldWinogradWeights(spec, tiles, filtering, accumulate),
   });
 }
