@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, floatBits, type Kernel } from './kernel.ts';
 import { linearMain, linearWorkgroups } from './linear.ts';
+import { touchedChannels } from './touched-lines.ts';
 import { workgroupSum } from './workgroup-sum.ts';
 
 /*
@@ -47,8 +48,6 @@ export interface LpipsTapSpec {
 
 const EPSILON = '1e-10';
 
-/** Elements of features that no cache of a core holds. */
-const UNCACHED = 1e6;
 /** Lanes of a CPU driver's subgroup. */
 const TOGETHER = 8;
 
@@ -68,13 +67,7 @@ interface Layout {
 function layoutOf({ pixels }: LpipsTapSpec, profile: AdapterProfile): Layout {
   if (pixels % 4 === 0) {
     const block = pixels / 4;
-    return {
-      tag: 'vectors',
-      element: 'vec4f',
-      type: 'vec4f',
-      block,
-      plane: block,
-    };
+    return { tag: 'vectors', element: 'vec4f', type: 'vec4f', block, plane: block };
   }
   const quarters = { tag: 'quarters', element: 'f32', type: 'vec4f', plane: pixels } as const;
   if (profile.kind === 'cpu') return { ...quarters, block: Math.ceil(pixels / 4) };
@@ -92,7 +85,7 @@ struct Sizes { count: u32, block: u32, plane: u32, channels: u32, share: f32, be
 function common(spec: LpipsTapSpec, { block, plane, element }: Layout, start = 0) {
   const { batch, channels, pixels } = spec;
   const begin = element === 'vec4f' ? start / 4 : start;
-  const touched = batch * channels * pixels > UNCACHED ? channels : 0;
+  const touched = touchedChannels(batch * channels * pixels, channels);
   return {
     workgroups: linearWorkgroups(batch * block),
     constants: [batch * block, block, plane, channels, floatBits(-2 / pixels), begin, touched, 0],
@@ -115,9 +108,7 @@ function store(array: string, value: string, { tag }: Layout): string {
 }
 
 /**
- * Touches the cache lines of a subgroup's pixels in eight channels a load, so that their misses
- * overlap; those of the sums would follow one another. `sizes.zero` is 0, which the compiler does not know: what
- * is touched is used, and changes nothing.
+ * Touches the cache lines of a subgroup's pixels in eight channels a load: `touched-lines.ts`.
  */
 function touch({ element }: Layout): string {
   // A subgroup's run of a channel: two lines of 64 bytes, or four runs of 32 bytes a quarter apart.

@@ -1,6 +1,10 @@
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
-import type { ConvolutionPass } from '../../kernels/conv2d/geometry.ts';
-import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
+import {
+  type ConvGeometry,
+  type ConvolutionPass,
+  outHeight,
+  outWidth,
+} from '../../kernels/conv2d/geometry.ts';
 import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
 import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';

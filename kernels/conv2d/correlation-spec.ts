@@ -1,4 +1,5 @@
 import type { Activation } from '../activation.ts';
+import { NO_EPILOGUE } from './epilogue.ts';
 import { type ChannelSlice, type PaddingMode, roundUp } from './geometry.ts';
 
 /* What a correlation is (`correlation.ts`), and how its work is cut into tiles. */
@@ -34,6 +35,27 @@ export interface Correlation extends CorrelationShape {
   /** Channels of a larger tensor that the image, or the output, is; default all of its own. */
   readonly imageSlice?: ChannelSlice | undefined;
   readonly outputSlice?: ChannelSlice | undefined;
+}
+
+/** Products of the channels of each pixel with 1×1 taps: images may as well be rows of all their pixels. */
+export function pointwiseCorrelation(
+  sizes: Pick<Correlation, 'batch' | 'channels' | 'rows' | 'imageSlice' | 'accumulate'>,
+  pixels: number,
+): Correlation {
+  return {
+    ...sizes,
+    height: 1,
+    width: pixels,
+    mode: 'zeros',
+    stride: 1,
+    tapsY: 1,
+    tapsX: 1,
+    offsetsY: [0],
+    offsetsX: [0],
+    outHeight: 1,
+    outWidth: pixels,
+    ...NO_EPILOGUE,
+  };
 }
 
 /** vec4 accumulators of a lane. */

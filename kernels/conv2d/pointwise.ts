@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from '../kernel.ts';
+import { touchedChannels } from '../touched-lines.ts';
 import { type Correlation, type CorrelationTiles, correlationTiles } from './correlation-spec.ts';
 import { ACTIVATE_VALUE, EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
 
@@ -29,12 +30,6 @@ const STEP = 4;
 /** Most tiles of one workgroup, and how many workgroups there are before it takes more than one. */
 const MOST_TILES = 8;
 const ENOUGH_WORKGROUPS = 64;
-
-/**
- * Elements of an image that no cache of a core holds. Then a walk touches its cache lines first, eight of
- * them a load: their misses overlap, whereas those of the sums would follow one another.
- */
-const UNCACHED = 1e6;
 
 /** Whether a correlation is one of 1×1 taps that these kernels can do. */
 export function isPointwise(spec: Correlation, { subgroupSize }: AdapterProfile): boolean {
@@ -91,7 +86,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let block = index % sizes.rowBlocks;
   let firstRun = index / sizes.rowBlocks * sizes.tiles;
   let lastRun = min(firstRun + sizes.tiles, sizes.runs);
-  // sizes.zero is 0, which the compiler does not know: what is touched is used, and changes nothing.
+  // Touches the walk's cache lines, a lane one (touched-lines.ts).
   var bits = 0u;
   for (var mine = firstRun * ${loads * lanes}u + lane * ${line}u; mine < lastRun * ${loads * lanes}u; mine += ${lanes * line}u) {
     let place = min(mine, sizes.places - 1u);
@@ -149,7 +144,7 @@ ${each(loads, (i) => [
       ...[outputSlice.channels * plane, outputSlice.first * plane],
       ...[rows, bias ? 1 : 0, epilogueCode(activation), floatBits(epilogueSlope(activation))],
       accumulate ? 1 : 0,
-      batch * channels * height * width > UNCACHED ? channels : 0,
+      touchedChannels(batch * channels * height * width, channels),
       0,
     ],
     code,

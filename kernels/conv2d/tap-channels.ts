@@ -2,9 +2,8 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { AdapterProfile, Kernel, Operand, Plan } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
 import type { ConvolutionRequest, TapChannels } from './convolution-request.ts';
-import type { Correlation } from './correlation-spec.ts';
+import { pointwiseCorrelation } from './correlation-spec.ts';
 import { directPlan } from './direct.ts';
-import { NO_EPILOGUE } from './epilogue.ts';
 import { foldsMargins } from './fold.ts';
 import {
   type ChannelSlice,
@@ -62,15 +61,16 @@ function plan(
   profile: AdapterProfile,
 ): Plan {
   const channels = g.kernelHeight * g.kernelWidth;
-  const pixels = { height: 1, width: g.height * g.width };
+  const pixels = g.height * g.width;
   const isData = pass === 'data-gradient';
   const products = isData
-    ? pixelProducts(
-        { ...pixels, batch: g.batch, channels, rows: g.inChannels, accumulate },
+    ? directPlan(
+        pointwiseCorrelation({ batch: g.batch, channels, rows: g.inChannels, accumulate }, pixels),
+        { kernelHeight: 1, kernelWidth: 1 },
         profile,
       )
     : directWeightGradient(
-        tapGeometry({ ...g, ...pixels, outChannels: channels }),
+        tapGeometry({ ...g, height: 1, width: pixels, outChannels: channels }),
         accumulate,
         profile,
         true,
@@ -78,7 +78,7 @@ function plan(
   const images: Operand = { temporary: products.temporaries.length };
   const dy = isData ? 0 : 1;
   return {
-    temporaries: [...products.temporaries, g.batch * channels * g.height * g.width],
+    temporaries: [...products.temporaries, g.batch * channels * pixels],
     steps: [
       {
         kernel: shiftedImages(g, slice ?? { first: 0, channels: 1 }),
@@ -92,26 +92,6 @@ function plan(
       })),
     ],
   };
-}
-
-/** dx as a convolution of E with 1×1 taps. */
-function pixelProducts(
-  sizes: Pick<Correlation, 'batch' | 'channels' | 'rows' | 'height' | 'width' | 'accumulate'>,
-  profile: AdapterProfile,
-): Plan {
-  const spec: Correlation = {
-    ...sizes,
-    mode: 'zeros',
-    stride: 1,
-    tapsY: 1,
-    tapsX: 1,
-    offsetsY: [0],
-    offsetsX: [0],
-    outHeight: sizes.height,
-    outWidth: sizes.width,
-    ...NO_EPILOGUE,
-  };
-  return directPlan(spec, { kernelHeight: 1, kernelWidth: 1 }, profile);
 }
 
 /** The convolution of x with 1×1 taps of which E is the output. */

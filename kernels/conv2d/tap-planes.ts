@@ -1,14 +1,13 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type AdapterProfile, floatBits, type Kernel, type Plan } from '../kernel.ts';
 import { linearMain, linearWorkgroups } from '../linear.ts';
-import type { Correlation } from './correlation-spec.ts';
+import { type Correlation, pointwiseCorrelation } from './correlation-spec.ts';
 import { directPlan } from './direct.ts';
 import {
   ACTIVATE_VALUE,
   EPILOGUE_ACTIVATION,
   epilogueCode,
   epilogueSlope,
-  NO_EPILOGUE,
   storeVector,
 } from './epilogue.ts';
 import type { ConvGeometry } from './geometry.ts';
@@ -84,23 +83,10 @@ export function tapPlanesPlan(
   const { batch, channels, rows, height, width, imageSlice } = spec;
   const { kernelHeight, kernelWidth } = geometry;
   const planes = rows * kernelHeight * kernelWidth;
-  const pointwise: Correlation = {
-    batch,
-    channels,
-    rows: planes,
-    height: 1,
-    width: height * width,
-    mode: 'zeros',
-    stride: 1,
-    tapsY: 1,
-    tapsX: 1,
-    offsetsY: [0],
-    offsetsX: [0],
-    outHeight: 1,
-    outWidth: height * width,
-    imageSlice,
-    ...NO_EPILOGUE,
-  };
+  const pointwise = pointwiseCorrelation(
+    { batch, channels, rows: planes, imageSlice },
+    height * width,
+  );
   // As weights [C,R·K] they are those of a data gradient with 1×1 taps.
   const order = { kernelHeight: 1, kernelWidth: 1, adjoint: { stride: 1, phases: [0] } };
   const products = directPlan(pointwise, order, profile);

@@ -1,10 +1,10 @@
 import { type Activation, NONE } from '../../kernels/activation.ts';
 import type { ConvolutionRequest } from '../../kernels/conv2d/convolution-request.ts';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
-import type { ConvolutionPass } from '../../kernels/conv2d/geometry.ts';
 import {
   type ChannelSlice,
   type ConvGeometry,
+  type ConvolutionPass,
   outHeight,
   outWidth,
 } from '../../kernels/conv2d/geometry.ts';
