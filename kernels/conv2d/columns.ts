@@ -24,6 +24,9 @@ export function columnSizes(g: ConvGeometry): ColumnSizes {
   };
 }
 
+/** Workgroups that are enough for a processor; beyond, they share what they read of the image. */
+export const ENOUGH_WORKGROUPS = 16;
+
 /** vec4s that WebGPU's default limit of workgroup memory holds. */
 export const TILE_VECTORS = 1024;
 

@@ -13,16 +13,17 @@ import {
   columnConstants,
   columnFunctions,
   columnSizes,
+  ENOUGH_WORKGROUPS,
   repeat,
   TILE_VECTORS,
 } from './columns.ts';
 import { EPILOGUE_ACTIVATION, type Epilogue, epilogueCode, epilogueSlope } from './epilogue.ts';
-import { type ConvGeometry, outHeight, outWidth } from './geometry.ts';
+import { type ConvGeometry, outHeight, outWidth, roundUp } from './geometry.ts';
 
 /*
  * Forward pass of small maps, y[o,p] = f(bias[o] + Σ_k w[o,k]·X[p,k]) for at most 16 pixels p.
  *
- *               k: a part of it, 1024/P vec4s
+ *               k: a part of it, at most 1024/P vec4s
  *             ┌──────────┐
  *         P   │ X        │  in workgroup memory, read from the image once
  *             └──────────┘
@@ -35,8 +36,6 @@ import { type ConvGeometry, outHeight, outWidth } from './geometry.ts';
 
 /** Rows of a lane: a vec4 of sums for each pixel. */
 const LANE_ROWS = 4;
-/** Workgroups that are enough for any processor; beyond, rows share a tile of X. */
-const ENOUGH_WORKGROUPS = 64;
 
 interface Parts {
   /** P: pixels, rounded up to a power of two. */
@@ -52,7 +51,9 @@ function partsOf(g: ConvGeometry, { subgroupSize }: AdapterProfile): Parts {
   const { pixels, rows, taps } = columnSizes(g);
   let width = 1;
   while (width < pixels) width *= 2;
-  const depth = TILE_VECTORS / width;
+  // Rather shorter parts than more workgroups that read the same columns.
+  const enough = roundUp(Math.ceil(taps / 4 / ENOUGH_WORKGROUPS), subgroupSize);
+  const depth = Math.min(TILE_VECTORS / width, enough);
   const blocks = Math.ceil(rows / (subgroupSize * LANE_ROWS));
   return { width, depth, parts: Math.ceil(taps / 4 / depth), blocks };
 }
@@ -70,13 +71,13 @@ function partialSums(g: ConvGeometry, profile: AdapterProfile): Kernel {
     workgroups: spreadWorkgroups(workgroups),
     requires: ['subgroups'],
     constants: [
-      ...[workgroups, parts, share, blocks, rows, pixels, taps / 4],
+      ...[workgroups, parts, depth, share, blocks, rows, pixels, taps / 4],
       ...columnConstants(g),
     ],
     code: () => wgsl`
 enable subgroups;
 struct Sizes {
-  workgroups: u32, parts: u32, share: u32, blocks: u32, rows: u32, pixels: u32, vectors: u32,
+  workgroups: u32, parts: u32, depth: u32, share: u32, blocks: u32, rows: u32, pixels: u32, vectors: u32,
   ${COLUMN_SIZES}
 }
 @group(0) @binding(0) var<storage, read> image: array<f32>;
@@ -92,8 +93,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         @builtin(local_invocation_index) lane: u32) {
   let index = group.y * groups.x + group.x;
   let part = index % sizes.parts;
-  let first = part * ${depth}u;
-  let count = min(${depth}u, sizes.vectors - first);
+  let first = part * sizes.depth;
+  let count = min(sizes.depth, sizes.vectors - first);
   for (var v = lane; v < count; v += ${lanes}u) {
     let taps = taps_of(first + v);
     var item = 0;

@@ -99,8 +99,10 @@ async function checkPasses(g: ConvGeometry, accumulate: boolean, activation: Act
     const plan = conv2dDataGradient(g, NO_EPILOGUE, profile, options);
     await check(`data gradient ${name}`, plan, [dy, w], dx, before(dx));
   }
-  const plan = conv2dWeightGradient(g, accumulate, profile, VARIANT);
-  await check(`weight gradient ${name}`, plan, [x, dy], dw, before(dw));
+  for (const kind of ['cpu', 'gpu'] as const) {
+    const plan = conv2dWeightGradient(g, accumulate, { ...profile, kind }, VARIANT);
+    await check(`weight gradient (${kind}) ${name}`, plan, [x, dy], dw, before(dw));
+  }
 }
 
 suite('every pass agrees with the reference, from one pixel on', async () => {
@@ -112,7 +114,7 @@ suite('every pass agrees with the reference, from one pixel on', async () => {
     geometry([1, 16, 3, 5], 8, [3, 3], 1, 1),
     geometry([1, 128, 3, 3], 24, [1, 1], 1, 0),
     geometry([1, 24, 5, 4], 12, [2, 3], 1, 0),
-    // Rows of dw dealt out to more than one subgroup, and pixels that fill more than one tile.
+    // More pixels than are held at once.
     geometry([3, 8, 16, 18], 136),
     geometry([1, 9, 15, 15], 129, [4, 4], 1, 1, 'reflect'),
   ];
