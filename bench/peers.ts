@@ -58,7 +58,7 @@ const PROGRAM: ProgramSpec = {
     python: { description: 'Python that has torch', default: 'python3' },
     threads: { description: "PyTorch's threads", default: 2, integer: true, min: 1 },
     rounds: {
-      description: 'times that all programs, in turn, measure the convolutions; medians count',
+      description: 'times that all programs, in turn, measure everything; medians count',
       default: 3,
       integer: true,
       min: 1,
@@ -148,12 +148,10 @@ await runProgram(PROGRAM, async ({ values }) => {
       ...(weights && { weights }),
     };
     const loadLine = await loadBefore();
-    const rounds = job.shapes.length ? numberOption(values, 'rounds') : 1;
+    const rounds = numberOption(values, 'rounds');
+    writeFileSync(join(folder, 'job.json'), JSON.stringify(job));
     const measured = chosen.map((): PeerResult[][] => []);
     for (let round = 1; round <= rounds; round++) {
-      // Steps take long enough to be measured once.
-      const steps = round === rounds ? job.steps : [];
-      writeFileSync(join(folder, 'job.json'), JSON.stringify({ ...job, steps }));
       if (rounds > 1) print(`round ${round} of ${rounds}`);
       for (const [index, program] of chosen.entries()) {
         const minutes = numberOption(values, 'minutes');
@@ -178,19 +176,20 @@ await runProgram(PROGRAM, async ({ values }) => {
       new Clock(kind).description,
       'bench:peers',
     );
+    const ofRounds = rounds > 1 ? `, the median of ${rounds} rounds in turn` : '';
     const perceptual = weights
       ? 'with SqueezeNet LPIPS'
       : "with SqueezeNet's trunk of random weights";
     const parts = [`${contextLines(context)}\n${loadLine}`, peerNotes(runs).join('\n')];
     if (job.shapes.length) {
       parts.push(
-        `Convolutions, GFLOP/s of the direct algorithm${rounds > 1 ? `, the median of ${rounds} rounds in turn` : ''}; in brackets, how many times faster ours is:`,
+        `Convolutions, GFLOP/s of the direct algorithm${ofRounds}; in brackets, how many times faster ours is:`,
         peerConvolutionTable(job, runs),
       );
     }
     if (job.steps.length) {
       parts.push(
-        `Training step of the proposed method ${perceptual}, no dropout, fakes made twice as the authors do; GiB is the most memory resident in the process so far:`,
+        `Training step of the proposed method ${perceptual}, no dropout, fakes made twice as the authors do${ofRounds}; in brackets, how many times faster ours is; GiB is the most memory resident in the process so far:`,
         peerStepTable(job, runs),
       );
     }

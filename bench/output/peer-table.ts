@@ -51,7 +51,7 @@ export function peerConvolutionTable(job: Job, runs: readonly PeerRun[]): string
 
 /**
  * Seconds a step, and in brackets how many times faster ours is; the most memory that the process had resident
- * until then.
+ * until then. Of a peer that waits in another way than we do, also the wall time when it is left to that.
  */
 export function peerStepTable(job: Job, runs: readonly PeerRun[]): string {
   const find = (run: PeerRun, shape: string) => {
@@ -60,16 +60,21 @@ export function peerStepTable(job: Job, runs: readonly PeerRun[]): string {
     }
     return undefined;
   };
+  const hasUnaided = (run: PeerRun): boolean =>
+    run.results.some((result) => result.kind === 'step' && result.unaidedWallSeconds !== undefined);
   const rows = job.steps.map((step) => {
     const shape = shapeText(step);
     const ours = find(runs[0], shape);
+    const seconds = (value: number | undefined, own: number | undefined): string =>
+      beside(value, own, value === undefined ? '' : significant(value));
     return [
       shape,
       ...runs.flatMap((run) => {
         const found = find(run, shape);
         return [
-          beside(found?.seconds, ours?.seconds, found ? significant(found.seconds) : ''),
-          found ? significant(found.wallSeconds) : '–',
+          seconds(found?.seconds, ours?.seconds),
+          seconds(found?.wallSeconds, ours?.wallSeconds),
+          ...(hasUnaided(run) ? [seconds(found?.unaidedWallSeconds, ours?.wallSeconds)] : []),
           found ? (found.peakBytes / 2 ** 30).toFixed(2) : '–',
         ];
       }),
@@ -78,7 +83,12 @@ export function peerStepTable(job: Job, runs: readonly PeerRun[]): string {
   return markdownTable(
     [
       left('step'),
-      ...runs.flatMap(({ name }) => [right(`${name} s`), right('wall s'), right('GiB')]),
+      ...runs.flatMap((run) => [
+        right(`${run.name} s`),
+        right('wall s'),
+        ...(hasUnaided(run) ? [right('wall s, left to its own waiting')] : []),
+        right('GiB'),
+      ]),
     ],
     rows,
   );

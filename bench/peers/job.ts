@@ -43,6 +43,8 @@ export type PeerResult =
       readonly shape: string;
       readonly seconds: number;
       readonly wallSeconds: number;
+      /** Wall time where the peer waits as it does by itself, if that differs from how we wait. */
+      readonly unaidedWallSeconds?: number;
       readonly spread: number;
       /** Most memory that the process had resident so far; on a CPU driver the device's is part of it. */
       readonly peakBytes: number;

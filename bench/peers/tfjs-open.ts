@@ -10,7 +10,10 @@ export interface OpenTf {
   readonly tf: Tf;
   readonly adapter: string;
   readonly kind: 'cpu' | 'gpu';
+  /** Waits as we do: the thread sleeps while the device works. */
   readonly submitter: Submitter;
+  /** Waits as tfjs does by itself: Dawn polls while a promise is pending, on a core that a CPU driver lacks then. */
+  readonly unaided: Submitter;
   /** Dawn's instance, to be kept referenced. */
   readonly instance: unknown;
 }
@@ -43,18 +46,18 @@ export async function openTf(device: string | undefined): Promise<OpenTf> {
     process.stderr.write(`tfjs: ${error.message}\n`);
     process.exit(1);
   });
+  const flush = async () => {
+    if (!backend.commandEncoder) return;
+    backend.endComputePassEncoder();
+    backend.submitQueue();
+  };
+  const done = () => backend.device.queue.onSubmittedWorkDone();
   return {
     tf,
     adapter: description,
     kind: adapter.info.isFallbackAdapter ? 'cpu' : 'gpu',
     instance,
-    submitter: {
-      flush: async () => {
-        if (!backend.commandEncoder) return;
-        backend.endComputePassEncoder();
-        backend.submitQueue();
-      },
-      finish: () => restWhile(backend.device.queue.onSubmittedWorkDone()),
-    },
+    submitter: { flush, finish: () => restWhile(done()) },
+    unaided: { flush, finish: done },
   };
 }

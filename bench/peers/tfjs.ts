@@ -100,20 +100,19 @@ async function trainingStep(open: OpenTf, clock: Clock, job: Job, shape: StepSha
     }
   }
   requireEqual(`tfjs step ${name}`, error, LOSS_TOLERANCE);
-  const { time, wall } = await repeat(
-    open.submitter,
-    clock,
-    () => {
-      const losses = step.take();
-      open.tf.dispose([losses.D, losses.G]);
-    },
-    { sample: 1, repeats: 5, budget: 20_000 },
-  );
+  const takeStep = () => {
+    const losses = step.take();
+    open.tf.dispose([losses.D, losses.G]);
+  };
+  const options = { sample: 1, repeats: 5, budget: 20_000 };
+  const { time, wall } = await repeat(open.submitter, clock, takeStep, options);
+  const unaided = await repeat(open.unaided, clock, takeStep, options);
   report({
     kind: 'step',
     shape: name,
     seconds: time.median / 1000,
     wallSeconds: wall / 1000,
+    unaidedWallSeconds: unaided.wall / 1000,
     spread: time.spread,
     peakBytes: peakResident(),
     error,
