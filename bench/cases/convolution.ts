@@ -64,6 +64,17 @@ function defaultPlan(
   return convolutionVariants(request, profile)[0].plan();
 }
 
+/** Channels from which a layer counts as one of many. */
+const MANY_CHANNELS = 16;
+
+/** A network's layers of one kernel size; those from or to a few channels apart, which have little to reuse. */
+function familyOf(layer: ConvolutionLayer, pass: Pass): string {
+  const network = layer.name.split('.')[0];
+  const isMany = Math.min(layer.inChannels, layer.outChannels) >= MANY_CHANNELS;
+  const kind = isMany ? `${layer.kernel}×${layer.kernel}` : 'few channels';
+  return `conv ${passName(layer, pass)} ${network}, ${kind}`;
+}
+
 function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): KernelCase {
   const g = geometryOf(layer, batch);
   const sizes = convolutionSizes(g);
@@ -75,6 +86,7 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
   const weights = isFrozen ? { constant: [1] } : {};
   return {
     name: `conv ${passName(layer, pass)} ${layer.name} b${batch}`,
+    family: familyOf(layer, pass),
     shape: `${batch}×${arrow} ${kind}${layer.kernel}×${layer.kernel} s${layer.stride} @${g.height}×${g.width}`,
     flops: convolutionFlops(g),
     bytes: (sizes.x + sizes.w + sizes.y) * 4,

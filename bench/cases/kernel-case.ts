@@ -4,6 +4,8 @@ import type { AdapterProfile, Kernel, Plan } from '../../kernels/kernel.ts';
 export interface KernelCase {
   /** What filters look at, e.g. `conv forward unet.down2 b4`. */
   readonly name: string;
+  /** Cases whose rates are summarised together; if absent, those whose names begin with the same two words. */
+  readonly family?: string;
   /** Shapes for people. */
   readonly shape: string;
   /** Floating point operations of the direct algorithm, whatever the kernel does; where they may limit. */

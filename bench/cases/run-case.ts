@@ -10,6 +10,7 @@ import type { Comparison, KernelCase, PreparedCase } from './kernel-case.ts';
 
 export interface CaseResult {
   readonly name: string;
+  readonly family: string;
   readonly shape: string;
   readonly milliseconds: number;
   /** Interquartile range over the median. */
@@ -124,6 +125,7 @@ export async function runCase(
     const rate = (amount: number): number => amount / repeats.median / 1e6;
     return {
       name: each.name,
+      family: each.family ?? each.name.split(' ').slice(0, 2).join(' '),
       shape: each.shape,
       milliseconds: repeats.median,
       spread: repeats.spread,

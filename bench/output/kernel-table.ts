@@ -39,28 +39,76 @@ function rateOf({ gigaflops, gigabytes }: CaseResult): number {
   return gigaflops ?? gigabytes;
 }
 
-/** First words of a name: `conv forward`, `instance-norm backward`, … */
-function familyOf(name: string): string {
-  return name.split(' ').slice(0, 2).join(' ');
+function byFamily(results: readonly CaseResult[]): [string, CaseResult[]][] {
+  const families = new Map<string, CaseResult[]>();
+  for (const result of results) {
+    const found = families.get(result.family);
+    if (found) found.push(result);
+    else families.set(result.family, [result]);
+  }
+  return [...families];
 }
 
-/** Least, geometric mean and largest rate of every family. */
-export function familyTable(results: readonly CaseResult[]): string {
-  const families = new Map<string, number[]>();
-  for (const result of results) {
-    const rates = families.get(familyOf(result.name)) ?? [];
-    rates.push(rateOf(result));
-    families.set(familyOf(result.name), rates);
-  }
+const least = (values: readonly number[]): string =>
+  values.length ? significant(Math.min(...values)) : '–';
+const mean = (values: readonly number[]): string =>
+  values.length ? significant(geometricMean(values)) : '–';
+
+/** Least, geometric mean and largest rate of every family, also without what memory limits. */
+function arithmeticFamilies(results: readonly CaseResult[]): string {
   return markdownTable(
-    [left('family'), right('cases'), right('least'), right('geometric mean'), right('most')],
-    [...families].map(([family, rates]) => [
-      family,
-      String(rates.length),
-      significant(Math.min(...rates)),
-      significant(geometricMean(rates)),
-      significant(Math.max(...rates)),
-    ]),
+    [
+      left('family'),
+      right('cases'),
+      right('least'),
+      right('geometric mean'),
+      right('most'),
+      right('limited by memory'),
+      right('others: least'),
+      right('geometric mean'),
+    ],
+    byFamily(results).map(([family, members]) => {
+      const rates = members.map(rateOf);
+      const others = members.filter(({ roof }) => roof.limit !== 'memory').map(rateOf);
+      return [
+        family,
+        String(members.length),
+        least(rates),
+        mean(rates),
+        significant(Math.max(...rates)),
+        String(members.length - others.length),
+        least(others),
+        mean(others),
+      ];
+    }),
+  );
+}
+
+/** Least, geometric mean and largest rate of every family, and shares of the roof. */
+function memoryFamilies(results: readonly CaseResult[]): string {
+  return markdownTable(
+    [
+      left('family'),
+      right('cases'),
+      right('least'),
+      right('geometric mean'),
+      right('most'),
+      right('of roof: least'),
+      right('geometric mean'),
+    ],
+    byFamily(results).map(([family, members]) => {
+      const rates = members.map(rateOf);
+      const shares = members.map(({ share }) => share);
+      return [
+        family,
+        String(members.length),
+        least(rates),
+        mean(rates),
+        significant(Math.max(...rates)),
+        percent(Math.min(...shares)),
+        percent(geometricMean(shares)),
+      ];
+    }),
   );
 }
 
@@ -69,11 +117,14 @@ export function kernelTables(results: readonly CaseResult[], timeTitle: string):
   const arithmetic = results.filter(({ gigaflops }) => gigaflops !== undefined);
   const memory = results.filter(({ gigaflops }) => gigaflops === undefined);
   const parts: string[] = [];
-  if (results.length > 1) {
+  if (arithmetic.length > 1) {
     parts.push(
-      'By family, GFLOP/s of the direct algorithm (convolutions, products) or GB/s (the rest):',
-      familyTable(results),
+      'Convolutions and products by family, GFLOP/s of the direct algorithm:',
+      arithmeticFamilies(arithmetic),
     );
+  }
+  if (memory.length > 1) {
+    parts.push('The rest by family, GB/s:', memoryFamilies(memory));
   }
   if (arithmetic.length) {
     parts.push(

@@ -64,17 +64,37 @@ suite('kernels with operations stand apart, with what limits them', () => {
     compared: 1,
     correct: true,
   };
-  const limit = 'memory';
+  const conv = { ...common, family: 'conv forward net, 3×3' };
+  const copy = {
+    ...common,
+    family: 'copy half',
+    roof: { milliseconds: 1, limit: 'memory' },
+  } as const;
   const tables = kernelTables(
     [
-      { ...common, name: 'conv forward a', gigaflops: 7, roof: { milliseconds: 1, limit } },
-      { ...common, name: 'copy half a', roof: { milliseconds: 1, limit } },
+      { ...conv, name: 'conv forward a', gigaflops: 7, roof: { milliseconds: 1, limit: 'memory' } },
+      {
+        ...conv,
+        name: 'conv forward b',
+        gigaflops: 28,
+        roof: { milliseconds: 1, limit: 'arithmetic' },
+      },
+      { ...copy, name: 'copy half a' },
+      { ...copy, name: 'copy half b', gigabytes: 12, share: 0.72 },
     ],
     'ms',
   );
-  const [, , , products, , memory] = tables.split('\n\n');
+  const [, families, , memoryFamilies, , products, , memory] = tables.split('\n\n');
+  assert.match(
+    families,
+    /conv forward net, 3×3 \| +2 \| +7\.00 \| +14\.0 \| +28\.0 \| +1 \| +28\.0 \| +28\.0 \|/,
+  );
+  assert.match(
+    memoryFamilies,
+    /copy half \| +2 \| +3\.00 \| +6\.00 \| +12\.0 \| +50 % \| +60 % \|/,
+  );
   assert.match(products, /GFLOP\/s \| of roof \| limit/);
-  assert.match(products, /conv forward a .*\| +7\.00 \| +50 % \| memory \|/);
+  assert.match(products, /conv forward a .*\| +7\.00 \| +50 % \| memory +\|/);
   assert.match(memory, /GB\/s \| of roof \| error/);
   assert.match(memory, /copy half a .*\| +3\.00 \| +50 % \|/);
 });
