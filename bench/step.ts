@@ -90,6 +90,8 @@ await runProgram(PROGRAM, async ({ values }) => {
   const repeats = numberOption(values, 'repeats');
   const open = booleanOption(values, 'default-limits') ? openDefaultGpu : openNodeGpu;
   const load = await watchLoad();
+  // First, while no driver has threads or memory in this process.
+  const host = await measureHost(HOST_SHAPE, perceptual, 15);
   const results: StepResult[] = [];
   let context: ReturnType<typeof contextOf> | undefined;
   let clockName = '';
@@ -117,7 +119,6 @@ await runProgram(PROGRAM, async ({ values }) => {
     notes.push(`Leak check: ${await checkLeaks(gpu, shape, perceptual, leakSteps)}.`);
     gpu.close();
   }
-  const host = await measureHost(HOST_SHAPE, perceptual, 15);
   notes.push(hostLine(host), reportLoad(load));
   for (const note of notes) print(note);
   const json = optionalString(values, 'json');
