@@ -1,5 +1,4 @@
 import type { AdapterProfile } from '../kernel.ts';
-import { repeat } from './columns.ts';
 import { type Correlation, correlationTiles, tapPixels } from './correlation-spec.ts';
 import { ACTIVATE_VALUE, storeVector } from './epilogue.ts';
 import { type Window, windowLoads, windowRow, windowVector } from './window.ts';
@@ -52,7 +51,7 @@ export function fewProducts(spec: Correlation, window: Window, lanes: number): s
   const steps = (channels / channelBlock) * tapsY;
   const images: string[] = [];
   const weights: string[] = [];
-  const products: string[] = ['vec4f(subgroupBroadcast(shift, LANE))'];
+  const products: string[] = ['vec4f(subgroupShuffle(shift, r))'];
   for (let step = 0; step < steps; step++) {
     const block = Math.floor(step / tapsY) * channelBlock;
     images.push('{', ...windowRow(window, 'image', `y0 + ${step % tapsY}`, 'sizes.height'));
@@ -65,7 +64,7 @@ export function fewProducts(spec: Correlation, window: Window, lanes: number): s
       const x = `x${products.length}`;
       images.unshift(`var ${x}: vec4f;`);
       images.push(`${x} = ${windowVector(window, `c${c}`, tapPixels(spec, 0, u))};`);
-      products.push(`subgroupBroadcast(held${step}.${'xyzw'[k]}, LANE) * ${x}`);
+      products.push(`subgroupShuffle(held${step}.${'xyzw'[k]}, r) * ${x}`);
     }
     images.push('}');
     weights.push(`let held${step} = weights[weight + ${step * rowsPerLane}u];`);
@@ -83,14 +82,12 @@ export function fewProducts(spec: Correlation, window: Window, lanes: number): s
     ${weights.join('\n    ')}
     var shift = 0.0;
     if (sizes.biased != 0u) { shift = bias[held]; }
-    ${repeat(lanes, (r) => `var sum${r} = ${sum.replaceAll('LANE', `${r}u`)};`)}
-    let end = min(o + ${lanes}u, last);
-    for (var r = o; r < end; r++) {
-      var value = sum0;
+    let some = min(${lanes}u, last - o);
+    for (var r = 0u; r < some; r++) {
+      var value = ${sum};
       ${ACTIVATE_VALUE}
       ${storeVector(outWidth, 'to', 'left')}
       to += pitch;
-      ${repeat(lanes - 1, (r) => `sum${r} = sum${r + 1};`)}
     }
   }`;
 }
