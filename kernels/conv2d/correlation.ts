@@ -14,7 +14,7 @@ import {
   epilogueSlope,
   storeVector,
 } from './epilogue.ts';
-import { fewProducts, fewShare, hasFewProducts } from './few-products.ts';
+import { fewProducts, fewShare, fewVectors, hasFewProducts } from './few-products.ts';
 import {
   type Window,
   windowColumns,
@@ -77,8 +77,9 @@ export function correlate(
   const steps = Math.ceil(outHeight / parities);
   const quads = Math.ceil(outWidth / parities / 4);
   const places = batch * steps * quads;
-  const laneGroups = Math.ceil(places / workgroup);
   const isFew = hasFewProducts(spec, profile);
+  const vectors = isFew ? fewVectors(places, rows, lanes) : 1;
+  const laneGroups = Math.ceil(places / (workgroup * vectors));
   // Rows of a workgroup, and into how many blocks that cuts them.
   const share = isFew ? fewShare(rows, laneGroups, lanes) : rowsPerLane;
   const rowBlocks = Math.ceil(rows / share);
@@ -94,7 +95,23 @@ export function correlate(
       Math.min(...offsetsY) >= 0 && stride * (steps - 1) + Math.max(...offsetsY) + tapsY <= height,
   });
 
-  const code = (): string => wgsl`
+  /** WGSL of where vec4 number e of a lane is, and what of the image it sees. */
+  const place = (e: number): string => `
+  let mine = (index % sizes.laneGroups * ${vectors}u + ${e}u) * ${workgroup}u + lane;
+  // Lanes beyond the end help with the weights and store nothing.
+  let place = min(mine, sizes.places - 1u);
+  let quad = place % sizes.quads;
+  let row = (place / sizes.quads) % sizes.steps;
+  let item = place / (sizes.quads * sizes.steps);
+  let y0 = i32(${stride}u * row) + OFFSETS[parity];
+  ${windowColumns(window, 'image', 'quad', 'sizes.width').join('\n  ')}
+  var plane = item * sizes.imagePitch + sizes.imageStart;`;
+
+  const code = (): string => {
+    const body = isFew
+      ? fewProducts(spec, window, lanes, [place(0), place(1)].slice(0, vectors))
+      : place(0) + tile(spec, window, tiles, lanes, direct);
+    return wgsl`
 #if ${lanes > 0}
 enable subgroups;
 #endif
@@ -123,18 +140,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (index >= sizes.laneGroups * sizes.rowBlocks * ${parities}u) { return; }
   let block = (index / sizes.laneGroups) % sizes.rowBlocks;
   let parity = index / (sizes.laneGroups * sizes.rowBlocks);
-  let mine = (index % sizes.laneGroups) * ${workgroup}u + lane;
-  // Lanes beyond the end help with the weights and store nothing.
-  let place = min(mine, sizes.places - 1u);
-  let quad = place % sizes.quads;
-  let row = (place / sizes.quads) % sizes.steps;
-  let item = place / (sizes.quads * sizes.steps);
-  let y0 = i32(${stride}u * row) + OFFSETS[parity];
-  ${windowColumns(window, 'image', 'quad', 'sizes.width').join('\n  ')}
-  var plane = item * sizes.imagePitch + sizes.imageStart;
-${isFew ? fewProducts(spec, window, lanes) : tile(spec, window, tiles, lanes, direct)}
+${body}
 }
 `;
+  };
   const channelSteps = channels / channelBlock;
   const pitches = direct
     ? [
@@ -152,7 +161,7 @@ ${isFew ? fewProducts(spec, window, lanes) : tile(spec, window, tiles, lanes, di
         ...offsetsY.map((_, a) => a * rowBlocks * channelSteps * tapsY * weightVectors),
       ];
   return {
-    key: `correlate.${windowKey(window)}x${tapsX}@${offsetsX.join(',')};${offsetsY.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}${direct ? `.w${direct.components.join('')}` : ''}${isFew ? `.few${tapsY}x${channels}` : ''}`,
+    key: `correlate.${windowKey(window)}x${tapsX}@${offsetsX.join(',')};${offsetsY.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}${direct ? `.w${direct.components.join('')}` : ''}${isFew ? `.few${vectors}x${tapsY}x${channels}` : ''}`,
     bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(laneGroups * rowBlocks * parities),
     requires: lanes ? ['subgroups'] : [],
