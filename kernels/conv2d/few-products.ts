@@ -25,7 +25,7 @@ const LEAST_ROWS = 16;
 /** Workgroups that are enough for any processor; beyond, all rows share what a lane has loaded. */
 const ENOUGH_WORKGROUPS = 64;
 /** Rows of a workgroup, of that many workgroups, from which on a lane takes two vec4s. */
-const ENOUGH_ROWS = 64;
+const ENOUGH_ROWS = 128;
 
 /** Whether a correlation is done so. */
 export function hasFewProducts(
