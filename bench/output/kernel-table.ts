@@ -39,77 +39,51 @@ function rateOf({ gigaflops, gigabytes }: CaseResult): number {
   return gigaflops ?? gigabytes;
 }
 
-function byFamily(results: readonly CaseResult[]): [string, CaseResult[]][] {
+const least = (values: readonly number[]): string =>
+  values.length ? significant(Math.min(...values)) : '–';
+const mean = (values: readonly number[]): string =>
+  values.length ? significant(geometricMean(values)) : '–';
+
+/** Least, geometric mean and largest rate of every family, and what `more` tells of its members under `titles`. */
+function familyTable(
+  results: readonly CaseResult[],
+  titles: readonly string[],
+  more: (members: readonly CaseResult[]) => readonly string[],
+): string {
   const families = new Map<string, CaseResult[]>();
   for (const result of results) {
     const found = families.get(result.family);
     if (found) found.push(result);
     else families.set(result.family, [result]);
   }
-  return [...families];
+  return markdownTable(
+    [
+      left('family'),
+      ...['cases', 'least', 'geometric mean', 'most', ...titles].map((title) => right(title)),
+    ],
+    [...families].map(([family, members]) => {
+      const rates = members.map(rateOf);
+      const most = significant(Math.max(...rates));
+      return [family, String(members.length), least(rates), mean(rates), most, ...more(members)];
+    }),
+  );
 }
 
-const least = (values: readonly number[]): string =>
-  values.length ? significant(Math.min(...values)) : '–';
-const mean = (values: readonly number[]): string =>
-  values.length ? significant(geometricMean(values)) : '–';
-
-/** Least, geometric mean and largest rate of every family, also without what memory limits. */
+/** Rates by family, also without what memory limits. */
 function arithmeticFamilies(results: readonly CaseResult[]): string {
-  return markdownTable(
-    [
-      left('family'),
-      right('cases'),
-      right('least'),
-      right('geometric mean'),
-      right('most'),
-      right('limited by memory'),
-      right('others: least'),
-      right('geometric mean'),
-    ],
-    byFamily(results).map(([family, members]) => {
-      const rates = members.map(rateOf);
-      const others = members.filter(({ roof }) => roof.limit !== 'memory').map(rateOf);
-      return [
-        family,
-        String(members.length),
-        least(rates),
-        mean(rates),
-        significant(Math.max(...rates)),
-        String(members.length - others.length),
-        least(others),
-        mean(others),
-      ];
-    }),
-  );
+  const titles = ['limited by memory', 'others: least', 'geometric mean'];
+  return familyTable(results, titles, (members) => {
+    const others = members.filter(({ roof }) => roof.limit !== 'memory').map(rateOf);
+    return [String(members.length - others.length), least(others), mean(others)];
+  });
 }
 
-/** Least, geometric mean and largest rate of every family, and shares of the roof. */
+/** Rates by family, and shares of the roof. */
 function memoryFamilies(results: readonly CaseResult[]): string {
-  return markdownTable(
-    [
-      left('family'),
-      right('cases'),
-      right('least'),
-      right('geometric mean'),
-      right('most'),
-      right('of roof: least'),
-      right('geometric mean'),
-    ],
-    byFamily(results).map(([family, members]) => {
-      const rates = members.map(rateOf);
-      const shares = members.map(({ share }) => share);
-      return [
-        family,
-        String(members.length),
-        least(rates),
-        mean(rates),
-        significant(Math.max(...rates)),
-        percent(Math.min(...shares)),
-        percent(geometricMean(shares)),
-      ];
-    }),
-  );
+  return familyTable(results, ['of roof: least', 'geometric mean'], (members) => {
+    const shares = members.map(({ share }) => share);
+    return [percent(Math.min(...shares)), percent(geometricMean(shares))];
+  });
 }
 
 /** All tables of `npm run bench`. */

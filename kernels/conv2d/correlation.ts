@@ -109,7 +109,12 @@ export function correlate(
 
   const code = (): string => {
     const body = isFew
-      ? fewProducts(spec, window, lanes, [place(0), place(1)].slice(0, vectors))
+      ? fewProducts(
+          spec,
+          window,
+          lanes,
+          Array.from({ length: vectors }, (_, e) => place(e)),
+        )
       : place(0) + tile(spec, window, tiles, lanes, direct);
     return wgsl`
 #if ${lanes > 0}
