@@ -75,6 +75,23 @@ fn column(taps: Taps, item: i32, oy: i32, ox: i32) -> vec4f {
 }`;
 }
 
+/**
+ * WGSL that stores the columns of `taps` at pixels 0, 1, … in turn: `columns[<at>] = …`, with `at` an expression of p.
+ * @param count pixels @param start the first of them, counted over images of `plane`; absent if it is 0
+ */
+export function storeColumns(at: string, count: string, start?: string): string {
+  const from = (inImage: string): string => (start ? inImage : '0');
+  return `var item = ${from(`i32(${start} / plane)`)};
+    var oy = ${from(`i32(${start} % plane) / sizes.outWidth`)};
+    var ox = ${from(`i32(${start} % plane) % sizes.outWidth`)};
+    for (var p = 0u; p < ${count}; p++) {
+      columns[${at}] = column(taps, item, oy, ox);
+      ox++;
+      if (ox == sizes.outWidth) { ox = 0; oy++; }
+      if (oy == sizes.outHeight) { oy = 0; item++; }
+    }`;
+}
+
 /** Lines made for 0, 1, … */
 export const repeat = (count: number, line: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => line(i)).join('\n');

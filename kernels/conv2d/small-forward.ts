@@ -15,6 +15,7 @@ import {
   columnSizes,
   ENOUGH_WORKGROUPS,
   repeat,
+  storeColumns,
   TILE_VECTORS,
 } from './columns.ts';
 import { EPILOGUE_ACTIVATION, type Epilogue, epilogueCode, epilogueSlope } from './epilogue.ts';
@@ -97,15 +98,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let count = min(sizes.depth, sizes.vectors - first);
   for (var v = lane; v < count; v += ${lanes}u) {
     let taps = taps_of(first + v);
-    var item = 0;
-    var oy = 0;
-    var ox = 0;
-    for (var p = 0u; p < sizes.pixels; p++) {
-      columns[v * ${width}u + p] = column(taps, item, oy, ox);
-      ox++;
-      if (ox == sizes.outWidth) { ox = 0; oy++; }
-      if (oy == sizes.outHeight) { oy = 0; item++; }
-    }
+    ${storeColumns(`v * ${width}u + p`, 'sizes.pixels')}
   }
   workgroupBarrier();
   if (index >= sizes.workgroups) { return; }

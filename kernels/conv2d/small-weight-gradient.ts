@@ -7,6 +7,7 @@ import {
   columnSizes,
   ENOUGH_WORKGROUPS,
   repeat,
+  storeColumns,
 } from './columns.ts';
 import type { ConvGeometry } from './geometry.ts';
 
@@ -111,15 +112,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     var columns: array<vec4f, ${width * span}>;
     for (var s = 0u; s < ${span}u; s++) {
       let taps = taps_of(min(firstVector + s * ${lanes}u, sizes.vectors - 1u));
-      var item = i32(start / plane);
-      var oy = i32(start % plane) / sizes.outWidth;
-      var ox = i32(start % plane) % sizes.outWidth;
-      for (var p = 0u; p < count; p++) {
-        columns[s * ${width}u + p] = column(taps, item, oy, ox);
-        ox++;
-        if (ox == sizes.outWidth) { ox = 0; oy++; }
-        if (oy == sizes.outHeight) { oy = 0; item++; }
-      }
+      ${storeColumns(`s * ${width}u + p`, 'count', 'start')}
       // Said though WGSL promises it: drivers keep what the last round left there.
       for (var p = count; p < ${width}u; p++) { columns[s * ${width}u + p] = vec4f(0.0); }
     }
