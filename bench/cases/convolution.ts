@@ -5,9 +5,8 @@ import {
   outHeight,
   outWidth,
 } from '../../kernels/conv2d/geometry.ts';
-import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
+import { GRADIENT_WAYS } from '../../kernels/conv2d/gradient-ways.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
-import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
 import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
 import { checkDataGradient, checkForward, checkWeightGradient } from './convolution-check.ts';
 import { CONVOLUTION_LAYERS, type ConvolutionLayer } from './convolution-layers.ts';
@@ -59,8 +58,7 @@ function defaultPlan(
   profile: AdapterProfile,
   isFrozen: boolean,
 ): Plan {
-  const ways = { weightGradients: WEIGHT_GRADIENT_WAYS, tapChannels: TAP_CHANNELS };
-  const request = { pass, geometry, epilogue: NO_EPILOGUE, isFrozen, ...ways };
+  const request = { pass, geometry, epilogue: NO_EPILOGUE, isFrozen, gradients: GRADIENT_WAYS };
   return convolutionVariants(request, profile)[0].plan();
 }
 

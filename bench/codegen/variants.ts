@@ -1,7 +1,13 @@
 import { conv2dDataGradient } from '../../kernels/conv2d/data-gradient.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
+import { foldedPlan } from '../../kernels/conv2d/fold.ts';
 import { conv2dForward } from '../../kernels/conv2d/forward.ts';
-import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
+import {
+  type ConvGeometry,
+  foldsMargins,
+  outHeight,
+  outWidth,
+} from '../../kernels/conv2d/geometry.ts';
 import { gpuDataGradient, gpuForward } from '../../kernels/conv2d/gpu/plans.ts';
 import { gpuWeightGradient } from '../../kernels/conv2d/gpu/weight-gradient.ts';
 import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
@@ -60,8 +66,11 @@ function forward(kernel: string, shape: NamedShape, epilogue: Epilogue): Family 
 }
 
 function dataGradient(kernel: string, shape: NamedShape, epilogue: Epilogue): Family {
-  const gpu = gpuDataGradient(shape.geometry, epilogue);
-  const cpu = conv2dDataGradient(shape.geometry, epilogue, CPU);
+  const { geometry } = shape;
+  const whole = (plan: Plan): Plan =>
+    foldsMargins(geometry) ? foldedPlan(plan, geometry, false) : plan;
+  const gpu = whole(gpuDataGradient(geometry, epilogue));
+  const cpu = whole(conv2dDataGradient(geometry, epilogue, CPU));
   return family(kernel, shape, gpu, cpu, IMAGE_TO_IMAGE);
 }
 

@@ -1,6 +1,7 @@
 import type { ElementType } from '../element-types.ts';
 import type { AdapterProfile, Plan } from '../kernel.ts';
 import type { Epilogue } from './epilogue.ts';
+import type { foldedPlan } from './fold.ts';
 import type { ChannelSlice, ConvGeometry, ConvolutionPass } from './geometry.ts';
 import type { gpuWeightGradient, weightGradientChoices } from './gpu/weight-gradient.ts';
 import type { conv2dWeightGradient } from './weight-gradient.ts';
@@ -19,17 +20,23 @@ export interface ConvolutionRequest {
   readonly isFrozen?: boolean | undefined;
   /** How x and y, or their cotangents, are stored; default f32. It makes no other variants, but other times. */
   readonly elementTypes?: readonly [x: ElementType, y: ElementType] | undefined;
-  /** How a weight gradient can be made (`weight-gradient-ways.ts`): whoever asks for one brings it along. */
-  readonly weightGradients?: WeightGradientWays | undefined;
-  /** The same of gradients onto one channel, which only training needs too. */
-  readonly tapChannels?: TapChannels | undefined;
+  /**
+   * What only training needs (`gradient-ways.ts`): whoever asks for a weight gradient, or for a data gradient of a
+   * convolution, brings it along. A transposed convolution's forward pass does without.
+   */
+  readonly gradients?: GradientWays | undefined;
 }
 
-/** The weight gradient's families, which only training needs. */
-export interface WeightGradientWays {
-  readonly registers: typeof conv2dWeightGradient;
-  readonly tiles: typeof gpuWeightGradient;
-  readonly tileChoices: typeof weightGradientChoices;
+export interface GradientWays {
+  /** The weight gradient's families. */
+  readonly weights: {
+    readonly registers: typeof conv2dWeightGradient;
+    readonly tiles: typeof gpuWeightGradient;
+    readonly tileChoices: typeof weightGradientChoices;
+  };
+  readonly tapChannels: TapChannels;
+  /** Makes of the gradient of an image with its margins, made by reflection, that of the image. */
+  readonly foldMargins: typeof foldedPlan;
 }
 
 /** A way to make gradients of convolutions onto one channel: `tap-channels.ts`. */

@@ -1,9 +1,15 @@
 import type { AdapterProfile, Plan } from '../kernel.ts';
 import type { Correlation } from './correlation-spec.ts';
 import type { Epilogue } from './epilogue.ts';
-import { foldedPlan } from './fold.ts';
 import { correlationPlan } from './forward.ts';
-import { type ChannelSlice, type ConvGeometry, flatten, outHeight, outWidth } from './geometry.ts';
+import {
+  type ChannelSlice,
+  type ConvGeometry,
+  flatten,
+  foldsMargins,
+  outHeight,
+  outWidth,
+} from './geometry.ts';
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
 import { smallDataGradient } from './small-data-gradient.ts';
 import { tapPlanesPlan } from './tap-planes.ts';
@@ -20,7 +26,7 @@ import { tapPlanesPlan } from './tap-planes.ts';
  * when s does not divide K.
  *
  * Zero padding: u₀ = p, only pixels of the image are computed. Reflection: the gradient of the whole
- * padded image is computed (u₀ = 0) and its margins are folded back.
+ * padded image is computed (u₀ = 0); whoever asked for it folds its margins back (`fold.ts`).
  */
 
 export interface DataGradientOptions {
@@ -33,7 +39,8 @@ export interface DataGradientOptions {
 }
 
 /**
- * Inputs: dy, w, bias (only if `epilogue.bias`: one per channel of dx). Output: dx.
+ * Inputs: dy, w, bias (only if `epilogue.bias`: one per channel of dx). Output: dx, or with reflect padding that of the
+ * padded image, [N,C,H+2p,W+2p], to which nothing is added.
  * An epilogue does not go with reflect padding, which transposed convolutions do not have.
  */
 export function conv2dDataGradient(
@@ -51,20 +58,14 @@ export function conv2dDataGradient(
   const { kernelHeight, kernelWidth, stride } = geometry;
   const phases = spec.offsetsY.map((_, a) => (originOf(geometry) + a) % stride);
   const order = { kernelHeight, kernelWidth, adjoint: { stride, phases } };
-  const plan =
-    variant === 'tap-planes'
-      ? tapPlanesPlan(spec, geometry, 'data-gradient', profile)
-      : correlationPlan(spec, order, profile, variant);
-  return reflects(geometry) ? foldedPlan(plan, geometry, accumulate) : plan;
-}
-
-function reflects({ paddingMode, padding }: ConvGeometry): boolean {
-  return paddingMode === 'reflect' && padding > 0;
+  return variant === 'tap-planes'
+    ? tapPlanesPlan(spec, geometry, 'data-gradient', profile)
+    : correlationPlan(spec, order, profile, variant);
 }
 
 /** u₀ */
 function originOf(geometry: ConvGeometry): number {
-  return reflects(geometry) ? 0 : geometry.padding;
+  return foldsMargins(geometry) ? 0 : geometry.padding;
 }
 
 /** The correlation that a data gradient is; with reflection that of the whole padded image. */
@@ -73,7 +74,7 @@ export function dataGradientCorrelation(
   epilogue: Epilogue,
   { slice, accumulate = false }: DataGradientOptions = {},
 ): Correlation {
-  const reflect = reflects(geometry);
+  const reflect = foldsMargins(geometry);
   const g = flatten(geometry);
   const { stride } = g;
   const origin = originOf(g);

@@ -92,11 +92,6 @@ ${linearMain('sizes.rows')}
   };
 }
 
-/** Whether the data gradient of a convolution is that of a padded image, whose margins are folded back. */
-export function foldsMargins({ paddingMode, padding }: ConvGeometry): boolean {
-  return paddingMode === 'reflect' && padding > 0;
-}
-
 /** Whether a plan does so in its last step. */
 export function endsInFold({ steps }: Plan): boolean {
   return steps.at(-1)?.kernel.key === FOLD;

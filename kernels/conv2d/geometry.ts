@@ -64,3 +64,8 @@ export function flatten(g: ConvGeometry): ConvGeometry {
     g.kernelHeight === 1 && g.kernelWidth === 1 && g.stride === 1 && g.padding === 0;
   return pointwise ? { ...g, height: 1, width: g.height * g.width } : g;
 }
+
+/** Whether the data gradient of a convolution is first that of the padded image, whose margins are then folded back. */
+export function foldsMargins({ paddingMode, padding }: ConvGeometry): boolean {
+  return paddingMode === 'reflect' && padding > 0;
+}

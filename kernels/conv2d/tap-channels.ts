@@ -4,11 +4,11 @@ import { linearMain, linearWorkgroups } from '../linear.ts';
 import type { ConvolutionRequest, TapChannels } from './convolution-request.ts';
 import { pointwiseCorrelation } from './correlation-spec.ts';
 import { directPlan } from './direct.ts';
-import { foldsMargins } from './fold.ts';
 import {
   type ChannelSlice,
   type ConvGeometry,
   type ConvolutionPass,
+  foldsMargins,
   outHeight,
   outWidth,
 } from './geometry.ts';

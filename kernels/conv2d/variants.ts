@@ -1,17 +1,25 @@
 import type { AdapterProfile, Plan } from '../kernel.ts';
-import type { ConvolutionRequest, WeightGradientWays } from './convolution-request.ts';
+import type { ConvolutionRequest, GradientWays } from './convolution-request.ts';
 import { conv2dDataGradient, dataGradientCorrelation } from './data-gradient.ts';
 import { NO_EPILOGUE } from './epilogue.ts';
 import { conv2dForward, forwardCorrelation } from './forward.ts';
+import { foldsMargins } from './geometry.ts';
 import { gpuCorrelationChoices, gpuDataGradient, gpuForward } from './gpu/plans.ts';
 import type { TileChoice } from './gpu/tile.ts';
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
 
 /* What can be chosen for a convolution: every family's named variants in one list. */
 
-function waysOf({ weightGradients }: ConvolutionRequest): WeightGradientWays {
-  if (weightGradients) return weightGradients;
-  throw new RangeError('a weight gradient was asked for without the ways to make it');
+function waysOf({ pass, gradients }: ConvolutionRequest): GradientWays {
+  if (gradients) return gradients;
+  throw new RangeError(`a ${pass} of a convolution was asked for without the ways to make it`);
+}
+
+/** A data gradient, its margins folded back if it has any. */
+function folded(plan: Plan, request: ConvolutionRequest): Plan {
+  const { geometry, accumulate = false } = request;
+  if (!foldsMargins(geometry)) return plan;
+  return waysOf(request).foldMargins(plan, geometry, accumulate);
 }
 
 /** A way to do what is asked for, by a name that the same way has at other sizes too. */
@@ -44,7 +52,8 @@ export function convolutionVariants(
     name,
     plan: () => registerPlan(request, profile, name),
   }));
-  const { pass, geometry, tapChannels } = request;
+  const { pass, geometry, gradients } = request;
+  const tapChannels = gradients?.tapChannels;
   if (tapChannels?.allows(pass, geometry, profile)) {
     const variant = { name: 'tap-channels', plan: () => tapChannels.plan(request, profile) };
     if (tapChannels.prefers(geometry)) registers.unshift(variant);
@@ -75,9 +84,12 @@ function registerPlan(
     case 'forward':
       return conv2dForward(geometry, epilogue, profile, slice, variant);
     case 'data-gradient':
-      return conv2dDataGradient(geometry, epilogue, profile, { slice, accumulate, variant });
+      return folded(
+        conv2dDataGradient(geometry, epilogue, profile, { slice, accumulate, variant }),
+        request,
+      );
     case 'weight-gradient':
-      return waysOf(request).registers(geometry, accumulate, profile, variant);
+      return waysOf(request).weights.registers(geometry, accumulate, profile, variant);
   }
 }
 
@@ -87,9 +99,9 @@ function tilePlan(request: ConvolutionRequest, choice: TileChoice): Plan {
     case 'forward':
       return gpuForward(geometry, epilogue, choice);
     case 'data-gradient':
-      return gpuDataGradient(geometry, epilogue, choice, accumulate);
+      return folded(gpuDataGradient(geometry, epilogue, choice, accumulate), request);
     case 'weight-gradient':
-      return waysOf(request).tiles(geometry, accumulate, choice);
+      return waysOf(request).weights.tiles(geometry, accumulate, choice);
   }
 }
 
@@ -98,7 +110,7 @@ function tileVariants(request: ConvolutionRequest): ConvolutionVariant[] {
   const { pass, geometry } = request;
   const others =
     pass === 'weight-gradient'
-      ? waysOf(request).tileChoices(geometry)
+      ? waysOf(request).weights.tileChoices(geometry)
       : gpuCorrelationChoices(pass, geometry);
   const choices: (readonly [string, TileChoice])[] = [
     ['tiles', {}],

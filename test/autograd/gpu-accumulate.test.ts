@@ -2,7 +2,13 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
-import { type ConvGeometry, outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
+import { foldedPlan } from '../../kernels/conv2d/fold.ts';
+import {
+  type ConvGeometry,
+  foldsMargins,
+  outHeight,
+  outWidth,
+} from '../../kernels/conv2d/geometry.ts';
 import { gpuCorrelationChoices, gpuDataGradient } from '../../kernels/conv2d/gpu/plans.ts';
 import type { TileChoice } from '../../kernels/conv2d/gpu/tile.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
@@ -43,7 +49,9 @@ async function gradient(
     gpu.upload(Float32Array.from(randomArray(random, shape).data)),
   );
   const dx = gpu.upload(before);
-  gpu.runPlan(gpuDataGradient(geometry, NO_EPILOGUE, choice, accumulate), inputs, [dx]);
+  const plan = gpuDataGradient(geometry, NO_EPILOGUE, choice, accumulate);
+  const whole = foldsMargins(geometry) ? foldedPlan(plan, geometry, accumulate) : plan;
+  gpu.runPlan(whole, inputs, [dx]);
   const result = new Float32Array(await gpu.read(dx, before.length));
   for (const storage of [...inputs, dx]) gpu.dispose(storage);
   return result;

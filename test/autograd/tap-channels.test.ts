@@ -3,9 +3,8 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
 import type { ConvolutionPass } from '../../kernels/conv2d/geometry.ts';
-import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
+import { GRADIENT_WAYS } from '../../kernels/conv2d/gradient-ways.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
-import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
 import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { openNodeGpu } from '../../src/node.ts';
@@ -58,8 +57,7 @@ suite('they are taken for the last layer of a discriminator, and for nothing els
     pass: ConvolutionPass = 'data-gradient',
   ): readonly string[] => {
     const geometry = geometryOf({ ...LAYER, image: [1, 512, 31, 31], ...change });
-    const brought = { weightGradients: WEIGHT_GRADIENT_WAYS, tapChannels: TAP_CHANNELS };
-    const request = { pass, geometry, epilogue: NO_EPILOGUE, ...brought };
+    const request = { pass, geometry, epilogue: NO_EPILOGUE, gradients: GRADIENT_WAYS };
     return convolutionVariants(request, profile).map(({ name }) => name);
   };
   assert.is(ways({})[0], 'tap-channels');
@@ -72,6 +70,16 @@ suite('they are taken for the last layer of a discriminator, and for nothing els
   assert.not(ways({ stride: 2 }).includes('tap-channels'), 'stride 2');
   assert.not(ways({ kernel: 3 }).includes('tap-channels'), 'taps not in fours');
   assert.not(ways({}, { ...lavapipe, kind: 'gpu' }).includes('tap-channels'), 'GPU');
+});
+
+suite('a gradient is refused without the ways to make it', () => {
+  const geometry = geometryOf({ ...LAYER, image: [1, 32, 8, 8], reflect: true });
+  const request = { geometry, epilogue: NO_EPILOGUE };
+  for (const pass of ['data-gradient', 'weight-gradient'] as const) {
+    assert.throws(() => {
+      for (const { plan } of convolutionVariants({ ...request, pass }, gpu.profile)) plan();
+    }, new RegExp(`a ${pass} .* without the ways`));
+  }
 });
 
 suite.run();

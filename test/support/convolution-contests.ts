@@ -1,8 +1,7 @@
 import * as assert from 'uvu/assert';
 import { NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
 import type { ConvGeometry } from '../../kernels/conv2d/geometry.ts';
-import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
-import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
+import { GRADIENT_WAYS } from '../../kernels/conv2d/gradient-ways.ts';
 import { contestOf } from '../../src/autograd/tuning/contests.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { Tuner } from '../../src/gpu/tuning/tuner.ts';
@@ -32,8 +31,7 @@ export async function assertVariantsAgree(
         pass,
         geometry,
         epilogue: NO_EPILOGUE,
-        weightGradients: WEIGHT_GRADIENT_WAYS,
-        tapChannels: TAP_CHANNELS,
+        gradients: GRADIENT_WAYS,
       };
       return contestOf(pass, request, 1, gpu.profile);
     });

@@ -8,9 +8,8 @@ import {
   outHeight,
   outWidth,
 } from '../../kernels/conv2d/geometry.ts';
-import { TAP_CHANNELS } from '../../kernels/conv2d/tap-channels.ts';
+import { GRADIENT_WAYS } from '../../kernels/conv2d/gradient-ways.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
-import { WEIGHT_GRADIENT_WAYS } from '../../kernels/conv2d/weight-gradient-ways.ts';
 import type { Plan } from '../../kernels/kernel.ts';
 import type { RandomStream } from '../../src/autograd/philox.ts';
 import {
@@ -161,25 +160,26 @@ export async function outcomes(
     const total = accumulate ? expected.data.map((v, i) => v + before.data[i]) : expected.data;
     results.push({ pass, found: await run(gpu, plan(), inputs, before), expected: total });
   };
-  const request = { geometry: g, epilogue: NO_EPILOGUE, accumulate, tapChannels: TAP_CHANNELS };
+  const request = { geometry: g, epilogue: NO_EPILOGUE, accumulate, gradients: GRADIENT_WAYS };
   await gradient('data-gradient', dx, [seen, weight], () =>
     planOf({ ...request, pass: 'data-gradient', slice }),
   );
   await gradient('weight-gradient', dw, [image, dy], () =>
-    planOf({ ...request, pass: 'weight-gradient', weightGradients: WEIGHT_GRADIENT_WAYS }),
+    planOf({ ...request, pass: 'weight-gradient' }),
   );
   return results;
 }
 
-/** Largest and root mean square error, in units of the result's root mean square. */
+/** Largest and root mean square error, in units of the result's root mean square; NaN counts as infinite. */
 export function errorsOf({ found, expected }: Pick<Outcome, 'found' | 'expected'>): {
   largest: number;
   typical: number;
 } {
   let [largest, squares, reference] = [0, 0, 0];
   for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(found[i] - expected[i]);
-    if (!(error <= largest)) largest = error;
+    const difference = Math.abs(found[i] - expected[i]);
+    const error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+    largest = Math.max(largest, error);
     squares += error * error;
     reference += expected[i] * expected[i];
   }

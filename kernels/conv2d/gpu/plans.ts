@@ -1,7 +1,6 @@
 import type { Plan } from '../../kernel.ts';
 import { type Epilogue, NO_EPILOGUE } from '../epilogue.ts';
-import { foldedPlan, foldsMargins } from '../fold.ts';
-import { type ConvGeometry, flatten, outHeight, outWidth } from '../geometry.ts';
+import { type ConvGeometry, flatten, foldsMargins, outHeight, outWidth } from '../geometry.ts';
 import { correlationChoices, correlationPlan } from './correlation-plan.ts';
 import type { Correlation } from './correlation-sizes.ts';
 import type { TileChoice } from './tile.ts';
@@ -58,7 +57,7 @@ function forwardOf(geometry: ConvGeometry, epilogue: Epilogue): Described {
 
 /**
  * Inputs: dy, w, bias (only if `epilogue.bias`: one per channel of dx). Output: dx, overwritten, or added to if
- * `accumulate`.
+ * `accumulate`; with reflect padding that of the padded image, [N,C,H+2p,W+2p], to which nothing is added.
  */
 export function gpuDataGradient(
   geometry: ConvGeometry,
@@ -67,14 +66,12 @@ export function gpuDataGradient(
   accumulate = false,
 ): Plan {
   const { spec, order } = dataGradientOf(geometry, epilogue);
-  const isFolded = foldsMargins(geometry);
-  const plan = correlationPlan({ ...spec, accumulate: accumulate && !isFolded }, order, choice);
-  return isFolded ? foldedPlan(plan, geometry, accumulate) : plan;
+  const adds = accumulate && !foldsMargins(geometry);
+  return correlationPlan({ ...spec, accumulate: adds }, order, choice);
 }
 
 /**
- * Output i = P·q + a, P = s, of the image (with reflection: of the padded image, whose margins are
- * folded back afterwards) is v = u₀ + i of the padded image. Its taps are k = v mod s + s·m, and they
+ * Output i = P·q + a, P = s, of the image (with reflection: of the padded image) is v = u₀ + i of the padded image. Its taps are k = v mod s + s·m, and they
  * meet dy at ⌊v/s⌋ - m = q + ⌊(u₀+a)/s⌋ - m; tap t of a correlation is m = ⌈K/s⌉ - 1 - t.
  */
 function dataGradientOf(geometry: ConvGeometry, epilogue: Epilogue): Described {

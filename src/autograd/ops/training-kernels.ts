@@ -5,9 +5,8 @@ import type { ConvolutionRequest } from '../../../kernels/conv2d/convolution-req
 import { NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
 import { endsInFold, gatedPlan } from '../../../kernels/conv2d/fold.ts';
 import { geometryKey } from '../../../kernels/conv2d/geometry.ts';
+import { GRADIENT_WAYS } from '../../../kernels/conv2d/gradient-ways.ts';
 import { typesKey } from '../../../kernels/conv2d/shape-class.ts';
-import { TAP_CHANNELS } from '../../../kernels/conv2d/tap-channels.ts';
-import { WEIGHT_GRADIENT_WAYS } from '../../../kernels/conv2d/weight-gradient-ways.ts';
 import { instanceNormBackward } from '../../../kernels/instance-norm.ts';
 import { resizeBackward } from '../../../kernels/resize.ts';
 import type { TrainingKernels } from '../graph.ts';
@@ -34,7 +33,7 @@ export const TRAINING_KERNELS: TrainingKernels = {
       accumulate,
       isFrozen: weight.storage.constant,
       elementTypes: [dx.elementType, source.elementType],
-      tapChannels: TAP_CHANNELS,
+      gradients: GRADIENT_WAYS,
     };
     const plan = planFor(gpu, request);
     const inputs = [source, weight];
@@ -59,8 +58,7 @@ export const TRAINING_KERNELS: TrainingKernels = {
       epilogue: NO_EPILOGUE,
       accumulate,
       elementTypes: [x.elementType, dy.elementType],
-      weightGradients: WEIGHT_GRADIENT_WAYS,
-      tapChannels: TAP_CHANNELS,
+      gradients: GRADIENT_WAYS,
     });
     runPlan(plan, [x, dy], [dw]);
     return dw;

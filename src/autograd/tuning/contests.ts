@@ -18,11 +18,10 @@ export function contestOf(
   uses: number,
   profile: AdapterProfile,
 ): Contest {
-  const { pass, geometry: g, isFrozen, elementTypes, weightGradients, tapChannels } = request;
+  const { pass, geometry: g, isFrozen, elementTypes, gradients } = request;
   const [xType, yType] = elementTypes ?? ['f32', 'f32'];
   const epilogue = NO_EPILOGUE;
-  const ways = { weightGradients, tapChannels };
-  const plain = { pass, geometry: g, epilogue, isFrozen, elementTypes, ...ways };
+  const plain = { pass, geometry: g, epilogue, isFrozen, elementTypes, gradients };
   const pixels = g.batch * outHeight(g) * outWidth(g);
   const x = g.batch * g.inChannels * g.height * g.width;
   const y = pixels * g.outChannels;
