@@ -91,6 +91,7 @@ export function correlate(
     width,
     quads,
     mode: spec.mode,
+    lanes,
     rowsInside:
       Math.min(...offsetsY) >= 0 && stride * (steps - 1) + Math.max(...offsetsY) + tapsY <= height,
   });

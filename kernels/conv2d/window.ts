@@ -1,4 +1,5 @@
 import type { PaddingMode } from './geometry.ts';
+import { exchangedPixel, exchangesRim, type RimmedWindow } from './window-rim.ts';
 
 /*
  * How the convolution kernels read images: four neighbouring outputs of a row need, of one image row,
@@ -9,28 +10,27 @@ import type { PaddingMode } from './geometry.ts';
  * of the image extended by zeros or by reflection. Nothing is copied into a padded image first: where
  * the image's width allows, pixels are loaded as whole aligned vec4s, and those of the rim, of which a
  * vec4 would bring one or two only, one by one; otherwise all are loaded one by one. What lies outside
- * is replaced by zeros after the load, or is read where reflection finds it.
+ * is replaced by zeros after the load, or is read where reflection finds it. Where a subgroup has whole rows the
+ * rim is not loaded but exchanged (`window-rim.ts`).
  *
  * The WGSL made here reads an image called `source` from the storages `${source}Pixels: array<f32>` and,
  * the same memory, `${source}Vectors: array<vec4f>`.
  */
 
-export interface Window {
-  readonly stride: number;
-  /** Pixels e from `first` up to, not including, `end`. */
-  readonly first: number;
-  readonly end: number;
-  readonly mode: PaddingMode;
+export interface Window extends RimmedWindow {
   /** Whether vec4s can be loaded: rows start at multiples of four pixels. */
   readonly vectors: boolean;
   /** Whether a load may meet what is outside of the image. */
   readonly checked: boolean;
+  /** Whether the rim is exchanged. */
+  readonly exchanged: boolean;
 }
 
-/** A run of pixels that one load brings: a vec4 that starts at `e`, or the pixel `e`. */
+/** A run of pixels that one load brings: a vec4 that starts at `e`, or the pixel `e`; or that pixel from another lane. */
 interface Load {
   readonly e: number;
   readonly isVector: boolean;
+  readonly isExchanged: boolean;
 }
 
 export interface WindowShape {
@@ -44,37 +44,46 @@ export interface WindowShape {
   readonly mode: PaddingMode;
   /** Whether all rows that are read are in the image. */
   readonly rowsInside: boolean;
+  /** Lanes of a subgroup if they take quads in order, row by row; default 0. */
+  readonly lanes?: number;
 }
 
 export function windowOf(shape: WindowShape): Window {
-  const { stride, first, end, width, quads, rowsInside } = shape;
+  const { stride, first, end, width, quads, rowsInside, lanes = 0 } = shape;
   const columnsInside = first >= 0 && 4 * stride * (quads - 1) + Math.max(end, 4 * stride) <= width;
   const checked = !(rowsInside && columnsInside);
   const mode = checked ? shape.mode : 'zeros';
   // A reflected row must not have its mirror images inside of a vec4.
   const vectors = width % 4 === 0 && (mode === 'zeros' || 4 * stride * quads <= width);
-  return { stride, first, end, mode, vectors, checked };
+  const exchanged = exchangesRim({ stride, first, end, mode }, { width, quads, lanes });
+  return { stride, first, end, mode, vectors, checked, exchanged };
 }
 
 /** Part of a kernel's key. */
-export function windowKey({ stride, first, end, mode, vectors, checked }: Window): string {
+export function windowKey(window: Window): string {
+  const { stride, first, end, mode, vectors, checked, exchanged } = window;
   const border = !checked ? 'i' : mode === 'zeros' ? 'z' : 'r';
-  return `${border}${stride}[${first},${end})${vectors ? 'v' : 's'}`;
+  return `${border}${stride}[${first},${end})${vectors ? 'v' : 's'}${exchanged ? 'x' : ''}`;
 }
 
-function loadsOf({ stride, first, end, mode, vectors }: Window): Load[] {
+/** What a window consists of; what is exchanged comes last. */
+function loadsOf({ stride, first, end, mode, vectors, exchanged }: Window): Load[] {
   const loads: Load[] = [];
+  const rim: Load[] = [];
   for (let v = Math.floor(first / 4); 4 * v < end; v++) {
     const from = Math.max(first, 4 * v);
     const to = Math.min(end, 4 * v + 4);
     const isInterior = v >= 0 && v < stride;
-    if (vectors && (isInterior || (mode === 'zeros' && to - from > 2))) {
-      loads.push({ e: 4 * v, isVector: true });
+    const isExchanged = exchanged && !isInterior;
+    if (vectors && (isInterior || (!isExchanged && mode === 'zeros' && to - from > 2))) {
+      loads.push({ e: 4 * v, isVector: true, isExchanged });
     } else {
-      for (let e = from; e < to; e++) loads.push({ e, isVector: false });
+      for (let e = from; e < to; e++) {
+        (isExchanged ? rim : loads).push({ e, isVector: false, isExchanged });
+      }
     }
   }
-  return loads;
+  return [...loads, ...rim];
 }
 
 const label = (e: number): string => (e < 0 ? `m${-e}` : `${e}`);
@@ -120,15 +129,15 @@ export function windowColumns(
 ): string[] {
   const base = `${source}Base`;
   const lines = [`let ${base} = i32(${quad}) * ${4 * window.stride};`];
-  for (const { e, isVector } of loadsOf(window)) {
+  for (const { e, isVector, isExchanged } of loadsOf(window)) {
     const column = `${base} + ${e}`;
     const last = isVector ? `${width} - 4` : `${width} - 1`;
     let place = column;
-    if (window.checked && window.mode === 'reflect' && !isVector) {
-      place = `reflect_at(${column}, ${width})`;
-    } else if (window.checked && window.mode === 'zeros') {
+    if (window.checked && (window.mode === 'zeros' || isExchanged)) {
       lines.push(`let ${source}Inside${label(e)} = u32(${column}) < u32(${width});`);
       place = `clamp(${column}, 0, ${last})`;
+    } else if (window.checked && !isVector) {
+      place = `reflect_at(${column}, ${width})`;
     }
     lines.push(`let ${source}Column${label(e)} = u32(${place})${isVector ? ' / 4u' : ''};`);
   }
@@ -140,7 +149,12 @@ export function windowColumns(
  * @param row u32 expression: where the row starts, in pixels
  */
 export function windowLoads(window: Window, source: string, name: string, row: string): string[] {
-  return loadsOf(window).map(({ e, isVector }) => {
+  return loadsOf(window).map(({ e, isVector, isExchanged }) => {
+    if (isExchanged) {
+      const pixel = (other: number): string => windowPixel(window, name, other);
+      const value = exchangedPixel(window, e, pixel, `${source}Inside${label(e)}`);
+      return `let ${name}_${label(e)} = ${value};`;
+    }
     const column = `${source}Column${label(e)}`;
     const value = isVector
       ? `${source}Vectors[(${row}) / 4u + ${column}]`

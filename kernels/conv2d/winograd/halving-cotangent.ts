@@ -22,6 +22,7 @@ export function transformParities(spec: Correlation, tiles: WinogradTiles, chunk
   const window = windowOf({
     ...{ stride: 1, first, end, width },
     quads: tiles.tilesX,
+    lanes: tiles.lanes,
     mode: 'zeros',
     rowsInside: first >= 0 && TILE * (tiles.tilesY - 1) + end <= height,
   });

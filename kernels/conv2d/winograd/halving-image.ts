@@ -24,6 +24,7 @@ export function transformPhases(spec: Correlation, tiles: WinogradTiles, chunk: 
     end: first + 2 * patch,
     width,
     quads: tiles.tilesX,
+    lanes: tiles.lanes,
     mode,
     rowsInside: first >= 0 && 2 * TILE * (tiles.tilesY - 1) + first + 2 * patch <= height,
   });

@@ -92,6 +92,7 @@ function transformTiles(
     end: first + size,
     width,
     quads: tiles.tilesX,
+    lanes: tiles.lanes,
     mode,
     rowsInside: first >= 0 && TILE * (tiles.tilesY - 1) + first + size <= height,
   });

@@ -49,6 +49,7 @@ export function tileTransform(
   return {
     key: `${transform.name}.${windowKey(window)}.${lanes}x${laneTiles}`,
     bindings: ['read', 'read', 'write', 'read'],
+    requires: window.exchanged ? ['subgroups'] : [],
     workgroups: spreadWorkgroups(chunk.blocks * parities * quads * laneTiles),
     constants: [
       chunk.first,
@@ -68,6 +69,9 @@ export function tileTransform(
       transform.channels,
     ],
     code: () => wgsl`
+#if ${window.exchanged}
+enable subgroups;
+#endif
 struct Sizes {
   firstBlock: u32, blocks: u32, parities: u32, quads: u32, pitch: u32, tiles: u32, tilesX: u32, tilesY: u32,
   height: i32, width: i32, imagePitch: u32, imageStart: u32, patchSize: u32, stores: u32, channels: u32,
