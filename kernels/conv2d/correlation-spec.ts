@@ -59,9 +59,7 @@ export function pointwiseCorrelation(
 }
 
 /** vec4 accumulators of a lane. */
-const ACCUMULATORS = 16;
-/** The same of 1×1 taps, where a loaded pixel has one product for each row only. */
-const POINTWISE_ACCUMULATORS = 32;
+export const ACCUMULATORS = 32;
 
 /** How the work of a correlation is cut into steps and blocks; the packed weights follow it. */
 export interface CorrelationTiles {
@@ -78,25 +76,21 @@ export interface CorrelationTiles {
 
 /**
  * Rows of a block if all are cut into equal ones, of about `most`: 50 rows need not be done as 64, nor 18 as 32. A
- * lane may have a quarter more accumulators than is best, which costs less than another block; and more than twice as
- * many where an image's width is no multiple of four, as loads of single pixels then cost more than accumulators do.
+ * lane may have a quarter more accumulators than is best, which costs less than another block.
  */
-export function rowsOfBlock(rows: number, most: number, width: number): number {
-  const isRagged = width % 4 > 0;
-  if (!isRagged && rows % most === 0) return most;
-  const limit = Math.floor(most * (isRagged ? 2.4 : 1.25));
-  return Math.ceil(rows / Math.ceil(rows / limit));
+export function rowsOfBlock(rows: number, most: number): number {
+  if (rows % most === 0) return most;
+  return Math.ceil(rows / Math.ceil(rows / Math.floor(most * 1.25)));
 }
 
 export function correlationTiles(spec: Correlation): CorrelationTiles {
   const parities = spec.offsetsX.length;
   const isPointwise = parities * spec.tapsX * spec.tapsY === 1;
-  const accumulators = isPointwise ? POINTWISE_ACCUMULATORS : ACCUMULATORS;
-  let rowsPerLane = accumulators;
-  while (rowsPerLane > 1 && rowsPerLane * parities > accumulators) rowsPerLane /= 2;
+  let rowsPerLane = ACCUMULATORS;
+  while (rowsPerLane > 1 && rowsPerLane * parities > ACCUMULATORS) rowsPerLane /= 2;
   while (rowsPerLane > 1 && rowsPerLane / 2 >= spec.rows) rowsPerLane /= 2;
   if (!isPointwise) {
-    rowsPerLane = rowsOfBlock(spec.rows, rowsPerLane, spec.width);
+    rowsPerLane = rowsOfBlock(spec.rows, rowsPerLane);
   } else if (spec.rows > rowsPerLane) {
     // 48 rows are two blocks of 24, not one of 32 and half of another.
     rowsPerLane = roundUp(spec.rows / Math.ceil(spec.rows / rowsPerLane), 8);

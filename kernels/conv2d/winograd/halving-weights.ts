@@ -3,7 +3,7 @@ import type { Kernel } from '../../kernel.ts';
 import { linearMain, linearWorkgroups } from '../../linear.ts';
 import { addContribution, elementNames, matrixColumns, storeAll, zeros } from './filtering.ts';
 import { TWO_TAPS } from './paired-points.ts';
-import { ROWS, type WinogradTiles } from './tiles.ts';
+import type { WinogradTiles } from './tiles.ts';
 
 /*
  * U = G g Gᵀ of the 4×4 weights of a convolution of stride 2 (see `halving.ts`), in the order of `tiles.ts`.
@@ -21,25 +21,25 @@ const PRODUCTS = patch ** 2;
 export function transformPhaseWeights(
   rows: number,
   channels: number,
-  { rowBlocks }: WinogradTiles,
+  { rowBlocks, rowsPerLane }: WinogradTiles,
 ): Kernel {
-  const quads = rowBlocks * ROWS * channels;
+  const quads = rowBlocks * rowsPerLane * channels;
   return {
     key: 'winogradphaseweights',
     bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(quads),
-    constants: [quads, rows, channels, 2, PRODUCTS],
+    constants: [quads, rows, channels, rowsPerLane, 2, PRODUCTS],
     code: () => wgsl`
-struct Sizes { quads: u32, rows: u32, channels: u32, taps: u32, stores: u32 }
+struct Sizes { quads: u32, rows: u32, channels: u32, blockRows: u32, taps: u32, stores: u32 }
 @group(0) @binding(0) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> transformed: array<vec4f>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
 ${matrixColumns(weightMatrix)}
 
 ${linearMain('sizes.quads')}
-  let r = index % ${ROWS}u;
-  let channel = (index / ${ROWS}u) % sizes.channels;
-  let row = index / (${ROWS}u * sizes.channels) * ${ROWS}u + r;
+  let r = index % sizes.blockRows;
+  let channel = (index / sizes.blockRows) % sizes.channels;
+  let row = index / (sizes.blockRows * sizes.channels) * sizes.blockRows + r;
   let start = (min(row, sizes.rows - 1u) * sizes.channels + channel) * 4u;
   let isReal = row < sizes.rows;
 ${body([
@@ -61,20 +61,20 @@ export function transformParityWeights(
   rows: number,
   channels: number,
   phases: readonly number[],
-  { rowBlocks, channelQuads }: WinogradTiles,
+  { rowBlocks, rowsPerLane, channelQuads }: WinogradTiles,
 ): Kernel {
-  const quads = rowBlocks * ROWS * channelQuads;
+  const quads = rowBlocks * rowsPerLane * channelQuads;
   return {
     key: 'winogradparityweights',
     bindings: ['read', 'write', 'read'],
     workgroups: linearWorkgroups(4 * quads),
     constants: [
-      ...[4 * quads, quads, rows, channelQuads, phases[0], phases[1], 2, PRODUCTS],
-      channels,
+      ...[4 * quads, quads, rows, channelQuads, phases[0], phases[1], rowsPerLane],
+      ...[2, PRODUCTS, channels],
     ],
     code: () => wgsl`
 struct Sizes {
-  count: u32, quads: u32, rows: u32, channelQuads: u32, evenPhase: u32, oddPhase: u32, taps: u32, stores: u32,
+  count: u32, quads: u32, rows: u32, channelQuads: u32, evenPhase: u32, oddPhase: u32, blockRows: u32, taps: u32, stores: u32,
   channels: u32,
 }
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
@@ -85,8 +85,8 @@ ${matrixColumns(weightMatrix)}
 ${linearMain('sizes.count')}
   let parity = index / sizes.quads;
   let place = index % sizes.quads;
-  let quad = (place / ${ROWS}u) % sizes.channelQuads;
-  let row = place / (${ROWS}u * sizes.channelQuads) * ${ROWS}u + place % ${ROWS}u;
+  let quad = (place / sizes.blockRows) % sizes.channelQuads;
+  let row = place / (sizes.blockRows * sizes.channelQuads) * sizes.blockRows + place % sizes.blockRows;
   let phaseY = select(sizes.evenPhase, sizes.oddPhase, parity >= 2u);
   let phaseX = select(sizes.evenPhase, sizes.oddPhase, parity % 2u == 1u);
   let pitch = sizes.rows * 16u;

@@ -1,12 +1,12 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
-import { type Chunk, ROWS, type WinogradTiles } from './tiles.ts';
+import type { Chunk, WinogradTiles } from './tiles.ts';
 
 /*
  * dU[k][r][c] = Σ_tile D[k][r][tile] · V[k][c][tile] for every k; D and V in the order of `tiles.ts`, dU as
  * [k][row][channel].
  *
- * A lane owns four channels of 16 rows; lanes of a subgroup take consecutive quads of channels. A step
+ * A lane owns four channels of up to 32 rows; lanes of a subgroup take consecutive quads of channels. A step
  * adds four tiles: lanes share the loads of D, which all of them need, by broadcast. The first chunk of
  * tiles sets dU, others add to it.
  */
@@ -17,10 +17,10 @@ const STEP = 4;
 
 /** Bindings: D, V, dU, sizes. */
 export function multiplyWinogradTiles(tiles: WinogradTiles, chunk: Chunk): Kernel {
-  const { lanes, blockTiles, rowBlocks, rowQuads, channelQuads } = tiles;
+  const { lanes, blockTiles, rowsPerLane, rowBlocks, rowQuads, channelQuads } = tiles;
   const laneGroups = Math.ceil(channelQuads / lanes);
   return {
-    key: `winogradouter.${lanes}x${blockTiles / lanes}`,
+    key: `winogradouter.${lanes}x${blockTiles / lanes}x${rowsPerLane}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(tiles.products * rowBlocks * laneGroups),
     requires: ['subgroups'],
@@ -58,7 +58,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // Lanes beyond the end help with the cotangents and store nothing.
   let channelStart = min(quad, sizes.channelQuads - 1u) * ${blockTiles}u;
 ${cotangentStarts(tiles).join('\n')}
-${Array.from({ length: ROWS }, (_, r) => `  var sum${r} = vec4f(0.0);`).join('\n')}
+${Array.from({ length: rowsPerLane }, (_, r) => `  var sum${r} = vec4f(0.0);`).join('\n')}
   for (var b = 0u; b < sizes.blocks; b++) {
     var pixel = (b * sizes.products + k) * sizes.inputPitch + channelStart;
     var cotangent = (b * sizes.products + k) * sizes.cotangentPitch;
@@ -69,11 +69,11 @@ ${step(tiles).join('\n')}
     }
   }
   if (quad >= sizes.channelQuads) { return; }
-  var sums = array<vec4f, ${ROWS}>(${Array.from({ length: ROWS }, (_, r) => `sum${r}`).join(', ')});
+  var sums = array<vec4f, ${rowsPerLane}>(${Array.from({ length: rowsPerLane }, (_, r) => `sum${r}`).join(', ')});
   // A loop whose bound the driver cannot see: unrolled, the stores would be most of the code.
-  let rows = min(${ROWS}u, 4u * sizes.rowQuads - rowBlock * ${ROWS}u);
+  let rows = min(${rowsPerLane}u, 4u * sizes.rowQuads - rowBlock * ${rowsPerLane}u);
   for (var r = 0u; r < rows; r++) {
-    let to = (k * 4u * sizes.rowQuads + rowBlock * ${ROWS}u + r) * sizes.channelQuads + quad;
+    let to = (k * 4u * sizes.rowQuads + rowBlock * ${rowsPerLane}u + r) * sizes.channelQuads + quad;
     var value = sums[r];
     if (sizes.accumulate != 0u) { value += products[to]; }
     products[to] = value;
@@ -83,25 +83,27 @@ ${step(tiles).join('\n')}
   };
 }
 
-/** vec4s of D in a step: of four rows and one tile each. */
-const HELD = (ROWS / 4) * STEP;
+/** Loads of a lane in a step that together bring its vec4s of D: of four rows and one tile each. */
+function heldParts(rowsPerLane: number, lanes: number): number {
+  return Math.ceil(((rowsPerLane / 4) * STEP) / lanes);
+}
 
 /** WGSL of where, in a step, the vec4s of D are that the lane loads: number v is of rows v/4, tile v%4. */
-function cotangentStarts({ lanes, blockTiles }: WinogradTiles): string[] {
-  return Array.from({ length: HELD / lanes }, (_, part) => {
+function cotangentStarts({ lanes, blockTiles, rowsPerLane }: WinogradTiles): string[] {
+  return Array.from({ length: heldParts(rowsPerLane, lanes) }, (_, part) => {
     const v = `${part * lanes}u + lane`;
-    const row = `min(rowBlock * ${ROWS / 4}u + (${v}) / ${STEP}u, sizes.rowQuads - 1u)`;
+    const row = `min(rowBlock * ${rowsPerLane / 4}u + (${v}) / ${STEP}u, sizes.rowQuads - 1u)`;
     return `  let start${part} = ${row} * ${blockTiles}u + (${v}) % ${STEP}u;`;
   });
 }
 
-function step({ lanes }: WinogradTiles): string[] {
+function step({ lanes, rowsPerLane }: WinogradTiles): string[] {
   const lines: string[] = [];
-  for (let part = 0; part < HELD / lanes; part++) {
+  for (let part = 0; part < heldParts(rowsPerLane, lanes); part++) {
     lines.push(`let held${part} = cotangents[cotangent + start${part}];`);
   }
   for (let t = 0; t < STEP; t++) lines.push(`let v${t} = pixels[pixel + ${t}u];`);
-  for (let q = 0; q < ROWS / 4; q++) {
+  for (let q = 0; q < rowsPerLane / 4; q++) {
     for (let t = 0; t < STEP; t++) {
       const v = q * STEP + t;
       lines.push(

@@ -2,7 +2,7 @@ import type { AdapterProfile } from '../../kernel.ts';
 import { type Correlation, correlationTiles } from '../correlation-spec.ts';
 import { roundUp } from '../geometry.ts';
 import { type FilteringKind, filteringKind, tilesOfKind } from './kind.ts';
-import { ROWS, type WinogradTiles, winogradLengths } from './tiles.ts';
+import { type WinogradTiles, winogradLengths } from './tiles.ts';
 import { GRADIENT_CHUNK_BYTES } from './weight-gradient.ts';
 
 /** Bytes that a storage binding may hold under WebGPU's default limits. */
@@ -17,7 +17,7 @@ export function allowsWinograd(
   profile: AdapterProfile,
   kernel = spec.tapsX,
 ): boolean {
-  if (profile.kind !== 'cpu' || ![4, 8, ROWS].includes(profile.subgroupSize)) return false;
+  if (profile.kind !== 'cpu' || ![4, 8, 16].includes(profile.subgroupSize)) return false;
   const kind = filteringKind(spec, kernel);
   if (!kind) return false;
   // Of fewer rows or channels, rounded up to fours, it would be mostly padding.
@@ -118,7 +118,7 @@ export function prefersWinograd(
   const kind = filteringKind(spec, kernel);
   if (!kind || !allowsWinograd(spec, profile, kernel)) return false;
   const tiles = tilesOfKind(spec, kind, profile);
-  const { products, channelQuads, rowQuads, rowBlocks, blocks, blockTiles } = tiles;
+  const { products, channelQuads, rowQuads, rowsPerLane, rowBlocks, blocks, blockTiles } = tiles;
   const values = transformed(tiles);
   const costs = costsOf(profile);
   const winograd =
@@ -126,7 +126,7 @@ export function prefersWinograd(
     (isFrozen ? 0 : costs.weights[kind] * products * 16 * rowQuads * channelQuads) +
     costs.input * values.input +
     costs.output * values.products +
-    costs.product * products * rowBlocks * ROWS * 4 * channelQuads * blocks * blockTiles;
+    costs.product * products * rowBlocks * rowsPerLane * 4 * channelQuads * blocks * blockTiles;
   const direct = costs.direct[kind] * directProducts(spec, spec.tapsX ** 2);
   return winograd < (1 - MARGIN) * direct;
 }
@@ -136,12 +136,12 @@ export function prefersWinogradWeightGradient(spec: Correlation, profile: Adapte
   const kind = gradientKind(spec);
   if (!kind || !allowsWinogradWeightGradient(spec, profile)) return false;
   const tiles = tilesOfKind(spec, kind, profile, GRADIENT_CHUNK_BYTES);
-  const { products, channelQuads, rowQuads, rowBlocks, lanes } = tiles;
+  const { products, channelQuads, rowQuads, rowsPerLane, rowBlocks, lanes } = tiles;
   const { blocks, blockTiles, blocksPerChunk } = tiles;
   const chunks = Math.ceil(blocks / blocksPerChunk);
   const values = transformed(tiles);
   const costs = costsOf(profile);
-  const outer = rowBlocks * ROWS * roundUp(channelQuads, lanes) * 4 * blocks * blockTiles;
+  const outer = rowBlocks * rowsPerLane * roundUp(channelQuads, lanes) * 4 * blocks * blockTiles;
   const winograd =
     costs.start +
     (costs.fold + (chunks - 1) * costs.chunk) * products * 16 * rowQuads * channelQuads +

@@ -1,11 +1,11 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Kernel, spreadWorkgroups } from '../../kernel.ts';
-import { type Chunk, ROWS, type WinogradTiles } from './tiles.ts';
+import type { Chunk, WinogradTiles } from './tiles.ts';
 
 /*
  * M[k] = U[k] V[k] for every k, in the order of `tiles.ts`.
  *
- * As in `correlation.ts` a lane owns 16 rows of 4 places (or 2), here tiles, and lanes pass the weights, which
+ * As in `correlation.ts` a lane owns up to 32 rows of 4 places (or 2), here tiles, and lanes pass the weights, which
  * all of them need, round by broadcast. A step sums four channels. Workgroups of the same k and rows
  * follow each other, so their weights stay in cache.
  */
@@ -14,9 +14,9 @@ const COMPONENTS = 'xyzw';
 
 /** Bindings: U, V, M, sizes. */
 export function multiplyWinograd(tiles: WinogradTiles, chunk: Chunk): Kernel {
-  const { lanes, laneTiles, blockTiles, rowBlocks, rowQuads, channelQuads } = tiles;
+  const { lanes, laneTiles, blockTiles, rowsPerLane, rowBlocks, rowQuads, channelQuads } = tiles;
   return {
-    key: `winogradproducts.${lanes}x${laneTiles}`,
+    key: `winogradproducts.${lanes}x${laneTiles}x${rowsPerLane}`,
     bindings: ['read', 'read', 'write', 'read'],
     workgroups: spreadWorkgroups(tiles.products * rowBlocks * chunk.blocks),
     requires: ['subgroups'],
@@ -48,15 +48,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let block = index % sizes.blocks;
   let rowBlock = (index / sizes.blocks) % sizes.rowBlocks;
   let k = index / (sizes.blocks * sizes.rowBlocks);
-  var weight = (k * sizes.rowBlocks + rowBlock) * sizes.channelQuads * ${ROWS}u + lane;
+  var weight = (k * sizes.rowBlocks + rowBlock) * sizes.channelQuads * ${rowsPerLane}u + lane;
   var pixel = (block * sizes.inputProducts + k % sizes.inputProducts) * sizes.inputPitch + lane;
-${Array.from({ length: ROWS }, (_, r) => `  var sum${r} = vec${laneTiles}f(0.0);`).join('\n')}
+${Array.from({ length: rowsPerLane }, (_, r) => `  var sum${r} = vec${laneTiles}f(0.0);`).join('\n')}
   for (var c = 0u; c < sizes.channelQuads; c++) {
 ${step(tiles).join('\n')}
-    weight += ${ROWS}u;
+    weight += ${rowsPerLane}u;
     pixel += ${blockTiles}u;
   }
-  let quad = rowBlock * ${ROWS / 4}u;
+  let quad = rowBlock * ${rowsPerLane / 4}u;
   let to = (block * sizes.products + k) * sizes.productPitch + quad * ${blockTiles}u + lane;
 ${stores(tiles).join('\n')}
 }
@@ -64,9 +64,9 @@ ${stores(tiles).join('\n')}
   };
 }
 
-function step({ lanes, laneTiles }: WinogradTiles): string[] {
+function step({ lanes, laneTiles, rowsPerLane }: WinogradTiles): string[] {
   const lines: string[] = [];
-  for (let part = 0; part < ROWS / lanes; part++) {
+  for (let part = 0; part < rowsPerLane / lanes; part++) {
     lines.push(`let held${part} = weights[weight + ${part * lanes}u];`);
   }
   for (let i = 0; i < laneTiles; i++) lines.push(`let v${i} = pixels[pixel + ${i * lanes}u];`);
@@ -74,7 +74,7 @@ function step({ lanes, laneTiles }: WinogradTiles): string[] {
     const parts = Array.from({ length: laneTiles }, (_, i) => `v${i}.${COMPONENTS[c]}`);
     lines.push(`let x${c} = vec${laneTiles}f(${parts.join(', ')});`);
   }
-  for (let r = 0; r < ROWS; r++) {
+  for (let r = 0; r < rowsPerLane; r++) {
     lines.push(`let w${r} = subgroupBroadcast(held${Math.floor(r / lanes)}, ${r % lanes}u);`);
     const terms = [0, 1, 2, 3].map((c) => `w${r}.${COMPONENTS[c]} * x${c}`);
     lines.push(`sum${r} = sum${r} + ${terms.join(' + ')};`);
@@ -82,9 +82,9 @@ function step({ lanes, laneTiles }: WinogradTiles): string[] {
   return lines.map((line) => `    ${line}`);
 }
 
-function stores({ lanes, laneTiles, blockTiles }: WinogradTiles): string[] {
+function stores({ lanes, laneTiles, blockTiles, rowsPerLane }: WinogradTiles): string[] {
   const lines: string[] = [];
-  for (let q = 0; q < ROWS / 4; q++) {
+  for (let q = 0; q < rowsPerLane / 4; q++) {
     lines.push(`if (quad + ${q}u < sizes.rowQuads) {`);
     for (let i = 0; i < laneTiles; i++) {
       const parts = [0, 1, 2, 3].map((j) => `sum${4 * q + j}.${COMPONENTS[i]}`);

@@ -10,7 +10,7 @@ import {
   storeAll,
   zeros,
 } from './filtering.ts';
-import { ROWS, type WinogradTiles } from './tiles.ts';
+import type { WinogradTiles } from './tiles.ts';
 
 /*
  * U = G g Gᵀ for every pair of row and channel, in the order of `tiles.ts`.
@@ -29,9 +29,9 @@ export interface WinogradWeights {
 /** Bindings: weights [O,C,r,r], U, sizes. */
 export function transformWinogradWeights(
   { rows, channels, isAdjoint, filtering }: WinogradWeights,
-  { channelQuads, rowBlocks, products }: WinogradTiles,
+  { channelQuads, rowBlocks, rowsPerLane, products }: WinogradTiles,
 ): Kernel {
-  const quads = rowBlocks * ROWS * channelQuads;
+  const quads = rowBlocks * rowsPerLane * channelQuads;
   const { taps } = filtering;
   const size = taps * taps;
   return {
@@ -45,21 +45,22 @@ export function transformWinogradWeights(
       isAdjoint ? size : channels * size,
       isAdjoint ? rows * size : size,
       isAdjoint ? 1 : 0,
+      rowsPerLane,
       taps,
       products,
       channels,
     ],
     code: () => wgsl`
-struct Sizes { quads: u32, rows: u32, channelQuads: u32, rowPitch: u32, channelPitch: u32, turned: u32, taps: u32, stores: u32, channels: u32 }
+struct Sizes { quads: u32, rows: u32, channelQuads: u32, rowPitch: u32, channelPitch: u32, turned: u32, blockRows: u32, taps: u32, stores: u32, channels: u32 }
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(1) var<storage, read_write> transformed: array<vec4f>;
 @group(0) @binding(2) var<storage, read> sizes: Sizes;
 ${matrixColumns(filtering.weightMatrix)}
 
 ${linearMain('sizes.quads')}
-  let r = index % ${ROWS}u;
-  let quad = (index / ${ROWS}u) % sizes.channelQuads;
-  let row = index / (${ROWS}u * sizes.channelQuads) * ${ROWS}u + r;
+  let r = index % sizes.blockRows;
+  let quad = (index / sizes.blockRows) % sizes.channelQuads;
+  let row = index / (sizes.blockRows * sizes.channelQuads) * sizes.blockRows + r;
   let start = row * sizes.rowPitch + quad * 4u * sizes.channelPitch;
   let isReal = (vec4u(row) < vec4u(sizes.rows)) & (4u * quad + vec4u(0u, 1u, 2u, 3u) < vec4u(sizes.channels));
 ${body(filtering).join('\n')}
