@@ -50,15 +50,18 @@ interface Costs {
   readonly chunk: number;
 }
 
-/** lavapipe, fitted to 100 shapes of 4 … 128 pixels and 8 … 1024 channels. */
+/**
+ * lavapipe, fitted to 100 shapes of 4 … 128 pixels and 8 … 1024 channels; products scaled by what larger tiles of rows
+ * gained since (2026-11-26).
+ */
 const LAVAPIPE: Costs = {
   start: 3e5,
   weights: { dense: 1.5, phases: 1.5, parities: 2.2 },
   input: 1.1,
   output: 0.85,
-  product: 0.04,
-  direct: { dense: 0.048, phases: 0.05, parities: 0.062 },
-  outerProduct: 0.05,
+  product: 0.036,
+  direct: { dense: 0.047, phases: 0.045, parities: 0.052 },
+  outerProduct: 0.047,
   fold: 1.25,
   chunk: 0.85,
 };
@@ -121,9 +124,11 @@ export function prefersWinograd(
   const { products, channelQuads, rowQuads, rowsPerLane, rowBlocks, blocks, blockTiles } = tiles;
   const values = transformed(tiles);
   const costs = costsOf(profile);
+  // Of four taps a value takes as much longer as there are more of them to read.
+  const weightCost = costs.weights[kind] * (kind === 'dense' ? (spec.tapsX / 3) ** 2 : 1);
   const winograd =
     costs.start +
-    (isFrozen ? 0 : costs.weights[kind] * products * 16 * rowQuads * channelQuads) +
+    (isFrozen ? 0 : weightCost * products * 16 * rowQuads * channelQuads) +
     costs.input * values.input +
     costs.output * values.products +
     costs.product * products * rowBlocks * rowsPerLane * 4 * channelQuads * blocks * blockTiles;
