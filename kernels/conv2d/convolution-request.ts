@@ -2,6 +2,7 @@ import type { ElementType } from '../element-types.ts';
 import type { AdapterProfile, Plan } from '../kernel.ts';
 import type { Epilogue } from './epilogue.ts';
 import type { foldedPlan } from './fold.ts';
+import type { foldedTaps } from './folded-taps.ts';
 import type { ChannelSlice, ConvGeometry, ConvolutionPass } from './geometry.ts';
 import type { gpuWeightGradient, weightGradientChoices } from './gpu/weight-gradient.ts';
 import type { conv2dWeightGradient } from './weight-gradient.ts';
@@ -37,6 +38,8 @@ export interface GradientWays {
   readonly tapChannels: TapChannels;
   /** Makes of the gradient of an image with its margins, made by reflection, that of the image. */
   readonly foldMargins: typeof foldedPlan;
+  /** Makes the latter at once, where it can. */
+  readonly foldedTaps: typeof foldedTaps;
 }
 
 /** A way to make gradients of convolutions onto one channel: `tap-channels.ts`. */

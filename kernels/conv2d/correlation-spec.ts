@@ -35,6 +35,28 @@ export interface Correlation extends CorrelationShape {
   /** Channels of a larger tensor that the image, or the output, is; default all of its own. */
   readonly imageSlice?: ChannelSlice | undefined;
   readonly outputSlice?: ChannelSlice | undefined;
+  /** What reflection adds at the border (`folded-taps.ts`). */
+  readonly fold?: CorrelationFold | undefined;
+}
+
+/** Steps and pixels that a correlation takes besides its own, as WGSL; expressions unless said otherwise. */
+export interface CorrelationFold {
+  /** Part of the kernel's key. */
+  readonly key: string;
+  /** Statements before the sums. */
+  readonly start: readonly string[];
+  /** Steps along y, u32, the same for all lanes of a workgroup; the first ones are the taps. */
+  readonly steps: string;
+  /** Tap of step `s`. */
+  readonly tap: string;
+  /** Row of the image in step `s`, of tap `t`. */
+  readonly row: string;
+  /** Declares a storage at binding 5, input 2 of the plan, if `finish` needs one. */
+  readonly storage?: string | undefined;
+  /** Statements that change `value`, the four outputs from `start + e` on, before it is stored. */
+  readonly finish?: string | undefined;
+  /** What is added to the pixels that tap u of parity b meets: nothing, or ` + …`. */
+  added(b: number, u: number, vector: (first: number) => string): string;
 }
 
 /** Products of the channels of each pixel with 1×1 taps: images may as well be rows of all their pixels. */

@@ -19,8 +19,8 @@ export interface DirectWeights {
 }
 
 /**
- * WGSL of where the lane's weights start: `weight`, which moves on with every step, and for each vec4
- * that the lane loads in a step the distance from there, `rowFrom…`.
+ * WGSL of where the lane's weights start: `channelWeights`, which moves on with every block of channels, and for each
+ * vec4 that the lane loads in a step the distance from there, `rowFrom…`.
  */
 export function weightStarts(
   { rowsPerLane, vectorsPerRow }: CorrelationTiles,
@@ -29,7 +29,7 @@ export function weightStarts(
 ): string[] {
   const lines: string[] = [];
   if (direct) {
-    lines.push('var weight = sizes.weightBase[parity];');
+    lines.push('var channelWeights = sizes.weightBase[parity];');
     for (let i = 0; i < (lanes ? Math.ceil(rowsPerLane / lanes) : rowsPerLane); i++) {
       const row = lanes ? `${i * lanes}u + lane % ${rowsPerLane}u` : `${i}u`;
       lines.push(
@@ -40,7 +40,7 @@ export function weightStarts(
   }
   const vectors = rowsPerLane * vectorsPerRow;
   lines.push(
-    `var weight = sizes.weightBase[parity] + block * sizes.channelSteps * sizes.taps * ${vectors}u;`,
+    `var channelWeights = sizes.weightBase[parity] + block * sizes.channelSteps * sizes.taps * ${vectors}u;`,
   );
   for (let i = 0; i < (lanes ? Math.ceil(vectors / lanes) : vectors); i++) {
     lines.push(`let rowFrom${i} = ${lanes ? `${i * lanes}u + lane` : `${i}u`};`);
@@ -48,7 +48,7 @@ export function weightStarts(
   return lines;
 }
 
-/** WGSL that loads a step's weights, and of vector i of row r. */
+/** WGSL that loads a step's weights, which start at `weight`, and of vector i of row r. */
 export function weightLoads(
   { rowsPerLane, vectorsPerRow }: CorrelationTiles,
   lanes: number,

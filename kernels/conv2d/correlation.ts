@@ -96,6 +96,9 @@ export function correlate(
       Math.min(...offsetsY) >= 0 && stride * (steps - 1) + Math.max(...offsetsY) + tapsY <= height,
   });
 
+  const reads = spec.fold?.storage ? (['read', 'read'] as const) : (['read'] as const);
+  const bindings = ['read', 'read', 'read', 'read', 'write', ...reads] as const;
+
   /** WGSL of where vec4 number e of a lane is, and what of the image it sees. */
   const place = (e: number): string => `
   let mine = (index % sizes.laneGroups * ${vectors}u + ${e}u) * ${workgroup}u + lane;
@@ -133,7 +136,8 @@ struct Sizes {
 @group(0) @binding(2) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> result: array<${aligned ? 'vec4f' : 'f32'}>;
-@group(0) @binding(5) var<storage, read> sizes: Sizes;
+${spec.fold?.storage ?? ''}
+@group(0) @binding(${bindings.length - 1}) var<storage, read> sizes: Sizes;
 
 const OFFSETS = array<i32, ${parities}>(${offsetsY.join(', ')});
 ${EPILOGUE_ACTIVATION}
@@ -152,23 +156,17 @@ ${body}
   };
   const channelSteps = channels / channelBlock;
   const pitches = direct
-    ? [
-        direct.row,
-        direct.channel,
-        vectorsPerRow * direct.channel - tapsY * direct.tap,
-        direct.tap,
-        ...direct.bases,
-      ]
+    ? [direct.row, direct.channel, vectorsPerRow * direct.channel, direct.tap, ...direct.bases]
     : [
         0,
         0,
-        0,
+        tapsY * weightVectors,
         weightVectors,
         ...offsetsY.map((_, a) => a * rowBlocks * channelSteps * tapsY * weightVectors),
       ];
   return {
-    key: `correlate.${windowKey(window)}x${tapsX}@${offsetsX.join(',')};${offsetsY.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}${direct ? `.w${direct.components.join('')}` : ''}${isFew ? `.few${vectors}x${tapsY}x${channels}` : ''}`,
-    bindings: ['read', 'read', 'read', 'read', 'write', 'read'],
+    key: `correlate.${windowKey(window)}x${tapsX}@${offsetsX.join(',')};${offsetsY.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}${direct ? `.w${direct.components.join('')}` : ''}${isFew ? `.few${vectors}x${tapsY}x${channels}` : ''}${spec.fold?.key ?? ''}`,
+    bindings,
     workgroups: spreadWorkgroups(laneGroups * rowBlocks * parities),
     requires: lanes ? ['subgroups'] : [],
     constants: [
@@ -210,14 +208,16 @@ function tile(
 ): string {
   const { outWidth } = spec;
   const { parities, rowsPerLane, channelBlock } = tiles;
-  return `  ${weightStarts(tiles, lanes, direct).join('\n  ')}
+  const { start = [], steps = 'sizes.taps', tap = 's', finish = '' } = spec.fold ?? {};
+  return `  ${[...weightStarts(tiles, lanes, direct), ...start].join('\n  ')}
 ${accumulators(tiles)}
   for (var c = 0u; c < sizes.channelSteps; c++) {
-    for (var t = 0u; t < sizes.taps; t++) {
+    for (var s = 0u; s < ${steps}; s++) {
+      let t = ${tap};
+      let weight = channelWeights + t * sizes.weightTap;
 ${step(spec, window, tiles, lanes, direct)}
-      weight += sizes.weightTap;
     }
-    weight += sizes.weightChannel;
+    channelWeights += sizes.weightChannel;
     plane += ${channelBlock}u * sizes.planePitch;
   }
   let y = ${parities}u * row + parity;
@@ -236,6 +236,7 @@ ${step(spec, window, tiles, lanes, direct)}
     for (var e = 0u; e < width; e += 4u) {
       var value = sums[r * ${parities}u + e / 4u] + shift;
       ${ACTIVATE_VALUE}
+      ${finish}
       ${storeVector(outWidth, 'start + e', 'width - e')}
     }
   }`;
@@ -258,9 +259,9 @@ function step(
   lanes: number,
   direct: DirectWeights | undefined,
 ): string {
-  const { tapsX } = spec;
+  const { tapsX, fold } = spec;
   const { parities, rowsPerLane, channelBlock, vectorsPerRow } = tiles;
-  const lines = windowRow(window, 'image', 'y0 + i32(t)', 'sizes.height');
+  const lines = windowRow(window, 'image', fold?.row ?? 'y0 + i32(t)', 'sizes.height');
   lines.push('let origin = plane + imageRow * u32(sizes.width);');
   const weights = weightLoads(tiles, lanes, direct);
   lines.push(...weights.loads);
@@ -269,7 +270,10 @@ function step(
     for (let b = 0; b < parities; b++) {
       for (let u = 0; u < tapsX; u++) {
         const pixels = windowVector(window, `c${c}`, tapPixels(spec, b, u));
-        lines.push(`let x${c}_${b}_${u} = ${pixels};`);
+        const added = fold?.added(b, u, (e) =>
+          windowVector(window, `c${c}`, [e, e + 1, e + 2, e + 3]),
+        );
+        lines.push(`let x${c}_${b}_${u} = ${pixels}${added ?? ''};`);
       }
     }
   }

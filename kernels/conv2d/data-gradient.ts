@@ -13,6 +13,7 @@ import {
 import { type RegisterVariant, registerVariants } from './register-variants.ts';
 import { smallDataGradient } from './small-data-gradient.ts';
 import { tapPlanesPlan } from './tap-planes.ts';
+import type { WeightOrder } from './weights.ts';
 
 /*
  * Data gradient, and forward pass of the transposed convolution:
@@ -55,12 +56,17 @@ export function conv2dDataGradient(
   if (variant === 'small-maps') {
     return smallDataGradient(geometry, epilogue, accumulate, profile);
   }
-  const { kernelHeight, kernelWidth, stride } = geometry;
-  const phases = spec.offsetsY.map((_, a) => (originOf(geometry) + a) % stride);
-  const order = { kernelHeight, kernelWidth, adjoint: { stride, phases } };
+  const order = dataGradientOrder(geometry);
   return variant === 'tap-planes'
     ? tapPlanesPlan(spec, geometry, 'data-gradient', profile)
     : correlationPlan(spec, order, profile, variant);
+}
+
+/** How the weights of a data gradient's correlation are read. */
+export function dataGradientOrder(geometry: ConvGeometry): WeightOrder {
+  const { kernelHeight, kernelWidth, stride } = geometry;
+  const phases = Array.from({ length: stride }, (_, a) => (originOf(geometry) + a) % stride);
+  return { kernelHeight, kernelWidth, adjoint: { stride, phases } };
 }
 
 /** u₀ */

@@ -24,7 +24,11 @@ export function directPlan(spec: Correlation, order: WeightOrder, profile: Adapt
   }
   const direct = isFew ? undefined : directWeights(spec, order);
   const kernel = correlate(spec, direct, profile);
-  const operands = (weights: Operand): Operand[] => [image, image, weights, bias, output];
+  const others: Operand[] = spec.fold?.storage ? [{ input: 2 }] : [];
+  const operands = (weights: Operand): Operand[] => [
+    ...[image, image, weights, bias, output],
+    ...others,
+  ];
   if (!direct) return packedPlan(spec, order, kernel, operands);
   return { temporaries: [], steps: [{ kernel, operands: operands({ input: 1 }) }] };
 }

@@ -1,5 +1,6 @@
 import type { GradientWays } from './convolution-request.ts';
 import { foldedPlan } from './fold.ts';
+import { foldedTaps } from './folded-taps.ts';
 import { gpuWeightGradient, weightGradientChoices } from './gpu/weight-gradient.ts';
 import { TAP_CHANNELS } from './tap-channels.ts';
 import { conv2dWeightGradient } from './weight-gradient.ts';
@@ -13,4 +14,5 @@ export const GRADIENT_WAYS: GradientWays = {
   },
   tapChannels: TAP_CHANNELS,
   foldMargins: foldedPlan,
+  foldedTaps,
 };

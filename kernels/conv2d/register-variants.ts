@@ -1,6 +1,6 @@
 import type { AdapterProfile } from '../kernel.ts';
 import type { Correlation } from './correlation-spec.ts';
-import type { ConvGeometry, ConvolutionPass } from './geometry.ts';
+import { type ConvGeometry, type ConvolutionPass, foldsMargins } from './geometry.ts';
 import { allowsSmallMaps, hasSmallMaps } from './small-maps.ts';
 import { allowsTapPlanes, prefersTapPlanes } from './tap-planes.ts';
 import { squareKernel } from './winograd/kind.ts';
@@ -36,16 +36,18 @@ export function registerVariants(
     else variants.push(variant);
   };
   const kernel = squareKernel(geometry);
+  const isFolded = pass === 'data-gradient' && foldsMargins(geometry);
   if (pass === 'weight-gradient') {
     if (allowsWinogradWeightGradient(spec, profile)) {
       prefer('winograd', prefersWinogradWeightGradient(spec, profile));
     }
   } else if (allowsWinograd(spec, profile, kernel)) {
-    prefer('winograd', prefersWinograd(spec, profile, kernel, isFrozen));
+    // Sum by sum the gradient of a reflected image can do without its margins (`folded-taps.ts`).
+    const { height: outHeight, width: outWidth } = geometry;
+    const direct = isFolded ? { ...spec, outHeight, outWidth } : spec;
+    prefer('winograd', prefersWinograd(spec, profile, kernel, isFrozen, direct));
   }
   const isPart = spec.imageSlice !== undefined || spec.outputSlice !== undefined;
-  const isFolded =
-    pass === 'data-gradient' && geometry.paddingMode === 'reflect' && geometry.padding > 0;
   if (!isPart && !isFolded && allowsSmallMaps(geometry, pass, profile)) {
     prefer('small-maps', hasSmallMaps(geometry, pass, profile));
   }

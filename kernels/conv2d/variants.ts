@@ -83,11 +83,12 @@ function registerPlan(
   switch (pass) {
     case 'forward':
       return conv2dForward(geometry, epilogue, profile, slice, variant);
-    case 'data-gradient':
-      return folded(
-        conv2dDataGradient(geometry, epilogue, profile, { slice, accumulate, variant }),
-        request,
-      );
+    case 'data-gradient': {
+      const options = { slice, accumulate, variant };
+      const isFolded = variant === 'direct' && foldsMargins(geometry);
+      const whole = isFolded ? waysOf(request).foldedTaps(geometry, profile, options) : undefined;
+      return whole ?? folded(conv2dDataGradient(geometry, epilogue, profile, options), request);
+    }
     case 'weight-gradient':
       return waysOf(request).weights.registers(geometry, accumulate, profile, variant);
   }

@@ -76,9 +76,12 @@ suite('a gradient is refused without the ways to make it', () => {
   const geometry = geometryOf({ ...LAYER, image: [1, 32, 8, 8], reflect: true });
   const request = { geometry, epilogue: NO_EPILOGUE };
   for (const pass of ['data-gradient', 'weight-gradient'] as const) {
-    assert.throws(() => {
-      for (const { plan } of convolutionVariants({ ...request, pass }, gpu.profile)) plan();
-    }, new RegExp(`a ${pass} .* without the ways`));
+    assert.throws(
+      () => {
+        for (const { plan } of convolutionVariants({ ...request, pass }, gpu.profile)) plan();
+      },
+      new RegExp(`a ${pass} .* without the ways`),
+    );
   }
 });
 

@@ -111,12 +111,14 @@ function directProducts(spec: Correlation, taps: number): number {
  * transforms.
  * @param kernel taps a side of the convolution; default those of the correlation
  * @param isFrozen whether the weights never change, and are transformed once
+ * @param direct the correlation that is done instead; default the same
  */
 export function prefersWinograd(
   spec: Correlation,
   profile: AdapterProfile,
   kernel = spec.tapsX,
   isFrozen = false,
+  direct = spec,
 ): boolean {
   const kind = filteringKind(spec, kernel);
   if (!kind || !allowsWinograd(spec, profile, kernel)) return false;
@@ -132,8 +134,8 @@ export function prefersWinograd(
     costs.input * values.input +
     costs.output * values.products +
     costs.product * products * rowBlocks * rowsPerLane * 4 * channelQuads * blocks * blockTiles;
-  const direct = costs.direct[kind] * directProducts(spec, spec.tapsX ** 2);
-  return winograd < (1 - MARGIN) * direct;
+  const sumBySum = costs.direct[kind] * directProducts(direct, spec.tapsX ** 2);
+  return winograd < (1 - MARGIN) * sumBySum;
 }
 
 /** Whether the weight gradient of the convolution that `spec` is the forward pass of is faster so. */
