@@ -1,16 +1,12 @@
-import { conv2dDataGradient } from '../../kernels/conv2d/data-gradient.ts';
 import { type Epilogue, NO_EPILOGUE } from '../../kernels/conv2d/epilogue.ts';
-import { foldedPlan } from '../../kernels/conv2d/fold.ts';
-import { conv2dForward } from '../../kernels/conv2d/forward.ts';
 import {
   type ConvGeometry,
-  foldsMargins,
+  type ConvolutionPass,
   outHeight,
   outWidth,
 } from '../../kernels/conv2d/geometry.ts';
-import { gpuDataGradient, gpuForward } from '../../kernels/conv2d/gpu/plans.ts';
-import { gpuWeightGradient } from '../../kernels/conv2d/gpu/weight-gradient.ts';
-import { conv2dWeightGradient } from '../../kernels/conv2d/weight-gradient.ts';
+import { GRADIENT_WAYS } from '../../kernels/conv2d/gradient-ways.ts';
+import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
 import { type ElementType, withElementTypes } from '../../kernels/element-types.ts';
 import type { AdapterProfile, Kernel, Operand, Plan } from '../../kernels/kernel.ts';
 import { CONVOLUTIONS, type NamedShape, TRANSPOSED } from './shapes.ts';
@@ -26,6 +22,7 @@ export interface KernelFile {
   readonly code: string;
 }
 
+const GPU: AdapterProfile = { kind: 'gpu', subgroupSize: 0, f16: false };
 /** The variants for CPU drivers, as they look without a fixed subgroup size. */
 const CPU: AdapterProfile = { kind: 'cpu', subgroupSize: 0, f16: false };
 
@@ -48,46 +45,35 @@ const IMAGES_TO_WEIGHTS = { inputs: [0, 1], output: false };
 
 function* families(): Generator<Family> {
   for (const shape of CONVOLUTIONS) {
-    yield forward('conv2d-forward', shape, BIAS);
-    yield dataGradient('conv2d-data-gradient', shape, NO_EPILOGUE);
-    if (shape.trained) yield weightGradient('conv2d-weight-gradient', shape);
+    yield family('conv2d-forward', 'forward', shape, BIAS);
+    yield family('conv2d-data-gradient', 'data-gradient', shape);
+    if (shape.trained) yield family('conv2d-weight-gradient', 'weight-gradient', shape);
   }
   for (const shape of TRANSPOSED) {
-    yield dataGradient('conv-transpose2d-forward', shape, BIAS);
-    yield forward('conv-transpose2d-data-gradient', shape, NO_EPILOGUE);
-    yield weightGradient('conv-transpose2d-weight-gradient', shape);
+    yield family('conv-transpose2d-forward', 'data-gradient', shape, BIAS);
+    yield family('conv-transpose2d-data-gradient', 'forward', shape);
+    yield family('conv-transpose2d-weight-gradient', 'weight-gradient', shape);
   }
 }
 
-function forward(kernel: string, shape: NamedShape, epilogue: Epilogue): Family {
-  const gpu = gpuForward(shape.geometry, epilogue);
-  const cpu = conv2dForward(shape.geometry, epilogue, CPU);
-  return family(kernel, shape, gpu, cpu, IMAGE_TO_IMAGE);
-}
-
-function dataGradient(kernel: string, shape: NamedShape, epilogue: Epilogue): Family {
-  const { geometry } = shape;
-  const whole = (plan: Plan): Plan =>
-    foldsMargins(geometry) ? foldedPlan(plan, geometry, false) : plan;
-  const gpu = whole(gpuDataGradient(geometry, epilogue));
-  const cpu = whole(conv2dDataGradient(geometry, epilogue, CPU));
-  return family(kernel, shape, gpu, cpu, IMAGE_TO_IMAGE);
-}
-
-function weightGradient(kernel: string, shape: NamedShape): Family {
-  const gpu = gpuWeightGradient(shape.geometry, false);
-  const cpu = conv2dWeightGradient(shape.geometry, false, CPU);
-  return family(kernel, shape, gpu, cpu, IMAGES_TO_WEIGHTS);
-}
-
+/** A pass as it is done where nothing was measured. */
 function family(
   kernel: string,
+  pass: ConvolutionPass,
   shape: NamedShape,
-  gpu: Plan,
-  cpu: Plan,
-  activations: Family['activations'],
+  epilogue = NO_EPILOGUE,
 ): Family {
-  return { kernel, shape, plans: [['gpu', gpu] as const, ['cpu', cpu] as const], activations };
+  const request = { pass, geometry: shape.geometry, epilogue, gradients: GRADIENT_WAYS };
+  const planOf = (profile: AdapterProfile): Plan => convolutionVariants(request, profile)[0].plan();
+  return {
+    kernel,
+    shape,
+    plans: [
+      ['gpu', planOf(GPU)],
+      ['cpu', planOf(CPU)],
+    ],
+    activations: pass === 'weight-gradient' ? IMAGES_TO_WEIGHTS : IMAGE_TO_IMAGE,
+  };
 }
 
 /** A plan's kernel as it is where activations are stored as f16; undefined where nothing changes. */
