@@ -9,6 +9,7 @@ import {
 import { directPlan } from './direct.ts';
 import { NO_EPILOGUE } from './epilogue.ts';
 import { hasFewProducts } from './few-products.ts';
+import { endsInFold, gatedPlan } from './fold.ts';
 import type { ConvGeometry } from './geometry.ts';
 
 /*
@@ -50,30 +51,44 @@ export function foldedTaps(
   const inner: ConvGeometry = { ...geometry, paddingMode: 'zeros' };
   const spec = dataGradientCorrelation(inner, NO_EPILOGUE, options);
   if (hasFewProducts(spec, profile)) return undefined;
-  const fold = {
-    ...foldOf(spec, geometry, profile.subgroupSize || 32),
-    ...(options.gate ? gateOf(options.gate, spec.outWidth) : {}),
-  };
-  const key = `${fold.key}${options.gate ? `.${activationKey(options.gate)}` : ''}`;
-  return directPlan({ ...spec, fold: { ...fold, key } }, dataGradientOrder(inner), profile);
+  const plain = foldOf(spec, geometry, profile.subgroupSize || 32);
+  const fold = options.gate ? gated(plain, options.gate, spec.outWidth) : plain;
+  return directPlan({ ...spec, fold }, dataGradientOrder(inner), profile);
 }
 
-/** Whether a plan is one of these. */
-export function hasFoldedTaps({ steps }: Plan): boolean {
+function hasFoldedTaps({ steps }: Plan): boolean {
   return steps.at(-1)?.kernel.key.includes(FOLD) ?? false;
 }
 
-/** The slope of an activation, told from what it made, on the way out. */
-function gateOf(
-  activation: Activation,
-  outWidth: number,
-): Pick<CorrelationFold, 'storage' | 'finish'> {
+/** Whether a data gradient's plan can multiply by the slope of an activation on the way out. */
+export function isGateable(plan: Plan): boolean {
+  return hasFoldedTaps(plan) || endsInFold(plan);
+}
+
+/**
+ * A gateable plan of inputs dy, w, whose output is then the gradient of z: the image is y = f(z), input 2.
+ * @throws RangeError if it is not gateable
+ */
+export function gatedGradient(
+  plan: Plan,
+  geometry: ConvGeometry,
+  profile: AdapterProfile,
+  gate: Activation,
+): Plan {
+  const taps = hasFoldedTaps(plan) ? foldedTaps(geometry, profile, { gate }) : undefined;
+  return taps ?? gatedPlan(plan, geometry, gate);
+}
+
+/** With the slope of an activation, told from what it made. */
+function gated(fold: CorrelationFold, activation: Activation, outWidth: number): CorrelationFold {
   const aligned = outWidth % 4 === 0;
   const four = [0, 1, 2, 3].map((i) => `gate[start + e + ${i}u]`).join(', ');
   return {
+    ...fold,
+    key: `${fold.key}.${activationKey(activation)}`,
     storage: `@group(0) @binding(5) var<storage, read> gate: array<${aligned ? 'vec4f' : 'f32'}>;`,
-    finish: `let gated = ${aligned ? 'gate[(start + e) / 4u]' : `vec4f(${four})`};
-      value = ${activationGradient(activation, 'value', 'gated')};`,
+    finish: `let output = ${aligned ? 'gate[(start + e) / 4u]' : `vec4f(${four})`};
+      value = ${activationGradient(activation, 'value', 'output')};`,
   };
 }
 

@@ -71,8 +71,8 @@ export function gpuDataGradient(
 }
 
 /**
- * Output i = P·q + a, P = s, of the image (with reflection: of the padded image) is v = u₀ + i of the padded image. Its taps are k = v mod s + s·m, and they
- * meet dy at ⌊v/s⌋ - m = q + ⌊(u₀+a)/s⌋ - m; tap t of a correlation is m = ⌈K/s⌉ - 1 - t.
+ * Output i = P·q + a, P = s, of the image (with reflection: of the padded image) is v = u₀ + i of the padded
+ * image. Its taps are k = v mod s + s·m, and they meet dy at ⌊v/s⌋ - m = q + ⌊(u₀+a)/s⌋ - m; tap t of a correlation is m = ⌈K/s⌉ - 1 - t.
  */
 function dataGradientOf(geometry: ConvGeometry, epilogue: Epilogue): Described {
   const g = flatten(geometry);

@@ -34,7 +34,7 @@ const ROW_CHOICES = [
   { rows: 32, cost: 0.89 },
 ];
 
-/** Rows of a lane: of all, as many as let the fewest lanes idle. */
+/** Rows of a lane that make the least of all rows together, those that only fill up the last block included. */
 function rowsOfLane(all: number): number {
   const total = ({ rows, cost }: (typeof ROW_CHOICES)[number]): number =>
     Math.ceil(all / rows) * rows * cost;

@@ -3,8 +3,7 @@ import { batchNormBackward, batchNormSums } from '../../../kernels/batch-norm.ts
 import { biasGradient } from '../../../kernels/conv2d/bias-gradient.ts';
 import type { ConvolutionRequest } from '../../../kernels/conv2d/convolution-request.ts';
 import { NO_EPILOGUE } from '../../../kernels/conv2d/epilogue.ts';
-import { endsInFold, gatedPlan } from '../../../kernels/conv2d/fold.ts';
-import { foldedTaps, hasFoldedTaps } from '../../../kernels/conv2d/folded-taps.ts';
+import { gatedGradient, isGateable } from '../../../kernels/conv2d/folded-taps.ts';
 import { geometryKey } from '../../../kernels/conv2d/geometry.ts';
 import { GRADIENT_WAYS } from '../../../kernels/conv2d/gradient-ways.ts';
 import { typesKey } from '../../../kernels/conv2d/shape-class.ts';
@@ -38,19 +37,14 @@ export const TRAINING_KERNELS: TrainingKernels = {
     };
     const plan = planFor(gpu, request);
     const inputs = [source, weight];
-    const isFolded = hasFoldedTaps(plan);
-    if (!gate || target || slice || !(isFolded || endsInFold(plan))) {
+    if (!gate || target || slice || !isGateable(plan)) {
       runPlan(plan, inputs, [dx]);
       return dx;
     }
     const { activation, output } = gate;
     const key = `gated ${activationKey(activation)}${geometryKey(geometry)}${typesKey(request)}`;
-    const gated = rememberedPlan(
-      gpu,
-      key,
-      () =>
-        (isFolded ? foldedTaps(geometry, gpu.profile, { gate: activation }) : undefined) ??
-        gatedPlan(plan, geometry, activation),
+    const gated = rememberedPlan(gpu, key, () =>
+      gatedGradient(plan, geometry, gpu.profile, activation),
     );
     runPlan(gated, [...inputs, output], [dx]);
     gate.applied = true;
