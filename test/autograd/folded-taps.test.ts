@@ -6,13 +6,14 @@ import { foldedTaps } from '../../kernels/conv2d/folded-taps.ts';
 import { outHeight, outWidth } from '../../kernels/conv2d/geometry.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { conv2dBackwardReference } from '../../src/autograd/reference/conv2d.ts';
-import { randomArray } from '../../src/autograd/registry/row.ts';
+import { hostArray, randomArray } from '../../src/autograd/registry/row.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import {
   errorsOf,
   geometryOf,
   type KernelCase,
   outcomes,
+  outputOf,
 } from '../support/convolution-outcomes.ts';
 
 const suite = createSuite('folded taps');
@@ -72,11 +73,8 @@ suite('they multiply by the slope of an activation on the way', async () => {
     const [dx] = conv2dBackwardReference([x, w], { ...attributes, activation: NONE }, dy);
     const plan = foldedTaps(geometry, gpu.profile, { gate: { kind: 'leaky_relu', slope: 0.2 } });
     assert.ok(plan);
-    const storages = [dy, w, y].map(({ data }) => gpu.upload(Float32Array.from(data)));
-    const output = gpu.upload(new Float32Array(dx.data.length).fill(Number.NaN));
-    gpu.runPlan(plan, storages, [output]);
-    const found = new Float32Array(await gpu.read(output, dx.data.length));
-    for (const storage of [...storages, output]) gpu.dispose(storage);
+    const before = hostArray(dx.shape, new Float64Array(dx.data.length).fill(Number.NaN));
+    const found = await outputOf(gpu, plan, [dy, w, y], before);
     const expected = dx.data.map((value, i) => (y.data[i] > 0 ? value : 0.2 * value));
     assert.ok(errorsOf({ found, expected }).largest < 4e-6, `${width} columns`);
   }

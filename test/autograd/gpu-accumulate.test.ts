@@ -12,9 +12,10 @@ import {
 import { gpuCorrelationChoices, gpuDataGradient } from '../../kernels/conv2d/gpu/plans.ts';
 import type { TileChoice } from '../../kernels/conv2d/gpu/tile.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
-import { randomArray } from '../../src/autograd/registry/row.ts';
+import { hostArray, randomArray } from '../../src/autograd/registry/row.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { squareGeometry } from '../support/convolution-contests.ts';
+import { outputOf } from '../support/convolution-outcomes.ts';
 
 const suite = createSuite('accumulating data gradients on GPUs');
 const gpu = await openNodeGpu();
@@ -45,16 +46,10 @@ async function gradient(
   const random = new RandomStream(7, 'accumulate');
   const dy = [batch, outChannels, outHeight(geometry), outWidth(geometry)];
   const w = [outChannels, inChannels, kernelHeight, kernelWidth];
-  const inputs = [dy, w].map((shape) =>
-    gpu.upload(Float32Array.from(randomArray(random, shape).data)),
-  );
-  const dx = gpu.upload(before);
+  const inputs = [dy, w].map((shape) => randomArray(random, shape));
   const plan = gpuDataGradient(geometry, NO_EPILOGUE, choice, accumulate);
   const whole = foldsMargins(geometry) ? foldedPlan(plan, geometry, accumulate) : plan;
-  gpu.runPlan(whole, inputs, [dx]);
-  const result = new Float32Array(await gpu.read(dx, before.length));
-  for (const storage of [...inputs, dx]) gpu.dispose(storage);
-  return result;
+  return outputOf(gpu, whole, inputs, hostArray([before.length], Float64Array.from(before)));
 }
 
 for (const geometry of SHAPES) {

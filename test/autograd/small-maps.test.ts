@@ -15,8 +15,9 @@ import {
   conv2dBackwardReference,
   conv2dForwardReference,
 } from '../../src/autograd/reference/conv2d.ts';
-import { type HostArray, randomArray } from '../../src/autograd/registry/row.ts';
+import { type HostArray, hostArray, randomArray } from '../../src/autograd/registry/row.ts';
 import { openNodeGpu } from '../../src/node.ts';
+import { errorsOf, outputOf } from '../support/convolution-outcomes.ts';
 
 const suite = createSuite('small maps');
 const gpu = await openNodeGpu();
@@ -40,17 +41,6 @@ function geometry(
   };
 }
 
-/** Largest difference over the root mean square of what is expected; NaN counts as infinite. */
-function errorOf(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let [largest, squares] = [0, 0];
-  for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(found[i] - expected[i]);
-    if (!(error <= largest)) largest = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
-    squares += expected[i] ** 2;
-  }
-  return largest / Math.sqrt(squares / expected.length);
-}
-
 async function check(
   name: string,
   plan: Plan,
@@ -58,14 +48,15 @@ async function check(
   expected: HostArray,
   added?: HostArray,
 ): Promise<void> {
-  const before = added?.data ?? new Float64Array(expected.data.length).fill(Number.NaN);
-  const storages = inputs.map(({ data }) => gpu.upload(Float32Array.from(data)));
-  const output = gpu.upload(Float32Array.from(before));
-  gpu.runPlan(plan, storages, [output]);
-  const found = new Float32Array(await gpu.read(output, expected.data.length));
-  for (const storage of [...storages, output]) gpu.dispose(storage);
-  const total = added ? expected.data.map((value, i) => value + before[i]) : expected.data;
-  const error = errorOf(found, total);
+  const before =
+    added ??
+    hostArray(
+      expected.shape,
+      expected.data.map(() => Number.NaN),
+    );
+  const found = await outputOf(gpu, plan, inputs, before);
+  const total = added ? expected.data.map((value, i) => value + before.data[i]) : expected.data;
+  const error = errorsOf({ found, expected: total }).largest;
   assert.ok(error < 2e-5, `${name}: error ${error}`);
 }
 

@@ -60,7 +60,8 @@ export function geometryOf({
   };
 }
 
-async function run(
+/** What a plan makes of host arrays in an output that holds `before`. */
+export async function outputOf(
   gpu: Gpu,
   plan: Plan,
   inputs: readonly HostArray[],
@@ -134,7 +135,7 @@ export async function outcomes(
   if (passes.includes('forward')) {
     const inputs = bias ? [image, weight, biases] : [image, weight];
     const plan = planOf({ pass: 'forward', geometry: g, epilogue: { bias, activation }, slice });
-    const made = await run(gpu, plan, inputs, hostArray(wholeShape, fresh(wholeShape)));
+    const made = await outputOf(gpu, plan, inputs, hostArray(wholeShape, fresh(wholeShape)));
     const found = hostArray(outShape);
     exchange(found, hostArray(wholeShape, Float64Array.from(made)), place, true);
     const { data } = conv2dForwardReference(inputs, attributes);
@@ -158,7 +159,7 @@ export async function outcomes(
       ? randomArray(random, expected.shape)
       : hostArray(expected.shape, fresh(expected.shape));
     const total = accumulate ? expected.data.map((v, i) => v + before.data[i]) : expected.data;
-    results.push({ pass, found: await run(gpu, plan(), inputs, before), expected: total });
+    results.push({ pass, found: await outputOf(gpu, plan(), inputs, before), expected: total });
   };
   const request = { geometry: g, epilogue: NO_EPILOGUE, accumulate, gradients: GRADIENT_WAYS };
   await gradient('data-gradient', dx, [seen, weight], () =>
