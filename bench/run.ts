@@ -14,6 +14,7 @@ import { allCases, filterCases } from './cases/all-cases.ts';
 import { type CaseResult, runCase } from './cases/run-case.ts';
 import { Clock } from './measure/clock.ts';
 import { measurePeak } from './measure/peak.ts';
+import type { Widths } from './measure/roof.ts';
 import { contextLines, contextOf, reportLoad, watchLoad } from './output/context.ts';
 import { kernelTables } from './output/kernel-table.ts';
 import { writeSection } from './output/section.ts';
@@ -46,6 +47,11 @@ function line(result: CaseResult): string {
   );
 }
 
+/** How many 10⁹ values a second. */
+function rates({ quads, singles }: Widths): string {
+  return `${significant(quads)} as vec4s and ${significant(singles)} one by one`;
+}
+
 await runProgram(PROGRAM, async ({ values, positionals }) => {
   const cases = filterCases(allCases(), positionals);
   if (cases.length === 0) throw new UsageError(`no kernel has '${positionals.join("' and '")}'`);
@@ -62,7 +68,8 @@ await runProgram(PROGRAM, async ({ values, positionals }) => {
   const peak = await measurePeak(gpu, clock);
   const peakLine =
     `Measured peak: ${significant(peak.gigaflops)} GFLOP/s of multiply-adds in registers, ` +
-    `${significant(peak.gigabytes)} GB/s of vec4 copy (bytes read and written).`;
+    `${significant(peak.gigabytes)} GB/s of vec4 copy (bytes read and written); of values in the first cache, 10⁹ a second, ` +
+    `${rates(peak.accesses.loads)} loaded, ${rates(peak.accesses.stores)} stored.`;
   print(peakLine);
   const results: CaseResult[] = [];
   for (const each of cases) {

@@ -8,6 +8,7 @@ import {
 import { GRADIENT_WAYS } from '../../kernels/conv2d/gradient-ways.ts';
 import { convolutionVariants } from '../../kernels/conv2d/variants.ts';
 import type { AdapterProfile, Plan } from '../../kernels/kernel.ts';
+import { type Accesses, inRows, together } from '../measure/roof.ts';
 import { checkDataGradient, checkForward, checkWeightGradient } from './convolution-check.ts';
 import { CONVOLUTION_LAYERS, type ConvolutionLayer } from './convolution-layers.ts';
 import { type KernelCase, noise } from './kernel-case.ts';
@@ -51,6 +52,20 @@ export function convolutionSizes(g: ConvGeometry): { x: number; w: number; y: nu
   };
 }
 
+/**
+ * Every value of the images once. Weights are left out: all lanes need the same ones, and there are ways around
+ * a load for each.
+ */
+function accessesOf(g: ConvGeometry, pass: Pass): Accesses {
+  const sizes = convolutionSizes(g);
+  // A 1×1 convolution does not see rows.
+  const isPointwise = g.kernelHeight * g.kernelWidth * g.stride === 1;
+  const x = inRows(sizes.x, isPointwise ? g.height * g.width : g.width);
+  const y = inRows(sizes.y, isPointwise ? outHeight(g) * outWidth(g) : outWidth(g));
+  if (pass === 'weight') return { loads: together(x, y), stores: inRows(sizes.w, 4) };
+  return pass === 'forward' ? { loads: x, stores: y } : { loads: y, stores: x };
+}
+
 /** What is run where nothing was measured. */
 function defaultPlan(
   pass: ConvolutionPass,
@@ -88,6 +103,7 @@ function convolutionCase(layer: ConvolutionLayer, pass: Pass, batch: number): Ke
     shape: `${batch}×${arrow} ${kind}${layer.kernel}×${layer.kernel} s${layer.stride} @${g.height}×${g.width}`,
     flops: convolutionFlops(g),
     bytes: (sizes.x + sizes.w + sizes.y) * 4,
+    accesses: accessesOf(g, pass),
     prepare(profile) {
       if (pass === 'forward') {
         const [x, w] = [noise(sizes.x, 1), noise(sizes.w, 2)];

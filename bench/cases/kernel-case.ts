@@ -1,7 +1,8 @@
 import type { AdapterProfile, Kernel, Plan } from '../../kernels/kernel.ts';
+import type { Work } from '../measure/roof.ts';
 
 /** Something to time: one plan of kernels at one shape, with a check of what it computes. */
-export interface KernelCase {
+export interface KernelCase extends Work {
   /** What filters look at, e.g. `conv forward unet.down2 b4`. */
   readonly name: string;
   /** Cases whose rates are summarised together; if absent, those whose names begin with the same two words. */

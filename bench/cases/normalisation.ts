@@ -17,6 +17,7 @@ import {
   spectralNormalizeForward,
 } from '../../src/autograd/reference/spectral-normalize.ts';
 import { hostArray } from '../../src/autograd/registry/row.ts';
+import { inRows } from '../measure/roof.ts';
 import { Comparator, type KernelCase, noise, singleKernel, spreadOut } from './kernel-case.ts';
 
 const EPSILON = 1e-5;
@@ -59,6 +60,11 @@ function instanceNormCases({ channels, size, activation }: NormShape, batch: num
       shape,
       // Read once, written once: what a fused pass that keeps the plane at hand would need.
       bytes: 2 * planes * pixels * 4,
+      // Read for the statistics and again: in registers no plane stays.
+      accesses: {
+        loads: inRows(2 * planes * pixels, pixels),
+        stores: inRows(planes * pixels, pixels),
+      },
       prepare(profile) {
         const x = noise(planes * pixels, 1);
         return {
@@ -80,6 +86,10 @@ function instanceNormCases({ channels, size, activation }: NormShape, batch: num
       name: `instance-norm backward ${name}`,
       shape,
       bytes: 3 * planes * pixels * 4,
+      accesses: {
+        loads: inRows(4 * planes * pixels, pixels),
+        stores: inRows(planes * pixels, pixels),
+      },
       prepare(profile) {
         const [x, dy] = [noise(planes * pixels, 1), noise(planes * pixels, 2)];
         const forward = singleKernel(instanceNormForward(spec, profile), 1).steps[0];

@@ -2,12 +2,14 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { Kernel } from '../../kernels/kernel.ts';
 import { linearMain, linearWorkgroups } from '../../kernels/linear.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
+import { measureAccesses } from './access.ts';
 import { copyVectors, MOST_COPIED, MOVES, type Moves } from './copy.ts';
 import { repeat } from './repeat.ts';
+import type { Accesses } from './roof.ts';
 import type { Stopwatch } from './stopwatch.ts';
 
 /*
- * What the adapter can do at best, measured: the shares in the tables are of these two.
+ * What the adapter can do at best, measured: the shares in the tables are of these.
  *
  * Multiply-adds: every invocation carries chains of vec4 that depend on themselves only, so that
  * nothing but registers is used. How many chains hide the latency without spilling differs between
@@ -50,6 +52,8 @@ export interface Peak {
   readonly gigaflops: number;
   /** Bytes read and bytes written, both counted. */
   readonly gigabytes: number;
+  /** 10⁹ values a second, of data in the first cache. */
+  readonly accesses: Accesses;
   /** vec4s that an invocation copies where that is reached. */
   readonly moves: Moves;
 }
@@ -80,5 +84,5 @@ export async function measurePeak(gpu: Gpu, clock: Stopwatch): Promise<Peak> {
     const gigabytes = (2 * MOST_COPIED) / ms / 1e6;
     if (gigabytes > best.gigabytes) best = { gigabytes, moves };
   }
-  return { gigaflops, ...best };
+  return { gigaflops, ...best, accesses: await measureAccesses(gpu, clock) };
 }

@@ -2,13 +2,12 @@ import type { CaseResult } from '../cases/run-case.ts';
 import { geometricMean } from '../measure/statistics.ts';
 import { left, markdownTable, percent, right, significant } from './table.ts';
 
-/** Results of one kind of work, with the unit that its rate is in. What is not counted cannot limit. */
+/** Results of one kind of work, with the unit that its rate is in. */
 function table(
   results: readonly CaseResult[],
   timeTitle: string,
   rateTitle: 'GFLOP/s' | 'GB/s',
 ): string {
-  const hasArithmetic = rateTitle === 'GFLOP/s';
   return markdownTable(
     [
       left('kernel'),
@@ -18,7 +17,7 @@ function table(
       right('wall ms'),
       right(rateTitle),
       right('of roof'),
-      ...(hasArithmetic ? [left('limit')] : []),
+      left('limit'),
       right('error'),
     ],
     results.map((result) => [
@@ -29,7 +28,7 @@ function table(
       significant(result.wallMilliseconds),
       significant(rateOf(result)),
       percent(result.share),
-      ...(hasArithmetic ? [result.roof.limit] : []),
+      result.roof.limit,
       result.correct ? result.error.toExponential(0) : `WRONG ${result.error.toExponential(1)}`,
     ]),
   );
@@ -69,12 +68,20 @@ function familyTable(
   );
 }
 
-/** Rates by family, also without what memory limits. */
+/** Rates by family, also of what arithmetic limits, and the least share of the roof of the others. */
 function arithmeticFamilies(results: readonly CaseResult[]): string {
-  const titles = ['limited by memory', 'others: least', 'geometric mean'];
+  const titles = [
+    'limited by access or memory',
+    'of roof: least',
+    'limited by arithmetic: least',
+    'geometric mean',
+  ];
   return familyTable(results, titles, (members) => {
-    const others = members.filter(({ roof }) => roof.limit !== 'memory').map(rateOf);
-    return [String(members.length - others.length), least(others), mean(others)];
+    const moving = members.filter(({ roof }) => roof.limit !== 'arithmetic');
+    const shares = moving.map(({ share }) => share);
+    const rates = members.filter(({ roof }) => roof.limit === 'arithmetic').map(rateOf);
+    const share = shares.length ? percent(Math.min(...shares)) : '–';
+    return [String(moving.length), share, least(rates), mean(rates)];
   });
 }
 
@@ -108,7 +115,7 @@ export function kernelTables(results: readonly CaseResult[], timeTitle: string):
   }
   if (memory.length) {
     parts.push(
-      'Work that memory limits. Bytes are those that must be moved, every array once:',
+      'Work that moves data. Bytes are those that must be moved, every array once:',
       table(memory, timeTitle, 'GB/s'),
     );
   }

@@ -87,7 +87,7 @@ suite('kernels with operations stand apart, with what limits them', () => {
   const [, families, , memoryFamilies, , products, , memory] = tables.split('\n\n');
   assert.match(
     families,
-    /conv forward net, 3×3 \| +2 \| +7\.00 \| +14\.0 \| +28\.0 \| +1 \| +28\.0 \| +28\.0 \|/,
+    /conv forward net, 3×3 \| +2 \| +7\.00 \| +14\.0 \| +28\.0 \| +1 \| +50 % \| +28\.0 \| +28\.0 \|/,
   );
   assert.match(
     memoryFamilies,
@@ -95,8 +95,8 @@ suite('kernels with operations stand apart, with what limits them', () => {
   );
   assert.match(products, /GFLOP\/s \| of roof \| limit/);
   assert.match(products, /conv forward a .*\| +7\.00 \| +50 % \| memory +\|/);
-  assert.match(memory, /GB\/s \| of roof \| error/);
-  assert.match(memory, /copy half a .*\| +3\.00 \| +50 % \|/);
+  assert.match(memory, /GB\/s \| of roof \| limit +\| error/);
+  assert.match(memory, /copy half a .*\| +3\.00 \| +50 % \| memory +\|/);
 });
 
 suite('a Markdown table pads its cells and aligns its columns', () => {

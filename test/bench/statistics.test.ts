@@ -5,7 +5,7 @@ import { Clock } from '../../bench/measure/clock.ts';
 import { copiedVectors } from '../../bench/measure/copy.ts';
 import { loadWarning } from '../../bench/measure/load.ts';
 import { repeat, repeatInTurn } from '../../bench/measure/repeat.ts';
-import { roofOf } from '../../bench/measure/roof.ts';
+import { inRows, roofOf, together } from '../../bench/measure/roof.ts';
 import { geometricMean, summariseRepeats } from '../../bench/measure/statistics.ts';
 import { workerNanosecondsBetween } from '../../bench/worker-time.ts';
 
@@ -28,11 +28,21 @@ suite('the geometric mean of 1, 10 and 100 is 10', () => {
   assert.throws(() => geometricMean([]), /nothing/);
 });
 
-suite('the roof is the longer of arithmetic and copy', () => {
-  const peak = { gigaflops: 50, gigabytes: 10 };
+suite('the roof is the longest of arithmetic, accesses and copy', () => {
+  const accesses = {
+    loads: { quads: 4, singles: 2 },
+    stores: { quads: 5, singles: 1 },
+  };
+  const peak = { gigaflops: 50, gigabytes: 10, accesses };
   assert.equal(roofOf({ flops: 1e9, bytes: 1e8 }, peak), { milliseconds: 20, limit: 'arithmetic' });
   assert.equal(roofOf({ flops: 1e8, bytes: 1e8 }, peak), { milliseconds: 10, limit: 'memory' });
   assert.equal(roofOf({ bytes: 1e7 }, peak), { milliseconds: 1, limit: 'memory' });
+  const loads = together(inRows(8e6, 64), inRows(4e6, 63));
+  assert.equal(loads, { quads: 8e6, singles: 4e6 });
+  const work = { flops: 1e8, bytes: 1e7, accesses: { loads, stores: inRows(3e6, 63) } };
+  assert.equal(roofOf(work, peak), { milliseconds: 7, limit: 'access' });
+  const quads = { loads: inRows(4e6, 4), stores: inRows(5e6, 8) };
+  assert.equal(roofOf({ ...work, accesses: quads }, peak), { milliseconds: 2, limit: 'access' });
 });
 
 suite('a copy moves at least the bytes asked for, in whole workgroups, up to 64 MiB', () => {
