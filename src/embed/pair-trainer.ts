@@ -5,19 +5,19 @@ import type { FitMode } from '../data/fit.ts';
 import type { GrayImage } from '../data/image.ts';
 import { PairLoader } from '../data/loader.ts';
 import type { PairSource } from '../data/pairs.ts';
-import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { architectureReader } from '../methods/architecture-reader.ts';
 import { AveragedMethod } from '../methods/averaged.ts';
 import { proposedPlan } from '../methods/generator-plans.ts';
 import type { Method, MethodArchitecture } from '../methods/method.ts';
-import { assertScales, readScales } from '../methods/precision.ts';
+import { assertScales } from '../methods/precision.ts';
 import {
   PROPOSED_DEFAULTS,
   ProposedMethod,
   type ProposedOptions,
   proposedArchitecture,
 } from '../methods/proposed.ts';
+import { assertFiniteLosses, StepLog } from '../methods/step-log.ts';
 import { StepRunner } from '../methods/step-runner.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { randomFeatureWeights, uniformLayerWeights } from '../nn/perceptual/random-features.ts';
@@ -74,6 +74,7 @@ export class PairTrainer {
   readonly architecture: MethodArchitecture;
   private readonly method: Method;
   private readonly runner: StepRunner;
+  private readonly stepLog: StepLog;
   private readonly loader: PairLoader;
   /** The distance made here, not the caller's. */
   private readonly ownDistance: PerceptualDistance | undefined;
@@ -110,6 +111,7 @@ export class PairTrainer {
     const plan = proposedPlan(architectureReader(this.architecture, 'PairTrainer'));
     this.method = ema === 0 ? method : new AveragedMethod(method, plan.make(gpu), ema);
     this.runner = new StepRunner(gpu, this.method);
+    this.stepLog = new StepLog(gpu, this.method, 1);
   }
 
   /** Steps done so far. */
@@ -129,16 +131,11 @@ export class PairTrainer {
     const context = { step: this.steps, learningRate: this.learningRate };
     const terms = this.runner.step(batch, context);
     this.steps++;
-    const losses: Record<string, number> = {};
-    for (const [index, name] of this.method.lossNames.entries()) {
-      losses[name] = (await terms[index].read())[0];
-    }
-    const bad = Object.keys(losses).filter((name) => !Number.isFinite(losses[name]));
-    if (bad.length) {
-      throw new NumericalError(`step ${this.steps}: loss ${bad.join(', ')} is not finite`);
-    }
-    assertScales(await readScales(this.method), this.steps);
-    return { step: this.steps, epoch, losses };
+    this.stepLog.append(terms);
+    const [values] = await this.stepLog.drain();
+    assertFiniteLosses(values, this.steps);
+    assertScales(values.scalers, this.steps);
+    return { step: this.steps, epoch, losses: values.losses };
   }
 
   /** If the device was opened with `tune`. A distance that was handed in cannot be surveyed: its kernels stay. */
@@ -177,6 +174,7 @@ export class PairTrainer {
   /** Gives the device's memory back; a distance that was handed in stays. */
   dispose(): void {
     this.runner.dispose();
+    this.stepLog.dispose();
     this.method.dispose();
     this.ownDistance?.dispose();
   }

@@ -30,15 +30,6 @@ export function scalerValues({ scalers }: Method): (ScalerValue & { readonly lab
   );
 }
 
-/** The loss scales as they are now, by label. */
-export async function readScales({ scalers }: Method): Promise<Record<string, number>> {
-  const scales: Record<string, number> = {};
-  for (const [kind, scaler] of scalers ?? []) {
-    scales[`scale_${kind}`] = (await scaler.readState()).scale;
-  }
-  return scales;
-}
-
 /**
  * A scale that has fallen so low did not fall because it was too large: what is divided by it is not finite.
  * @param values by label

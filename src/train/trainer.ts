@@ -4,7 +4,8 @@ import type { Batch as HostBatch, PairLoader } from '../data/loader.ts';
 import { NumericalError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Method } from '../methods/method.ts';
-import { assertScales, scalerValues } from '../methods/precision.ts';
+import { assertScales } from '../methods/precision.ts';
+import { nonFiniteLosses, StepLog } from '../methods/step-log.ts';
 import { StepRunner } from '../methods/step-runner.ts';
 import { HOST_METRICS } from '../metrics/metrics.ts';
 import { type LoadedCheckpoint, saveCheckpoint } from '../run/checkpoint.ts';
@@ -18,7 +19,6 @@ import {
 import { methodTensors, readScalers } from '../run/method-state.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
 import { learningRateOf, plannedStepsOf, type TrainConfiguration } from './configuration.ts';
-import { LossLog } from './loss-log.ts';
 import { type LogRecord, RunLog } from './run-log.ts';
 import { type Position, restoreMethod, trainingState } from './run-state.ts';
 import { type Best, SELECTION_METRICS, selectModel } from './selection.ts';
@@ -63,7 +63,7 @@ export class Trainer {
   private readonly validation: PairLoader | undefined;
   private readonly runFolder: string;
   private readonly events: TrainEvents;
-  private readonly lossLog: LossLog;
+  private readonly stepLog: StepLog;
   private readonly runner: StepRunner;
   private readonly position: Position = { step: 0, epoch: 0, batchIndex: 0 };
   private readonly waiting: { epoch: number; learningRate: number }[] = [];
@@ -91,11 +91,7 @@ export class Trainer {
     this.runFolder = input.runFolder;
     this.events = input.events ?? {};
     this.runner = new StepRunner(this.gpu, this.method);
-    this.lossLog = new LossLog(
-      input.gpu,
-      input.method.lossNames.length + scalerValues(input.method).length,
-      input.configuration.readEvery,
-    );
+    this.stepLog = new StepLog(input.gpu, input.method, input.configuration.readEvery);
   }
 
   /** Steps done so far. */
@@ -151,7 +147,7 @@ export class Trainer {
 
   dispose(): void {
     this.runner.dispose();
-    this.lossLog.dispose();
+    this.stepLog.dispose();
   }
 
   private isDone(): boolean {
@@ -178,7 +174,7 @@ export class Trainer {
       await this.gpu.flush();
       position.step++;
       position.batchIndex++;
-      if (this.lossLog.isFull) await this.readLosses(log);
+      if (this.stepLog.isFull) await this.readLosses(log);
     }
     position.epoch++;
     position.batchIndex = 0;
@@ -188,31 +184,29 @@ export class Trainer {
     const plannedSteps = plannedStepsOf(this.configuration, this.loader.pairCount);
     const context = { step: this.position.step, learningRate, plannedSteps };
     const losses = this.runner.step(batch, context);
-    this.lossLog.append([...losses, ...scalerValues(this.method)]);
+    this.stepLog.append(losses);
   }
 
   /** Brings the losses of the last steps to the host, checks and logs them. */
   private async readLosses(log: RunLog): Promise<void> {
-    if (this.lossLog.isEmpty) return;
-    const rows = await this.lossLog.drain();
+    if (this.stepLog.isEmpty) return;
+    const rows = await this.stepLog.drain();
     const now = performance.now();
     const seconds = (now - this.lastRead) / 1000 / rows.length;
     this.lastRead = now;
     const first = this.position.step - rows.length;
-    const { lossNames } = this.method;
-    const scalers = rows.map((row) => this.scalersOf(row));
     const records = rows.map((row, index): LogRecord => {
       const { epoch, learningRate } = this.waiting[index];
-      const losses = lossNames.map((name, column) => [
+      const losses = Object.entries(row.losses).map(([name, value]) => [
         name,
         // JSON has no NaN; a word says what happened.
-        Number.isFinite(row[column]) ? row[column] : String(row[column]),
+        Number.isFinite(value) ? value : String(value),
       ]);
       return {
         step: first + index + 1,
         epoch,
         lr: learningRate,
-        ...(this.method.scalers?.size ? scalers[index] : { scale: 1 }),
+        ...(this.method.scalers?.size ? row.scalers : { scale: 1 }),
         seconds: Number(seconds.toFixed(4)),
         ...Object.fromEntries(losses),
       };
@@ -220,24 +214,15 @@ export class Trainer {
     this.waiting.length = 0;
     log.append(records);
     this.events.onSteps?.(records);
-    const bad = rows.findIndex((row) =>
-      row.subarray(0, lossNames.length).some((value) => !Number.isFinite(value)),
-    );
-    if (bad >= 0) await this.reportNonFinite(first + bad + 1, rows[bad]);
-    for (const [index, scales] of scalers.entries()) assertScales(scales, first + index + 1);
-  }
-
-  /** What a logged row says of the loss scales. */
-  private scalersOf(row: Float32Array): Record<string, number> {
-    const values = row.subarray(this.method.lossNames.length);
-    return Object.fromEntries(
-      scalerValues(this.method).map(({ label }, index) => [label, values[index]]),
-    );
+    for (const [index, row] of rows.entries()) {
+      const bad = nonFiniteLosses(row);
+      if (bad.length) await this.reportNonFinite(first + index + 1, bad);
+    }
+    for (const [index, { scalers }] of rows.entries()) assertScales(scalers, first + index + 1);
   }
 
   /** @throws NumericalError naming the losses and parameters that are not finite */
-  private async reportNonFinite(step: number, row: Float32Array): Promise<never> {
-    const losses = this.method.lossNames.filter((_, column) => !Number.isFinite(row[column]));
+  private async reportNonFinite(step: number, losses: readonly string[]): Promise<never> {
     const named = [...this.method.networks].flatMap(([prefix, network]) =>
       network.parameters.all().map((tensor) => ({ name: prefix + tensor.name, tensor })),
     );

@@ -2,11 +2,12 @@
 import type { GrayImage } from '../data/image.ts';
 import type { PairLoader } from '../data/loader.ts';
 import type { PairSource } from '../data/pairs.ts';
-import { NumericalError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { checkPrecision } from '../methods/check-precision.ts';
 import type { Method } from '../methods/method.ts';
-import { assertScales, precisionOf, readScales } from '../methods/precision.ts';
+import { assertScales, precisionOf } from '../methods/precision.ts';
+import { assertFiniteLosses, StepLog } from '../methods/step-log.ts';
 import { StepRunner } from '../methods/step-runner.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { serializeSafetensors } from '../nn/safetensors.ts';
@@ -70,6 +71,7 @@ export class TrainingRun {
   private readonly gpu: Gpu;
   private readonly method: Method;
   private readonly runner: StepRunner;
+  private readonly stepLog: StepLog;
   private readonly perceptual: PerceptualDistance | undefined;
   private readonly loader: PairLoader;
   private readonly schedule: Schedule;
@@ -88,6 +90,7 @@ export class TrainingRun {
       perceptual && new PerceptualDistance(gpu, perceptual.name, perceptual.weights);
     this.method = configuration.method.create(gpu, this.perceptual);
     this.runner = new StepRunner(gpu, this.method);
+    this.stepLog = new StepLog(gpu, this.method, 1);
   }
 
   /**
@@ -165,16 +168,11 @@ export class TrainingRun {
       position.epoch++;
       position.batchIndex = 0;
     }
-    const losses: Record<string, number> = {};
-    for (const [index, name] of this.method.lossNames.entries()) {
-      losses[name] = (await terms[index].read())[0];
-    }
-    const bad = Object.keys(losses).filter((name) => !Number.isFinite(losses[name]));
-    if (bad.length) {
-      throw new NumericalError(`step ${position.step}: loss ${bad.join(', ')} is not finite`);
-    }
-    assertScales(await readScales(this.method), position.step);
-    return { step: position.step, epoch, learningRate, losses };
+    this.stepLog.append(terms);
+    const [values] = await this.stepLog.drain();
+    assertFiniteLosses(values, position.step);
+    assertScales(values.scalers, position.step);
+    return { step: position.step, epoch, learningRate, losses: values.losses };
   }
 
   /** Lifts one image with the generator as it is now. */
@@ -219,6 +217,7 @@ export class TrainingRun {
   /** Gives the device's memory back. */
   dispose(): void {
     this.runner.dispose();
+    this.stepLog.dispose();
     this.method.dispose();
     this.perceptual?.dispose();
   }

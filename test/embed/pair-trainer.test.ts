@@ -45,6 +45,24 @@ suite('trains, the same way each time, and gives its memory back', async () => {
   assert.ok(first[0].losses.G_perceptual_H > 0);
 });
 
+suite('asks the device once a step, for all losses together', async () => {
+  const trainer = new PairTrainer(gpu, trainingPairs(), TRAINER_OPTIONS);
+  await run(trainer, 1);
+  const read = gpu.read.bind(gpu);
+  let reads = 0;
+  gpu.read = (storage, length) => {
+    reads++;
+    return read(storage, length);
+  };
+  try {
+    const steps = await run(trainer, 3);
+    assert.is(reads, steps.length);
+  } finally {
+    gpu.read = read;
+  }
+  trainer.dispose();
+});
+
 suite('exports a generator that enhances as the trainer does', async () => {
   const trainer = new PairTrainer(gpu, trainingPairs(), { ...TRAINER_OPTIONS, perceptual: 'none' });
   const [{ losses }] = await run(trainer, 1);
