@@ -16,6 +16,7 @@ export {
   ProposedMethod,
   type ProposedOptions,
 } from '../methods/proposed.ts';
+export { MOST_STEPS_AT_ONCE } from '../methods/step-log.ts';
 export * from '../nn/schedules.ts';
 export {
   type CheckpointContent,

@@ -10,14 +10,13 @@ import { architectureReader } from '../methods/architecture-reader.ts';
 import { AveragedMethod } from '../methods/averaged.ts';
 import { proposedPlan } from '../methods/generator-plans.ts';
 import type { Method, MethodArchitecture } from '../methods/method.ts';
-import { assertScales } from '../methods/precision.ts';
 import {
   PROPOSED_DEFAULTS,
   ProposedMethod,
   type ProposedOptions,
   proposedArchitecture,
 } from '../methods/proposed.ts';
-import { assertFiniteLosses, StepLog } from '../methods/step-log.ts';
+import { MOST_STEPS_AT_ONCE, StepLog, type TakenStep } from '../methods/step-log.ts';
 import { StepRunner } from '../methods/step-runner.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { randomFeatureWeights, uniformLayerWeights } from '../nn/perceptual/random-features.ts';
@@ -111,7 +110,7 @@ export class PairTrainer {
     const plan = proposedPlan(architectureReader(this.architecture, 'PairTrainer'));
     this.method = ema === 0 ? method : new AveragedMethod(method, plan.make(gpu), ema);
     this.runner = new StepRunner(gpu, this.method);
-    this.stepLog = new StepLog(gpu, this.method, 1);
+    this.stepLog = new StepLog(gpu, this.method, MOST_STEPS_AT_ONCE);
   }
 
   /** Steps done so far. */
@@ -124,18 +123,28 @@ export class PairTrainer {
    * @throws NumericalError naming losses that are not finite; GpuError after a device loss
    */
   async trainStep(): Promise<TrainedStep> {
+    return (await this.trainSteps(1))[0];
+  }
+
+  /**
+   * Trains on the next batches and reads their losses back together: browsers take milliseconds to answer, Firefox a
+   * tenth of a second, in which a GPU can take many steps.
+   * @param count 1 to 64
+   * @throws NumericalError as `trainStep`, of the first step that has them; UsageError for another count
+   */
+  async trainSteps(count: number): Promise<TrainedStep[]> {
     if (this.steps === 0) await this.tune();
+    return this.stepLog.gather(count, () => this.takeStep());
+  }
+
+  private async takeStep(): Promise<TakenStep<Omit<TrainedStep, 'losses'>>> {
     const perEpoch = this.loader.batchesPerEpoch;
     const epoch = Math.floor(this.steps / perEpoch);
     const batch = await this.loader.batch(epoch, this.steps % perEpoch);
     const context = { step: this.steps, learningRate: this.learningRate };
-    const terms = this.runner.step(batch, context);
+    const losses = this.runner.step(batch, context);
     this.steps++;
-    this.stepLog.append(terms);
-    const [values] = await this.stepLog.drain();
-    assertFiniteLosses(values, this.steps);
-    assertScales(values.scalers, this.steps);
-    return { step: this.steps, epoch, losses: values.losses };
+    return { losses, about: { step: this.steps, epoch } };
   }
 
   /** If the device was opened with `tune`. A distance that was handed in cannot be surveyed: its kernels stay. */

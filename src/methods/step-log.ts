@@ -1,9 +1,9 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { NumericalError } from '../errors.ts';
+import { NumericalError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Storage } from '../gpu/storage.ts';
 import type { Method } from './method.ts';
-import { scalerValues } from './precision.ts';
+import { assertScales, scalerValues } from './precision.ts';
 
 /** What a training step says of itself, by name. */
 export interface StepValues {
@@ -11,6 +11,15 @@ export interface StepValues {
   /** What loss scalers say; nothing under f32. */
   readonly scalers: Readonly<Record<string, number>>;
 }
+
+/** A step that was recorded: its losses on the device, and which it was. */
+export interface TakenStep<About> {
+  readonly losses: readonly Tensor[];
+  readonly about: About;
+}
+
+/** Steps that a page may take before it asks for their losses. */
+export const MOST_STEPS_AT_ONCE = 64;
 
 /**
  * Keeps the losses and loss scales of several steps of a method on the device, so that the host reads them back
@@ -76,6 +85,35 @@ export class StepLog {
     }));
   }
 
+  /**
+   * Takes steps one after the other, submits each, and brings their losses back together.
+   * @param count steps to take; must not be more than the log holds
+   * @param take records a step, and says which it was; undefined where there is none left
+   * @throws NumericalError naming losses or loss scales that are not finite, of the first step that has them
+   */
+  async gather<Step extends { readonly step: number }>(
+    count: number,
+    take: () => Promise<TakenStep<Step> | undefined>,
+  ): Promise<(Step & Pick<StepValues, 'losses'>)[]> {
+    if (!(Number.isInteger(count) && count >= 1 && count <= this.capacity)) {
+      throw new UsageError(`steps at once must be 1 to ${this.capacity}, found ${count}`);
+    }
+    // Of a failed call before, which took its steps' losses along.
+    this.rows = 0;
+    const taken: Step[] = [];
+    for (let next = await take(); next; next = taken.length < count ? await take() : undefined) {
+      this.append(next.losses);
+      taken.push(next.about);
+      await this.gpu.flush();
+    }
+    const values = await this.drain();
+    return taken.map((about, index) => {
+      assertFiniteLosses(values[index], about.step);
+      assertScales(values[index].scalers, about.step);
+      return { ...about, losses: values[index].losses };
+    });
+  }
+
   dispose(): void {
     this.gpu.dispose(this.storage);
   }
@@ -91,7 +129,7 @@ export function nonFiniteLosses({ losses }: StepValues): string[] {
 }
 
 /** @throws NumericalError naming the losses of a step that are not finite */
-export function assertFiniteLosses(values: StepValues, step: number): void {
+function assertFiniteLosses(values: StepValues, step: number): void {
   const bad = nonFiniteLosses(values);
   if (bad.length) {
     throw new NumericalError(`step ${step}: loss ${bad.join(', ')} is not finite`);

@@ -6,8 +6,8 @@ import { UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { checkPrecision } from '../methods/check-precision.ts';
 import type { Method } from '../methods/method.ts';
-import { assertScales, precisionOf } from '../methods/precision.ts';
-import { assertFiniteLosses, StepLog } from '../methods/step-log.ts';
+import { precisionOf } from '../methods/precision.ts';
+import { MOST_STEPS_AT_ONCE, StepLog, type TakenStep } from '../methods/step-log.ts';
 import { StepRunner } from '../methods/step-runner.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { serializeSafetensors } from '../nn/safetensors.ts';
@@ -90,7 +90,7 @@ export class TrainingRun {
       perceptual && new PerceptualDistance(gpu, perceptual.name, perceptual.weights);
     this.method = configuration.method.create(gpu, this.perceptual);
     this.runner = new StepRunner(gpu, this.method);
-    this.stepLog = new StepLog(gpu, this.method, 1);
+    this.stepLog = new StepLog(gpu, this.method, MOST_STEPS_AT_ONCE);
   }
 
   /**
@@ -154,6 +154,23 @@ export class TrainingRun {
    * @throws NumericalError naming images or losses that are not finite; GpuError after a device loss
    */
   async trainStep(): Promise<RunStep> {
+    return (await this.trainSteps(1))[0];
+  }
+
+  /**
+   * Trains on the next batches, fewer if the run ends, and reads their losses back together: browsers take
+   * milliseconds to answer, Firefox a tenth of a second, in which a GPU can take many steps.
+   * @param count 1 to 64
+   * @throws NumericalError as `trainStep`, of the first step that has them; UsageError for another count
+   */
+  trainSteps(count: number): Promise<RunStep[]> {
+    let taken = 0;
+    return this.stepLog.gather(count, async () =>
+      taken++ > 0 && this.isDone ? undefined : this.takeStep(),
+    );
+  }
+
+  private async takeStep(): Promise<TakenStep<Omit<RunStep, 'losses'>>> {
     const { position } = this;
     const { epoch } = position;
     const batch = await this.loader.batch(epoch, position.batchIndex);
@@ -161,18 +178,14 @@ export class TrainingRun {
     const learningRate = this.schedule(epoch);
     const plannedSteps = plannedStepsOf(this.configuration, this.loader.pairCount);
     const context = { step: position.step, learningRate, plannedSteps };
-    const terms = this.runner.step(batch, context);
+    const losses = this.runner.step(batch, context);
     position.step++;
     position.batchIndex++;
     if (position.batchIndex === this.loader.batchesPerEpoch) {
       position.epoch++;
       position.batchIndex = 0;
     }
-    this.stepLog.append(terms);
-    const [values] = await this.stepLog.drain();
-    assertFiniteLosses(values, position.step);
-    assertScales(values.scalers, position.step);
-    return { step: position.step, epoch, learningRate, losses: values.losses };
+    return { losses, about: { step: position.step, epoch, learningRate } };
   }
 
   /** Lifts one image with the generator as it is now. */

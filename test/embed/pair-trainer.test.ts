@@ -55,12 +55,36 @@ suite('asks the device once a step, for all losses together', async () => {
     return read(storage, length);
   };
   try {
-    const steps = await run(trainer, 3);
-    assert.is(reads, steps.length);
+    await run(trainer, 3);
+    assert.is(reads, 3);
+    assert.is((await trainer.trainSteps(5)).length, 5);
+    assert.is(reads, 4);
   } finally {
     gpu.read = read;
   }
   trainer.dispose();
+});
+
+suite('takes several steps at once as it takes them one by one', async () => {
+  const [single, several] = [0, 1].map(
+    () => new PairTrainer(gpu, trainingPairs(), TRAINER_OPTIONS),
+  );
+  const expected = await run(single, 9);
+  const found = [...(await several.trainSteps(1)), ...(await several.trainSteps(7))];
+  found.push(await several.trainStep());
+  assert.equal(found, expected);
+  for (const count of [0, 1.5, 65, Number.NaN]) {
+    try {
+      await several.trainSteps(count);
+      assert.unreachable(`${count} steps`);
+    } catch (error) {
+      assert.instance(error, UsageError);
+      assert.match(String(error), `1 to 64, found ${count}`);
+    }
+  }
+  assert.is(several.step, 9);
+  single.dispose();
+  several.dispose();
 });
 
 suite('exports a generator that enhances as the trainer does', async () => {

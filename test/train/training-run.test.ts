@@ -118,6 +118,26 @@ for (const options of RUNS) {
   });
 }
 
+suite('steps taken together are the steps, and end with the run', async () => {
+  const [options] = RUNS;
+  const { losses } = await inMemory(options, STEPS);
+  const configuration = configureTraining({ ...options, steps: STEPS });
+  const run = await TrainingRun.open({ gpu, configuration, train: PAIRS });
+  const first = await run.trainSteps(2);
+  const rest = await run.trainSteps(64);
+  assert.is(run.isDone, true);
+  const found = [...first, ...rest];
+  assert.equal(
+    found.map(({ step }) => step),
+    losses.map((_, index) => index + 1),
+  );
+  assert.equal(
+    found.map((step) => step.losses),
+    losses,
+  );
+  run.dispose();
+});
+
 suite('a checkpoint of another run and weights of files are refused', async () => {
   const [options] = RUNS;
   const { files } = await inMemory(options, 1);

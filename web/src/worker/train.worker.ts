@@ -6,6 +6,7 @@ import {
   checkPairs,
   checkPool,
   configureTraining,
+  MOST_STEPS_AT_ONCE,
   type OptionValues,
   type PairSource,
   type RunStep,
@@ -21,7 +22,7 @@ import { DeviceHolder } from './device.ts';
 import { carryFailures } from './failures.ts';
 
 export interface TimedStep extends RunStep {
-  /** From the step's batch to its losses. */
+  /** From the step's batch to its losses; of steps taken together a step's share. */
   readonly milliseconds: number;
 }
 
@@ -43,6 +44,9 @@ export interface RunPaused {
 /** Milliseconds between two looks at the held-out pairs, and at least so many times what a look takes. */
 const SAMPLES_EVERY = 3000;
 const SAMPLES_SHARE = 8;
+
+/** Milliseconds that steps may take before the device is asked for their losses. */
+const ANSWERS_EVERY = 200;
 
 /** Milliseconds between two states that are kept in case the device is lost. */
 const KEEP_EVERY = 20_000;
@@ -121,11 +125,12 @@ async function keepState(current: TrainingRun): Promise<Files> {
   return files;
 }
 
-async function oneStep(): Promise<TimedStep> {
+async function takeSteps(count: number): Promise<TimedStep[]> {
   const current = await openRun();
   const started = performance.now();
-  const step = await current.trainStep();
-  return { ...step, milliseconds: performance.now() - started };
+  const steps = await current.trainSteps(count);
+  const milliseconds = (performance.now() - started) / steps.length;
+  return steps.map((step) => ({ ...step, milliseconds }));
 }
 
 const service = {
@@ -174,7 +179,7 @@ const service = {
     });
   },
 
-  step: (): Promise<TimedStep> => inTurn(oneStep),
+  step: (): Promise<TimedStep> => inTurn(async () => (await takeSteps(1))[0]),
 
   /** Trains until `pause` is called or the configuration is at its end. */
   train(
@@ -186,8 +191,12 @@ const service = {
       let current = await openRun();
       const target = requirePlan();
       let samplesDue = performance.now() + SAMPLES_EVERY;
+      let together = 1;
       while (!pauseAsked && !current.isDone) {
-        onStep(await oneStep());
+        const steps = await takeSteps(together);
+        for (const step of steps) onStep(step);
+        const fitting = Math.ceil(ANSWERS_EVERY / steps[0].milliseconds);
+        together = Math.min(fitting, 2 * together, MOST_STEPS_AT_ONCE);
         current = await openRun();
         if (performance.now() - target.keptAt > KEEP_EVERY) await keepState(current);
         if (performance.now() > samplesDue) {
@@ -204,7 +213,7 @@ const service = {
     });
   },
 
-  /** Ends `train` after the step under way. */
+  /** Ends `train` after the steps under way. */
   pause(): void {
     pauseAsked = true;
   },
