@@ -27,9 +27,9 @@ export function activationKey(activation: Activation): string {
   return activation.kind === 'leaky_relu' ? `leaky_relu${activation.slope}` : activation.kind;
 }
 
-/** A number as a WGSL f32 literal. */
+/** A number as a WGSL f32 literal, with a suffix for the sake of large ones as in `linear.ts`. */
 function literal(value: number): string {
-  return `f32(${Math.fround(value)})`;
+  return `f32(${Math.fround(value)}f)`;
 }
 
 /** `value` where `x` is a number, `x` itself where it is NaN. */

@@ -56,7 +56,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var index = begin + lane; index < end; index += ${WORKGROUP}u) {`;
 }
 
-/** A number as a WGSL f32 literal, rounded to f32. */
+/**
+ * A number as a WGSL f32 literal, rounded to f32. With a suffix, because JavaScript writes whole numbers up
+ * to 1e21 without an exponent, and WGSL's whole numbers end at 2⁶³.
+ */
 export function literal(value: number): string {
-  return `f32(${Math.fround(value)})`;
+  return `f32(${Math.fround(value)}f)`;
 }

@@ -4,6 +4,7 @@ import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { labelSmoothing } from '../../kernels/label-smoothing.ts';
 import { reduceRows } from '../../kernels/reduce.ts';
 import { backward } from '../../src/autograd/backward.ts';
+import { leakyRelu } from '../../src/autograd/ops/activations.ts';
 import { bceWithLogits, l1Loss, mseToScalar } from '../../src/autograd/ops/losses.ts';
 import { mean, meanOfParts } from '../../src/autograd/ops/reduce.ts';
 import { scale } from '../../src/autograd/ops/scale.ts';
@@ -114,6 +115,22 @@ suite('weights that f32 cannot hold are refused', () => {
   const x = tensorFrom(gpu, [1], []);
   assert.throws(() => weightedSum([x], [1e39]), /32-bit floats can hold, found 1e\+39/);
   assert.throws(() => scale(x, Number.NaN), /found NaN/);
+});
+
+suite('weights that f32 can hold are taken', async () => {
+  // Printed by JavaScript, the first two are whole numbers beyond WGSL's.
+  for (const weight of [-1e19, 9e20, 1e21, 3e38].map(Math.fround)) {
+    const products = gpu.scope(() => {
+      const x = tensorFrom(gpu, [-1], []);
+      return [weightedSum([x], [weight]), scale(x, weight), leakyRelu(x, Math.abs(weight))];
+    });
+    const found = await Promise.all(products.map((product) => product.read()));
+    assert.equal(
+      found.map(([value]) => value),
+      [-weight, -weight, -Math.abs(weight)],
+    );
+    for (const product of products) product.dispose();
+  }
 });
 
 suite('the label is smoothed when one of both means reaches the limit', async () => {
