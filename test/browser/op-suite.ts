@@ -2,12 +2,13 @@
  * The op suite as a page runs it: every sample of every row of the registry, kernels against reference
  * and gradients of repeated use, on the browser's own device. Bundled by page.ts.
  */
+import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { checkDevice, formatMismatch } from '../../src/autograd/gradcheck.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
 import type { AnyOpRow } from '../../src/autograd/registry/row.ts';
 import { checkReuse } from '../../src/autograd/reuse-check.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
+import { Gpu } from '../../src/gpu/gpu.ts';
 import { openAdapter } from '../../src/gpu/open-gpu.ts';
 
 export interface RowReport {
@@ -20,6 +21,15 @@ export interface PageReport {
   readonly adapter: string;
   readonly userAgent: string;
   readonly rows: readonly RowReport[];
+}
+
+function takenFor(opened: Gpu, kind: AdapterProfile['kind']): Gpu {
+  const { device, profile, keepAlive, description } = opened;
+  return new Gpu(
+    device,
+    { ...profile, kind, subgroupSize: 0 },
+    { keepAlive, description: `${description} as ${kind}` },
+  );
 }
 
 async function runRow(gpu: Gpu, row: AnyOpRow): Promise<RowReport> {
@@ -39,12 +49,21 @@ async function runRow(gpu: Gpu, row: AnyOpRow): Promise<RowReport> {
   return { name: row.name, samples: cases.length, faults };
 }
 
-async function runOpSuite(): Promise<PageReport> {
+/**
+ * @param names rows to run; all if not given
+ * @param as what the device is taken for; `gpu` brings the kernels for GPUs, of unknown subgroup size
+ */
+async function runOpSuite(
+  names?: readonly string[],
+  as?: AdapterProfile['kind'],
+): Promise<PageReport> {
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter) throw new Error('this browser has no WebGPU adapter');
-  const gpu = await openAdapter(adapter);
+  const opened = await openAdapter(adapter);
+  const gpu = as ? takenFor(opened, as) : opened;
   const rows: RowReport[] = [];
   for (const row of OPS) {
+    if (names && !names.includes(row.name)) continue;
     const report = await runRow(gpu, row);
     rows.push(report);
     console.log(`${report.name}: ${report.samples} samples, ${report.faults.length} faults`);

@@ -14,6 +14,11 @@ export async function serveBundle(
   script: string,
   files?: ReadonlyMap<string, Uint8Array>,
 ): Promise<ServedPage> {
+  return servePage(new Map([['/script.js', await bundleScript(script)]]), files);
+}
+
+/** A script of this folder, bundled for browsers. */
+export async function bundleScript(script: string): Promise<Uint8Array> {
   // A `node:` import in what should be browser-safe fails the build.
   const bundle = await build({
     entryPoints: [fileURLToPath(new URL(script, import.meta.url))],
@@ -24,7 +29,7 @@ export async function serveBundle(
     target: 'es2022',
     logLevel: 'silent',
   });
-  return servePage(new Map([['/script.js', bundle.outputFiles[0].contents]]), files);
+  return bundle.outputFiles[0].contents;
 }
 
 /**
