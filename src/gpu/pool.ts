@@ -48,6 +48,8 @@ export class BufferPool {
   };
   /** Every buffer that exists, free or in use. */
   private readonly buffers = new Set<PooledRange>();
+  /** Given up, but perhaps used by commands that are encoded and not submitted yet. */
+  private readonly doomed: GPUBuffer[] = [];
   private nextSerial = 1;
   private readonly budgetBytes: number;
   private readonly maxBufferBytes: number;
@@ -86,7 +88,7 @@ export class BufferPool {
       this.hold(reused.size);
       return reused;
     }
-    if (this.liveBytes + this.pooledBytes + wanted > this.budgetBytes) this.trim();
+    if (this.liveBytes + this.pooledBytes + wanted > this.budgetBytes) this.giveUp();
     if (this.liveBytes + wanted > this.budgetBytes) {
       throw new GpuError(
         'out-of-memory',
@@ -128,9 +130,19 @@ export class BufferPool {
 
   /** Destroys all free buffers. */
   trim(): void {
+    this.giveUp();
+    this.destroyDoomed();
+  }
+
+  /** Destroys what was given up: every command that used it is submitted, or never will be. */
+  destroyDoomed(): void {
+    for (const buffer of this.doomed.splice(0)) buffer.destroy();
+  }
+
+  private giveUp(): void {
     for (const free of Object.values(this.free)) {
       for (const range of [...free.values()].flat()) {
-        range.buffer.destroy();
+        this.doomed.push(range.buffer);
         range.free = false;
         this.buffers.delete(range);
       }
@@ -141,6 +153,7 @@ export class BufferPool {
 
   /** Destroys all buffers, those in use too: nothing of this pool can be used any more. */
   destroy(): void {
+    this.destroyDoomed();
     for (const range of this.buffers) {
       range.buffer.destroy();
       range.free = false;

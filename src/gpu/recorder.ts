@@ -185,6 +185,7 @@ export class Recorder {
 
   private submit(encoding: Encoding): void {
     this.device.queue.submit([encoding.finish()]);
+    this.pool.destroyDoomed();
     this.dispatches += encoding.dispatches;
     this.submits++;
   }
