@@ -31,6 +31,7 @@ export { RandomStream } from '../autograd/philox.ts';
 export { noGrad } from '../autograd/tape.ts';
 export * from '../autograd/tensor.ts';
 export * from '../autograd/typed-tensor.ts';
+export { profileFlush } from '../gpu/profile-flush.ts';
 export * from '../nn/adam.ts';
 export * from '../nn/exponential-average.ts';
 export * from '../nn/gradient-scaler.ts';

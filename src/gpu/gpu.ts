@@ -9,7 +9,6 @@ import { BufferPool, type MemoryReport } from './pool.ts';
 import type { HostAction, HostData } from './program.ts';
 import { Recorder } from './recorder.ts';
 import { collectStorages, Storage } from './storage.ts';
-import { type DispatchTime, DispatchTimer } from './timestamps.ts';
 import { memoryTuningStore } from './tuning/memory-store.ts';
 import type { TuningStore } from './tuning/records.ts';
 import { type TuneChoice, type TuneMode, tuneMode } from './tuning/tune-mode.ts';
@@ -322,21 +321,6 @@ export class Gpu {
       this.assertHealthy();
       throw new GpuError('lost', 'the GPU device went away while a result was awaited', { cause });
     }
-  }
-
-  /** Submits what was recorded with every dispatch timed. Needs `timestamp-query`. */
-  async profileFlush(): Promise<DispatchTime[]> {
-    if (!this.device.features.has('timestamp-query')) {
-      throw new GpuError('unsupported', 'timing dispatches needs the feature timestamp-query');
-    }
-    const timer = new DispatchTimer(this.device);
-    this.recorder.timer = timer;
-    try {
-      await this.finish();
-    } finally {
-      this.recorder.timer = undefined;
-    }
-    return timer.times();
   }
 
   /** Bytes in use, kept for reuse, at most so far, and allowed. */
