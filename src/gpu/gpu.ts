@@ -276,6 +276,7 @@ export class Gpu {
     try {
       await this.recorder.flush();
     } catch (error) {
+      this.recorder.reset();
       // What fails because the device went away says so.
       this.assertHealthy();
       throw error;
@@ -286,7 +287,7 @@ export class Gpu {
   /** Submits what was recorded and reads `length` 32-bit elements of a storage. */
   async read(storage: Storage, length: number): Promise<ArrayBuffer> {
     await this.flush();
-    if (!storage.range) {
+    if (!storage.range || !storage.written) {
       throw new GpuError('validation', 'a released or never written storage cannot be read');
     }
     const bytes = Math.max(4, length * 4);

@@ -51,6 +51,8 @@ export class Recorder {
   private readonly pool: BufferPool;
   private readonly pipelines: PipelineCache;
   private commands: Command[] = [];
+  /** Of the commands that are being encoded, how many have ended their uses of storages. */
+  private ended = 0;
   private readonly bindGroups = new Map<string, GPUBindGroup>();
   /** The bind group that the command of this index had last time: most often it is the same again. */
   private readonly latest: LatestGroup[] = [];
@@ -149,7 +151,6 @@ export class Recorder {
     if (!this.commands.length && !this.replayed) return;
     if (!this.pipelines.isSettled) await this.pipelines.settle();
     const { commands, recorded } = this;
-    this.commands = [];
     this.recorded = undefined;
     if (!commands.length && !this.replayed) return;
 
@@ -166,7 +167,10 @@ export class Recorder {
         if (program && storage.lent) program.addScratch(storage.lent);
         this.endUse(storage);
       }
+      this.ended++;
     }
+    this.commands = [];
+    this.ended = 0;
     this.submit(encoding);
     if (recorded && !this.timer) {
       const { program, length } = recorded;
@@ -214,17 +218,18 @@ export class Recorder {
 
   /** Drops recorded commands and cached bind groups (after an error, or device loss). */
   reset(): void {
-    for (const command of this.commands) {
+    this.commands.forEach((command, index) => {
       if (command.kind === 'dispatch') {
         command.storages.forEach((storage, i) => {
           if (command.kernel.bindings[i] === 'write') storage.written = false;
         });
       }
-      for (const storage of command.storages) {
-        this.endUse(storage);
-      }
-    }
+      if (index < this.ended) return;
+      for (const storage of command.storages) this.endUse(storage);
+    });
     this.commands = [];
+    this.ended = 0;
+    this.pool.destroyDoomed();
     this.recording = undefined;
     this.recorded = undefined;
     this.replayed = undefined;

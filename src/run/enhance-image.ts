@@ -78,8 +78,7 @@ async function enhanceWhole(gpu: Gpu, method: Enhancer, image: GrayImage): Promi
   const output = gpu.scope(() =>
     method.enhance(tensorFrom(gpu, input, [1, 1, paddedHeight, paddedWidth])),
   );
-  const values = await output.read();
-  output.dispose();
+  const values = await output.read().finally(() => output.dispose());
   requireFinite(values);
   const data = new Float32Array(width * height);
   for (let y = 0; y < height; y++) {

@@ -179,6 +179,24 @@ suite('leaves no memory behind', async () => {
   assert.is(gpu.memory().liveBuffers, before);
 });
 
+suite('an image that is too large leaves no memory behind, and goes in tiles', async () => {
+  const small = await openGpu({ memoryBudget: 2 ** 20 });
+  const model = await loadGenerator(small, bytes);
+  const before = small.memory().liveBytes;
+  const large = randomImage(512, 384);
+  for (let i = 0; i < 2; i++) {
+    const failure = await failureOf(model.enhance(large));
+    assert.is((failure as GpuError).reason, 'out-of-memory', String(failure));
+    assert.is(small.memory().liveBytes, before);
+  }
+  const plenty = await loadGenerator(gpu, bytes);
+  const expected = await plenty.enhance(large, { tile: 64 });
+  plenty.dispose();
+  const found = await model.enhance(large, { tile: 64 });
+  assert.is(largestDifference(found.data, expected.data), 0);
+  small.close();
+});
+
 suite('works on a device that the page has, and leaves it alive', async () => {
   const host = await openGpu();
   const plain = useDevice(host.device);
