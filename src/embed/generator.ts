@@ -42,6 +42,8 @@ export class Generator {
   /** Ends when the kernels of all sizes so far are chosen. */
   private tuning: Promise<void> = Promise.resolve();
   private disposed = false;
+  /** Images that are being enhanced. */
+  private underway = 0;
 
   constructor(
     gpu: Gpu,
@@ -66,8 +68,14 @@ export class Generator {
     requireWhole('tile', options.tile);
     requireWhole('overlap', options.overlap);
     const gray = grayFrom(image);
-    await this.tune(gray, options.tile);
-    return enhanceImage(this.gpu, this.enhancer, gray, options);
+    this.underway++;
+    try {
+      await this.tune(gray, options.tile);
+      return await enhanceImage(this.gpu, this.enhancer, gray, options);
+    } finally {
+      this.underway--;
+      this.release();
+    }
   }
 
   /** Before the first image of a size, if the device was opened with `tune`. */
@@ -85,10 +93,15 @@ export class Generator {
     return this.tuning;
   }
 
-  /** Gives the device's memory back. */
+  /** Gives the device's memory back, once the images under way are done. */
   dispose(): void {
-    if (!this.disposed) this.enhancer.dispose();
     this.disposed = true;
+    this.release();
+  }
+
+  /** Other weights may take the memory at once, so it waits for whoever still reads it. */
+  private release(): void {
+    if (this.disposed && !this.underway) this.enhancer.dispose();
   }
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadGenerator } from '../../src/embed/generator.ts';
+import { type Generator, loadGenerator } from '../../src/embed/generator.ts';
 import { CheckpointError, DataError, GpuError, UsageError } from '../../src/errors.ts';
 import { useDevice } from '../../src/gpu/open-gpu.ts';
 import { openGpu as openWebGpu } from '../../src/gpu/web-gpu.ts';
@@ -195,6 +195,28 @@ suite('an image that is too large leaves no memory behind, and goes in tiles', a
   const found = await model.enhance(large, { tile: 64 });
   assert.is(largestDifference(found.data, expected.data), 0);
   small.close();
+});
+
+suite('an image under way is not disturbed by disposal, nor by a model that takes the memory', async () => {
+  const options = { tile: 16 };
+  const before = gpu.memory().liveBuffers;
+  const kept = await loadGenerator(gpu, bytes);
+  const expected = await kept.enhance(image, options);
+  kept.dispose();
+  const model = await loadGenerator(gpu, bytes);
+  const other = (await tinyGenerator(gpu, 6)).bytes;
+  const next: Promise<Generator>[] = [];
+  const onProgress = (done: number) => {
+    if (done !== 2) return;
+    model.dispose();
+    next.push(loadGenerator(gpu, other));
+  };
+  const found = await model.enhance(image, { ...options, onProgress });
+  assert.is(largestDifference(found.data, expected.data), 0);
+  assert.instance(await failureOf(model.enhance(image)), UsageError);
+  for (const loaded of await Promise.all(next)) loaded.dispose();
+  model.dispose();
+  assert.is(gpu.memory().liveBuffers, before);
 });
 
 suite('works on a device that the page has, and leaves it alive', async () => {
