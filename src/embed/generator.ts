@@ -170,13 +170,14 @@ async function bytesOf(
 }
 
 async function fetchBytes(address: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  let response: Response;
+  let cause: unknown;
   try {
-    response = await fetch(address, signal ? { signal } : {});
-  } catch (cause) {
+    const response = await fetch(address, { signal });
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    cause = `HTTP ${response.status}`;
+  } catch (error) {
     signal?.throwIfAborted();
-    throw new DataError(`${address}: cannot be fetched: ${String(cause)}`, { cause });
+    cause = error;
   }
-  if (!response.ok) throw new DataError(`${address}: cannot be fetched: HTTP ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
+  throw new DataError(`${address}: cannot be fetched: ${String(cause)}`, { cause });
 }

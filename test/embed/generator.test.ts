@@ -78,7 +78,10 @@ suite('reads the architecture from metadata, an option, or state.json', async ()
   const server = createServer(({ url }, response) => {
     if (url === '/state.json') response.end(JSON.stringify({ step: 3, architecture }));
     else if (url === '/G_H.safetensors') response.end(bare);
-    else response.writeHead(404).end();
+    else if (url === '/half') {
+      response.writeHead(200, { 'content-length': bare.length });
+      response.write(bare.subarray(0, bare.length / 2), () => response.destroy());
+    } else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -90,6 +93,9 @@ suite('reads the architecture from metadata, an option, or state.json', async ()
     const missing = await failureOf(loadGenerator(gpu, new URL(`${base}/none`)));
     assert.instance(missing, DataError);
     assert.match(String(missing), /\/none: cannot be fetched: HTTP 404/);
+    const half = await failureOf(loadGenerator(gpu, `${base}/half`, { architecture }));
+    assert.instance(half, DataError);
+    assert.match(String(half), /\/half: cannot be fetched: TypeError/);
   } finally {
     server.close();
     server.closeAllConnections();
