@@ -1,9 +1,9 @@
 /** Apart from `precision.ts`, because a page that enhances fetches it only for f16. */
 import { elementwiseScale } from '../../kernels/elementwise.ts';
 import { emptyTensor, runKernel, tensorFrom } from '../autograd/tensor.ts';
-import { GpuError } from '../errors.ts';
+import { GpuError, UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Precision, requirePrecision } from './precision.ts';
+import { PRECISIONS, type Precision, requirePrecision } from './precision.ts';
 
 /** Beyond the largest f16, and the largest. */
 const OVERFLOW = [1e6, -1e6, 65504, 0];
@@ -11,9 +11,12 @@ const OVERFLOW = [1e6, -1e6, 65504, 0];
 /**
  * Makes sure before a run that the device stores what f16 cannot hold as infinity: WGSL does not say so, and a
  * device that stored the largest number instead would never tell that a loss scale is too large.
- * @throws GpuError `unsupported` if it does not, or has no f16
+ * @throws GpuError `unsupported` if it does not, or has no f16; UsageError for another precision
  */
 export async function checkPrecision(gpu: Gpu, precision: Precision): Promise<void> {
+  if (!PRECISIONS.includes(precision)) {
+    throw new UsageError(`precision: expected ${PRECISIONS.join(' or ')}, found ${precision}`);
+  }
   requirePrecision(gpu, precision);
   if (precision === 'f32') return;
   const stored = gpu.scope(() => {

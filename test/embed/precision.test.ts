@@ -96,7 +96,7 @@ if (gpu.profile.f16) {
   suite(`skipped: ${gpu.description} has no shader-f16`, () => undefined);
 }
 
-suite('a device without shader-f16 is refused', async () => {
+suite('a device without shader-f16 is refused, and a precision that there is not', async () => {
   const { bytes } = await tinyGenerator(gpu);
   const profile = { ...gpu.profile, f16: false };
   const without = new Gpu(gpu.device, profile, { description: 'an old adapter' });
@@ -104,6 +104,8 @@ suite('a device without shader-f16 is refused', async () => {
   assert.instance(refused, GpuError);
   assert.is((refused as GpuError).exitCode, 5);
   assert.match(String(refused), /shader-f16, which an old adapter does not offer/);
+  const strange = await failureOf(loadGenerator(gpu, bytes, { precision: 'half' as ElementType }));
+  assert.match(String(strange), /^UsageError: precision: expected f32 or f16, found half/);
   assert.is(without.memory().liveBytes, 0);
 });
 
