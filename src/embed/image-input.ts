@@ -41,6 +41,10 @@ function grayFromSamples({ width, height, data }: Samples): GrayImage {
     }
     return { width, height, data };
   }
+  // Floats of another width would pass for bytes, and be black.
+  if (data.BYTES_PER_ELEMENT !== 1) {
+    throw new DataError(`image: expected a Float32Array or bytes, found ${data.constructor.name}`);
+  }
   if (data.length === pixels) {
     return { width, height, data: Float32Array.from(data, (value) => value / 255) };
   }

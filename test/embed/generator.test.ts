@@ -142,6 +142,13 @@ suite('refuses what is no generator, another one, or no image', async () => {
   assert.instance(await failureOf(model.enhance(nan)), DataError);
   const short = { width: 9, height: 9, data: new Uint8Array(80) };
   assert.instance(await failureOf(model.enhance(short)), DataError);
+  for (const data of [new Float64Array(4).fill(0.5), new Uint16Array(16)]) {
+    const foreign = { width: 2, height: 2, data: data as unknown as Float32Array };
+    assert.match(
+      String(await failureOf(model.enhance(foreign))),
+      /^DataError: .*found (Float64|Uint16)Array/,
+    );
+  }
   const vast = { width: 20_000, height: 20_000, data: new Uint8Array(0) };
   assert.match(String(await failureOf(model.enhance(vast))), /found 20000x20000/);
   assert.instance(await failureOf(model.enhance(image, { tile: -1 })), UsageError);
