@@ -146,6 +146,14 @@ await model.enhance(out, { tile: 'large' });
 export { device, sum, UNet, PairTrainer };
 `;
 
+/** What Node alone has, for the compiler only. */
+const TYPED_NODE_PROGRAM = `
+import { openGpu, readImage, writePng } from 'sonolift/node';
+const gpu = await openGpu();
+writePng('out.png', await readImage('in.png'));
+gpu.close();
+`;
+
 const PAGE_PROGRAM = `
 import { loadGenerator, openGpu } from 'sonolift';
 globalThis.enhance = async (image, address) => {
@@ -192,6 +200,9 @@ if (install.status !== 0 && isOffline(install.output)) {
 
   suite('its types are right for bundlers and for Node', () => {
     writeFileSync(join(project, 'typed.ts'), TYPED_PROGRAM);
+    writeFileSync(join(project, 'typed-node.ts'), TYPED_NODE_PROGRAM);
+    const conditional = TYPED_NODE_PROGRAM.replace('sonolift/node', 'sonolift');
+    writeFileSync(join(project, 'typed-condition.ts'), conditional);
     const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
     const common = [
       '--noEmit',
@@ -207,7 +218,9 @@ if (install.status !== 0 && isOffline(install.output)) {
       ['--module', 'esnext', '--moduleResolution', 'bundler'],
       ['--module', 'nodenext', '--moduleResolution', 'nodenext'],
     ]) {
-      runNode([tsc, ...common, ...modules, 'typed.ts'], project);
+      runNode([tsc, ...common, ...modules, 'typed.ts', 'typed-node.ts'], project);
+      const asNode = [...modules, '--customConditions', 'node'];
+      runNode([tsc, ...common, ...asNode, 'typed.ts', 'typed-condition.ts'], project);
     }
   });
 
