@@ -85,19 +85,28 @@ export function formatTable(summary: EvaluationSummary): string {
 
 /** Tells an evaluation's folder from others. */
 const SCORES_FILE = 'scores.json';
+const CSV_FILE = 'scores.csv';
+const REPORT_FILE = 'report.html';
+const IMAGES_FOLDER = 'images';
+
+/** All that an evaluation writes. */
+const OWN_NAMES: readonly string[] = [SCORES_FILE, CSV_FILE, REPORT_FILE, IMAGES_FOLDER];
 
 /**
  * Checks, without writing anything, that an evaluation may be written to a folder: a new or empty one,
- * or one that holds an earlier evaluation, which is replaced.
+ * or one that holds an earlier evaluation and nothing else, which is replaced.
  * @throws UsageError if other files would be lost; DataError if the folder cannot be written
  */
 export async function checkEvaluationFolder(folder: string): Promise<void> {
   await requireWritableFolder(folder);
   if (!existsSync(folder)) return;
   const names = readdirSync(folder);
-  if (names.length > 0 && !names.includes(SCORES_FILE)) {
+  // The folder is replaced as a whole, and with it whatever else someone has put there.
+  const foreign = names.find((name) => !OWN_NAMES.includes(name));
+  const found = foreign ?? (names.includes(SCORES_FILE) ? undefined : names[0]);
+  if (found !== undefined) {
     throw new UsageError(
-      `--out ${folder}: expected a new or empty folder or an earlier evaluation, found ${names[0]}`,
+      `--out ${folder}: expected a new or empty folder or an earlier evaluation alone, found ${found}`,
     );
   }
 }
@@ -111,10 +120,10 @@ export async function writeEvaluation(
   const text = new TextEncoder();
   const files: [string, Uint8Array][] = [
     [SCORES_FILE, text.encode(`${JSON.stringify(summary, null, 2)}\n`)],
-    ['scores.csv', text.encode(scoresCsv(summary))],
-    ['report.html', text.encode(evaluationReport(summary, gallery.pictures))],
+    [CSV_FILE, text.encode(scoresCsv(summary))],
+    [REPORT_FILE, text.encode(evaluationReport(summary, gallery.pictures))],
   ];
-  for (const [name, png] of gallery.files) files.push([`images/${name}`, png]);
+  for (const [name, png] of gallery.files) files.push([`${IMAGES_FOLDER}/${name}`, png]);
   await writeFolderAtomic(folder, files);
 }
 

@@ -195,6 +195,14 @@ suite('an output that cannot be written', async ({ folder, data, model, out }) =
   const ended = await evaluate(model, data, '--out', out);
   assertRefused(ended, 2, /^UsageError: --out .*expected .*found notes\.txt/);
   assert.equal(names(out), ['notes.txt']);
+  // An earlier evaluation is, unless someone has put a file of their own beside the scores.
+  rmSync(out, { recursive: true });
+  assertOk(await evaluate(model, data, '--out', out));
+  assertOk(await evaluate(model, data, '--out', out));
+  appendFileSync(join(out, 'notes.txt'), 'kept');
+  const again = await evaluate(model, data, '--out', out);
+  assertRefused(again, 2, /^UsageError: --out .*expected .*found notes\.txt/);
+  assert.equal(names(out), ['images', 'notes.txt', 'report.html', 'scores.csv', 'scores.json']);
 });
 
 suite('a disk that runs full', async ({ folder, data, model, out }) => {
