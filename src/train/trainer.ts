@@ -131,8 +131,11 @@ export class Trainer {
         this.events.onStart?.(position.step);
         this.lastRead = performance.now();
         while (position.epoch < configuration.epochs && !this.isDone()) {
+          const { epoch } = position;
           await this.trainEpoch(log);
-          if (position.batchIndex === 0) await this.endEpoch(log, validationLog);
+          // An interrupt before its first batch leaves an epoch at 0 as well, and nothing to score.
+          const isOver = position.epoch > epoch || !this.interrupted;
+          if (position.batchIndex === 0 && isOver) await this.endEpoch(log, validationLog);
         }
         await this.readLosses(log);
         if (position.batchIndex !== 0 && !this.interrupted) await this.validate(validationLog);
