@@ -138,8 +138,10 @@ export class Trainer {
           if (position.batchIndex === 0 && isOver) await this.endEpoch(log, validationLog);
         }
         await this.readLosses(log);
-        if (position.batchIndex !== 0 && !this.interrupted) await this.validate(validationLog);
-        if (this.savedStep !== position.step) await this.checkpoint(log);
+        const isLeft = position.batchIndex !== 0 && !this.interrupted;
+        // After an interrupt during the last step, its checkpoint is there and does not know of a selection yet.
+        const selected = isLeft && (await this.validate(validationLog));
+        if (selected || this.savedStep !== position.step) await this.checkpoint(log);
       } finally {
         validationLog.close();
       }

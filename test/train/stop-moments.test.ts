@@ -1,4 +1,4 @@
-/** Ctrl-C before the first step of a run: resumed, it comes to what a straight run does. */
+/** Ctrl-C at the first and at the last moment of a run: resumed, it comes to what a straight run does. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +71,23 @@ suite('before the first step nothing is scored', async ({ folder, expected }) =>
   // Asked once before the epoch, and again when its first batch has been read.
   await train(run, interruptAt(2));
   assert.equal(await remains(run), { step: 0, best: {}, validation: [] });
+  await train(run, {}, true);
+  assert.equal(await remains(run), expected);
+});
+
+suite('during the last step: the model that scoring selects is saved as such', async ({
+  folder,
+  expected,
+}) => {
+  const run = join(folder, 'last');
+  let done = 0;
+  await train(run, {
+    onSteps: (records) => {
+      done += records.length;
+    },
+    isInterrupted: () => done === STEPS,
+  });
+  assert.is((await remains(run)).validation.at(-1)?.step, 3);
   await train(run, {}, true);
   assert.equal(await remains(run), expected);
 });
