@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePng } from '../data/image.node.ts';
 import { PairLoader } from '../data/loader.ts';
@@ -23,7 +24,7 @@ import { expectSameRun } from './identity.ts';
 import { chooseKernels } from './kernels.ts';
 import { type TrainEvents, Trainer, type ValidationRecord } from './trainer.ts';
 import { trainingLoader } from './training-loader.ts';
-import { writeTrainingReport } from './training-report.ts';
+import { reportPath, writeTrainingReport } from './training-report.ts';
 
 export interface TrainRunInput {
   readonly gpu: Gpu;
@@ -99,7 +100,11 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
       await writeRunConfiguration(runFolder, run);
     }
     await trainer.run();
-    await writeTrainingReport(runFolder, configuration.method.label, run, trainer.step, shown);
+    // A run that was at its end has a report, with scores and pictures that this session did not make.
+    const isIdle = trainer.step === checkpoint?.state.step && !shown;
+    if (!isIdle || !existsSync(reportPath(runFolder))) {
+      await writeTrainingReport(runFolder, configuration.method.label, run, trainer.step, shown);
+    }
     const best = trainer.bestScores.ssim?.step ?? trainer.step;
     return {
       step: trainer.step,

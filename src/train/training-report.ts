@@ -69,6 +69,11 @@ export function trainingCurves(runFolder: string): Curve[] {
   return curves;
 }
 
+/** Where the report of a run folder is. */
+export function reportPath(runFolder: string): string {
+  return join(runFolder, 'report.html');
+}
+
 /**
  * Writes `report.html` of a training run: curves and, if this session validated, scores and pictures
  * of the selected model's validation (of the latest one, if none was selected in this session).
@@ -99,7 +104,7 @@ export async function writeTrainingReport(
     },
     loadReportAssets(),
   );
-  await writeFileAtomic(join(runFolder, 'report.html'), html);
+  await writeFileAtomic(reportPath(runFolder), html);
 }
 
 function comparisons({ pairs }: ValidationRecord) {

@@ -1,5 +1,5 @@
 /** Ctrl-C at the first and at the last moment of a run: resumed, it comes to what a straight run does. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite as createSuite } from 'uvu';
@@ -16,7 +16,8 @@ import { SMALL_TRAINING } from '../support/small-run.ts';
 
 interface Context {
   folder: string;
-  /** What a run that nothing disturbs leaves behind. */
+  /** A run that nothing disturbs, and what it leaves behind. */
+  straight: string;
   expected: Awaited<ReturnType<typeof remains>>;
 }
 
@@ -30,9 +31,9 @@ const gpu = await openNodeGpu();
 suite.after(() => gpu.close());
 suite.before(async (context) => {
   context.folder = mkdtempSync(join(tmpdir(), 'sonolift-moments-'));
-  const straight = join(context.folder, 'straight');
-  await train(straight);
-  context.expected = await remains(straight);
+  context.straight = join(context.folder, 'straight');
+  await train(context.straight);
+  context.expected = await remains(context.straight);
   assert.is(context.expected.validation.at(-1)?.step, STEPS);
 });
 suite.after(({ folder }) => rmSync(folder, { recursive: true, force: true }));
@@ -90,6 +91,21 @@ suite('during the last step: the model that scoring selects is saved as such', a
   assert.is((await remains(run)).validation.at(-1)?.step, 3);
   await train(run, {}, true);
   assert.equal(await remains(run), expected);
+});
+
+suite('resumed at its end, a run keeps the report with its scores and pictures', async ({
+  straight,
+}) => {
+  const path = join(straight, 'report.html');
+  const report = readFileSync(path, 'utf8');
+  assert.match(report, /1 validation pairs/);
+  await train(straight, {}, true);
+  assert.ok(readFileSync(path, 'utf8') === report, 'the report has changed');
+  // Without one, it is made.
+  rmSync(path);
+  await train(straight, {}, true);
+  assert.match(readFileSync(path, 'utf8'), /Training run/);
+  writeFileSync(path, report);
 });
 
 suite.run();
