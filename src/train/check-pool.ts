@@ -9,12 +9,15 @@ import { TRAIN_OPTIONS } from './options.ts';
  * is remarked on. Browser-safe.
  * @param values options as parsed, or as a page's form has them
  * @param pairs number of training pairs
- * @throws UsageError if `--pool-size` is larger than that
+ * @throws UsageError if `--pool-size` is larger than that and not the default
  */
 export function checkPool(values: OptionValues, pairs: number, log: (line: string) => void): void {
-  const poolSize = resolveOptions(optionValues(TRAIN_OPTIONS, values))['pool-size'];
+  const sizeOf = (given: OptionValues) =>
+    resolveOptions(optionValues(TRAIN_OPTIONS, given))['pool-size'];
+  const poolSize = sizeOf(values);
   if (typeof poolSize !== 'number' || poolSize <= pairs) return;
-  if (values['pool-size'] !== undefined) {
+  // A configuration that was printed says the default too, and is to be taken back.
+  if (poolSize !== sizeOf({ ...values, 'pool-size': undefined })) {
     throw new UsageError(
       `--pool-size: expected at most the ${pairs} training pairs, found ${poolSize}; use more pairs or a smaller pool`,
     );

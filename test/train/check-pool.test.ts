@@ -22,6 +22,11 @@ suite('a default larger than the training set is remarked on', () => {
   assert.match(check(9, '--method', 'cyclegan').join(), /^image pools of 50 .* 9 training pairs/);
 });
 
+suite('the default is remarked on, not refused, where a printed configuration says it', () => {
+  const options = ['--method', 'cyclegan', '--pool-size', '50'];
+  assert.match(check(9, ...options).join(), /^image pools of 50 .* 9 training pairs/);
+});
+
 suite('what was asked for is refused', () => {
   assert.throws(
     () => check(9, '--method', 'stable-cyclegan', '--pool-size', '10'),
