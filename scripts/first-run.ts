@@ -25,6 +25,7 @@ import { loadModel, methodOf } from '../src/run/model.ts';
 import { numberOption, type ProgramSpec, parseOptions, stringOption } from '../src/run/options.ts';
 import { openPerceptual } from '../src/run/perceptual.ts';
 import { runProgram } from '../src/run/program.ts';
+import { shellWord } from '../src/run/shell-word.ts';
 import {
   describeConfiguration,
   TRAIN_PROGRAM,
@@ -110,7 +111,7 @@ await runProgram(PROGRAM, async ({ values }) => {
     runFolder: out,
     weights: undefined,
     resume: false,
-    command: `npm start -- ${process.argv.slice(2).join(' ')}`.trim(),
+    command: `npm start -- ${process.argv.slice(2).map(shellWord).join(' ')}`.trim(),
     events: { ...progress.events, shouldStop: () => performance.now() > deadline },
     log: print,
   });

@@ -6,6 +6,7 @@ import { requireSplit, splitPairs } from '../data/split.ts';
 import { openNodeGpu } from '../node.ts';
 import { runProgram } from '../run/program.ts';
 import { checkRunFolder } from '../run/run-folder.ts';
+import { shellWord } from '../run/shell-word.ts';
 import { checkPool } from './check-pool.ts';
 import { resolveOptions, TRAIN_PROGRAM, trainConfiguration, trainPlaces } from './configuration.ts';
 import { TrainProgress } from './progress.ts';
@@ -64,7 +65,7 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
     runFolder: places.out,
     weights: places.weights,
     resume: places.resume,
-    command: `${TRAIN_PROGRAM.command} ${process.argv.slice(2).join(' ')}`,
+    command: [TRAIN_PROGRAM.command, ...process.argv.slice(2).map(shellWord)].join(' '),
     events: { ...progress.events, isInterrupted: () => interrupted },
     log: print,
   });
@@ -72,7 +73,8 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
   const memory = gpu.memory();
   print(`peak device memory ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`);
   print(`selected model ${result.selected}`);
-  print(`next: npx tsx src/eval --checkpoint ${result.selected} --data ${places.data}`);
+  const [selected, data] = [result.selected, places.data].map(shellWord);
+  print(`next: npx tsx src/eval --checkpoint ${selected} --data ${data}`);
   gpu.close();
   if (interrupted) process.exitCode = 130;
 });

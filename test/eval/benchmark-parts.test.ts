@@ -7,10 +7,11 @@ import { type DoneJob, mergeScores } from '../../src/eval/benchmark/collect.ts';
 import { type Job, optionArguments } from '../../src/eval/benchmark/jobs.ts';
 import { BENCHMARK_PROGRAM, benchmarkPlan, type Entry } from '../../src/eval/benchmark/options.ts';
 import { medianImage, spreadOverOrgans } from '../../src/eval/benchmark/pictures.ts';
-import { planLines, shellWord } from '../../src/eval/benchmark/plan-lines.ts';
+import { planLines } from '../../src/eval/benchmark/plan-lines.ts';
 import { methodLabel, methodsInTableOrder } from '../../src/methods/labels.ts';
 import { METHOD_NAMES } from '../../src/methods/methods.ts';
 import { parseOptions } from '../../src/run/options.ts';
+import { shellWord } from '../../src/run/shell-word.ts';
 
 const suite = createSuite('parts of the benchmark');
 

@@ -1,4 +1,5 @@
 /** Every method through all three programs, and what is said when methods are mixed up. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +74,26 @@ for (const [method, own] of Object.entries(OWN)) {
     assert.is(readdirSync(lifted).length, 1);
   });
 }
+
+suite('commands that a run names read back in a shell, whatever its folder is called', async ({
+  folder,
+  data,
+}) => {
+  const run = join(folder, "Anna's run (1)");
+  const args = ['--data', data, '--out', run, '--method', 'pix2pix', '--levels', '3'];
+  args.push('--size', '32', '--ngf', '2', '--ndf', '2', '--batch', '2', '--steps', '1');
+  const trained = await runProgram('train', args);
+  assertOk(trained);
+  const words = (command: string) =>
+    execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
+      .trim()
+      .split('\n');
+  const { command } = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
+  assert.equal(words(command).slice(3), args);
+  const [, next = ''] = /^next: (.*)$/m.exec(trained.stdout) ?? [];
+  const selected = join(run, 'checkpoints', 'step-000001');
+  assert.equal(words(next).slice(3), ['--checkpoint', selected, '--data', data]);
+});
 
 suite('of a run with an average both weights are scored; of one without, only raw ones', async ({
   folder,

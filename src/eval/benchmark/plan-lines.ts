@@ -1,9 +1,5 @@
+import { shellWord } from '../../run/shell-word.ts';
 import type { Job } from './jobs.ts';
-
-/** A word as a POSIX shell reads it back. */
-export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
 
 /** The program without npx, which would keep a scheduler's SIGTERM to itself. */
 const COMMAND = 'node --import tsx src/eval/benchmark/index.ts';
