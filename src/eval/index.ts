@@ -55,7 +55,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   );
   await checkPairs(source, { size, fit, report: print });
   const weights: (PerceptualFile | undefined)[] = [];
-  for (const name of plan.perceptual) weights.push(await readPerceptual(name, plan.weights));
+  for (const name of plan.perceptual) weights.push(await readPerceptual(name, plan.weights, size));
 
   const gpu = await openNodeGpu({ device: plan.device, tune: plan.tune, log: print });
   const { method } = await openModel(gpu, model, plan.precision);

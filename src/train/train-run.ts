@@ -58,7 +58,7 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
   const checkpoint = input.resume ? await loadCheckpoint(runFolder) : undefined;
   for (const line of checkpoint?.skipped ?? []) log(`passed over: ${line}`);
   if (checkpoint) expectSameRun(checkpoint, configuration, input.train.pairs.length);
-  const weights = await readPerceptual(configuration.perceptual, input.weights);
+  const weights = await readPerceptual(configuration.perceptual, input.weights, configuration.size);
   await chooseKernels(gpu, configuration, weights, checkpoint, log);
   await prepareRunFolder(runFolder);
   const perceptual = weights && new PerceptualDistance(gpu, weights.name, weights.weights);

@@ -8,7 +8,7 @@ import { backward } from '../../src/autograd/backward.ts';
 import { weightedSum } from '../../src/autograd/ops/weighted-sum.ts';
 import { noGrad } from '../../src/autograd/tape.ts';
 import { type Tensor, tensorFrom } from '../../src/autograd/tensor.ts';
-import { DataError } from '../../src/errors.ts';
+import { DataError, ShapeError } from '../../src/errors.ts';
 import type { Tensorlike } from '../../src/nn/network.ts';
 import {
   PerceptualDistance,
@@ -18,7 +18,12 @@ import {
   randomFeatureWeights,
   uniformLayerWeights,
 } from '../../src/nn/perceptual/random-features.ts';
-import { largestOutput, type PerceptualName, TRUNKS } from '../../src/nn/perceptual/trunks.ts';
+import {
+  largestOutput,
+  type PerceptualName,
+  smallestSide,
+  TRUNKS,
+} from '../../src/nn/perceptual/trunks.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { type FormulaEntry, formulaTensor } from '../fixtures/pytorch/formula.ts';
 import { assertDeviation, type Deviation, type Rule } from '../support/deviation.ts';
@@ -202,6 +207,19 @@ suite('the largest output of a trunk', () => {
   // 64 channels of all pixels behind VGG's first convolution; of a quarter of them behind SqueezeNet's.
   assert.is(largestOutput(TRUNKS.vgg, 256, 192), 64 * 256 * 192);
   assert.is(largestOutput(TRUNKS.squeeze, 256, 256), 64 * 127 * 127);
+});
+
+suite('the smallest images of a trunk', () => {
+  for (const entry of networks) {
+    const { trunk } = entry.attributes;
+    const distance = new PerceptualDistance(gpu, trunk, formulaWeights(entry));
+    const side = smallestSide(TRUNKS[trunk]);
+    const features = (size: number) => () =>
+      distance.features(tensorFrom(gpu, new Float32Array(size * size), [1, 1, size, size]));
+    assert.not.throws(features(side), `${trunk} ${side}`);
+    assert.throws(features(side - 1), (error: unknown) => error instanceof ShapeError);
+    distance.dispose();
+  }
 });
 
 suite('weights that do not fit are refused by name', () => {

@@ -171,6 +171,15 @@ suite('what cannot be is said before anything is trained', async ({ data, words 
   await refused(UsageError, /^--lpips vgg: .*--weights/, () =>
     findScoring(planOf([...words, '--lpips', 'vgg'])),
   );
+  const small = [...words, '--size', '24', '--weights', data];
+  await refused(UsageError, /^--lpips alex: --size 24: expected at least 31/, () =>
+    findScoring(planOf([...small, '--lpips', 'alex'])),
+  );
+  // What was not asked for is left out, and the table says why.
+  const { distances, columns } = await findScoring(planOf(small));
+  assert.equal(distances, []);
+  const [alex] = columns.filter(({ metric }) => metric.name === 'lpips_alex');
+  assert.match(alex?.missing ?? '', /^--size 24: expected at least 31/);
 });
 
 suite.run();

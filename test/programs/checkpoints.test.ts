@@ -166,6 +166,16 @@ suite('weights that are needed and missing', async ({ folder, data }) => {
   assert.equal(snapshot(folder), before);
 });
 
+suite('images too small for a perceptual distance', async ({ folder, data, run }) => {
+  const before = snapshot(folder);
+  const alex = ['--size', 24, '--perceptual', 'alex', '--weights', data];
+  const message = /^UsageError: --size 24: expected at least 31, .* LPIPS-alex/;
+  assertRefused(await train(data, join(folder, 'out'), ...alex), 2, message);
+  const scoring = ['--checkpoint', run, '--data', data, ...alex];
+  assertRefused(await runProgram('eval', scoring), 2, message);
+  assert.equal(snapshot(folder), before);
+});
+
 suite('a device that is not there', async ({ folder, data }) => {
   const before = snapshot(folder);
   const ended = await train(data, join(folder, 'out'), '--device', 'no such adapter');

@@ -1,4 +1,4 @@
-import { DataError, UsageError } from '../../errors.ts';
+import { DataError, SonoliftError, UsageError } from '../../errors.ts';
 import { type MetricDescription, metricNamed } from '../../metrics/metrics.ts';
 import { readPerceptual } from '../../run/perceptual.ts';
 import type { Job } from './jobs.ts';
@@ -47,11 +47,11 @@ export async function findScoring(plan: BenchmarkPlan): Promise<Scoring> {
       reasons.set(name, 'no --weights');
     } else {
       try {
-        await readPerceptual(name, plan.weights);
+        await readPerceptual(name, plan.weights, plan.size);
         distances.push(name);
       } catch (error) {
         if (asked !== undefined) throw about(`--lpips ${name}`, error);
-        if (!(error instanceof DataError)) throw error;
+        if (!(error instanceof SonoliftError)) throw error;
         // Where the weights lie is no matter of the table.
         reasons.set(name, error.message.replaceAll(`${plan.weights}/`, ''));
       }
@@ -80,7 +80,7 @@ export async function requirePerceptualLosses(
   const losses = new Map(jobs.map(({ entry, options }) => [String(options.perceptual), entry.id]));
   for (const [name, id] of losses) {
     try {
-      await readPerceptual(name, plan.weights);
+      await readPerceptual(name, plan.weights, plan.size);
     } catch (error) {
       throw about(id, error);
     }

@@ -179,3 +179,23 @@ export function largestOutput(trunk: Trunk, height: number, width: number): numb
   }
   return largest;
 }
+
+/** The smallest side of images of which every layer of a trunk has an output. */
+export function smallestSide(trunk: Trunk): number {
+  let side = 1;
+  while (!leavesOutput(trunk, side)) side++;
+  return side;
+}
+
+function leavesOutput(trunk: Trunk, side: number): boolean {
+  let length = side;
+  return trunk.slices.flat().every((layer) => {
+    if (layer.kind === 'pool') {
+      const round = layer.ceilMode ? Math.ceil : Math.floor;
+      length = round((length - layer.kernel) / 2) + 1;
+    } else if (layer.kind === 'conv') {
+      length = Math.floor((length + 2 * layer.padding - layer.kernel) / layer.stride) + 1;
+    }
+    return length > 0;
+  });
+}
