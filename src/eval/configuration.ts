@@ -75,6 +75,7 @@ export const EVAL_PROGRAM: ProgramSpec = {
       type: 'number',
       integer: true,
       min: 0,
+      max: 2 ** 32 - 1,
     },
     size: {
       description: 'side of the scored images; default that of the training run',
