@@ -5,7 +5,7 @@ import { findPairs, folderSource } from '../data/layout.node.ts';
 import { PairLoader } from '../data/loader.ts';
 import { cachePairs, selectPairs } from '../data/pairs.ts';
 import { requireSplit, splitPairs } from '../data/split.ts';
-import { DataError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { openNodeGpu } from '../node.ts';
 import { evaluatePairs } from '../run/evaluate.ts';
@@ -44,7 +44,7 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   const fit = plan.fit ?? (model.extra.fit === 'resize' ? 'resize' : 'crop');
   const { sizeMultiple } = model;
   if (size % sizeMultiple) {
-    throw new DataError(
+    throw new UsageError(
       `--size ${size}: expected a multiple of ${sizeMultiple}, which the model's halvings need`,
     );
   }

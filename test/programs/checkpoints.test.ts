@@ -166,6 +166,14 @@ suite('weights that are needed and missing', async ({ folder, data }) => {
   assert.equal(snapshot(folder), before);
 });
 
+suite('a size that a model cannot take', async ({ folder, data, run }) => {
+  const before = snapshot(folder);
+  const args = ['--checkpoint', run, '--data', data, '--size', 36, '--out', join(folder, 'out')];
+  const message = /^UsageError: --size 36: expected a multiple of 8/;
+  assertRefused(await runProgram('eval', args), 2, message);
+  assert.equal(snapshot(folder), before);
+});
+
 suite('images too small for a perceptual distance', async ({ folder, data, run }) => {
   const before = snapshot(folder);
   const alex = ['--size', 24, '--perceptual', 'alex', '--weights', data];
