@@ -161,7 +161,7 @@ function pickPerceptual(list: string | undefined, weights: string | undefined): 
     const found = PERCEPTUAL_NAMES.find((known) => known === name.trim());
     if (!found) {
       throw new UsageError(
-        `--perceptual: expected some of ${PERCEPTUAL_NAMES.join(', ')}, or none, found ${name}`,
+        `--perceptual: expected some of ${PERCEPTUAL_NAMES.join(', ')}, or none alone, found ${name}`,
       );
     }
     return found;

@@ -81,6 +81,7 @@ suite('options out of range, missing, or contradicting each other are named', as
     [() => train('--config', join(folder, 'unknown.json')), /unknown option ngff/],
     [() => evaluate('--metrics', 'psnr,best'), /^--metrics: .*found best/],
     [() => evaluate('--perceptual', 'resnet'), /^--perceptual: .*found resnet/],
+    [() => evaluate('--perceptual', 'none,alex'), /^--perceptual: .*or none alone, found none$/],
     [() => evaluate('--split-seed', '1e300'), /^--split-seed: .* to 4294967295, found 1e300/],
     [() => evaluate('--split', 'rest'), /^--split: .*found rest/],
   ];

@@ -230,7 +230,7 @@ function parseScoring(list: string | undefined): string[] | undefined {
     const found = PERCEPTUAL_NAMES.find((name) => name === text.trim());
     if (found) return found;
     throw new UsageError(
-      `--lpips: expected some of ${PERCEPTUAL_NAMES.join(', ')}, or none, found ${text}`,
+      `--lpips: expected some of ${PERCEPTUAL_NAMES.join(', ')}, or none alone, found ${text}`,
     );
   });
 }
