@@ -133,6 +133,9 @@ function* makePairs(
   const notice = noticeOncePerFolder(report);
   for (const [index, path] of paths.slice(0, count).entries()) {
     const image = readImage(path, notice);
+    if (fit === 'crop' && (image.width < size || image.height < size)) {
+      notice(path, `images smaller than ${size}x${size} are continued by reflection`);
+    }
     const high =
       fit === 'resize'
         ? resizeImage(image, size, size)

@@ -85,6 +85,7 @@ suite('degrades given images, converting colour and saying so', async () => {
   const out = join(folder, 'out');
   const printed = await run('--out', out, '--from', from, '--size', '32');
   assert.match(printed, /high: colour images are converted to grey \(first: a\.png\)/);
+  assert.match(printed, /high: images smaller than 32x32 are continued .* \(first: a\.png\)/);
   const pairs = findPairs(out);
   assert.equal(
     pairs.map((pair) => pair.name),
