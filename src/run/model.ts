@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { ElementType } from '../../kernels/element-types.ts';
 import { CheckpointError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -54,17 +53,17 @@ export const MODEL_WEIGHTS_OPTION: OptionSpec = {
 const FILES = { only: [ENHANCER_FILE], ifThere: [AVERAGE_FILE] } as const;
 
 /**
- * The checkpoint that a path and a choice name: a checkpoint folder is itself; of a run folder
- * `latest` is the newest, `best` the one selected on validation (the newest if none was).
+ * The checkpoint that a path and a choice name: a checkpoint folder is itself; of a run folder or its
+ * `checkpoints` `latest` is the newest, `best` the one selected on validation (the newest if none was).
  */
 async function chooseCheckpoint(path: string, select: ModelChoice): Promise<LoadedCheckpoint> {
   const newest = await loadCheckpoint(path, FILES);
   const best = Object.values(newest.state.best)[0]?.step;
-  const isRun = existsSync(join(path, 'checkpoints'));
+  const isRun = resolve(newest.folder) !== resolve(path);
   if (!isRun || select === 'latest' || best === undefined || best === newest.state.step) {
     return newest;
   }
-  const folder = join(path, 'checkpoints', stepFolderName(best));
+  const folder = join(dirname(newest.folder), stepFolderName(best));
   const chosen = await loadCheckpoint(folder, FILES);
   return { ...chosen, skipped: newest.skipped };
 }

@@ -27,6 +27,8 @@ import {
   stepFolderName,
   type TrainingState,
 } from '../../src/run/checkpoint.ts';
+import { readModel } from '../../src/run/model.ts';
+import { configureTraining } from '../../src/train/training-run.ts';
 
 const suite = uvuSuite<{ run: string }>('checkpoint');
 
@@ -99,6 +101,26 @@ suite('keeps the last k, the best and the initialisation', async ({ run }) => {
   // Going on from an older step must not delete what has just been written.
   await saveCheckpoint(run, 30, files(1), state(30), { keep: 1 });
   assert.ok(existsSync(join(run, 'checkpoints', 'step-000030')));
+});
+
+suite('the selected checkpoint is found from the run, and from its folder of checkpoints', async ({
+  run,
+}) => {
+  const { method } = configureTraining({ method: 'pix2pix', size: 32, levels: 3, ngf: 2 });
+  const best = { ssim: { value: 0.5, step: 3 } };
+  for (const step of [3, 5]) {
+    await saveCheckpoint(run, step, files(step), {
+      ...state(step, best),
+      architecture: method.architecture,
+    });
+  }
+  const checkpoints = join(run, 'checkpoints');
+  for (const path of [run, checkpoints, `${checkpoints}/`]) {
+    assert.is((await readModel(path)).step, 3, path);
+    assert.is((await readModel(path, 'latest')).step, 5, path);
+  }
+  // A checkpoint's own folder is what it says.
+  assert.is((await readModel(join(checkpoints, stepFolderName(5)))).step, 5);
 });
 
 suite('a damaged file is named, and the run falls back to the one before, saying so', async ({
