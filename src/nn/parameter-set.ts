@@ -175,6 +175,8 @@ export class ParameterSet {
       this.gpu.dispose(arena.value);
       this.gpu.dispose(arena.gradient);
     }
+    // Whoever uses them still is told so: their memory will hold something else.
+    for (const { storage } of this.byName.values()) this.gpu.dispose(storage);
   }
 
   private placement(name: string): Placement {

@@ -3,7 +3,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadGenerator } from '../../src/embed/generator.ts';
 import { PairTrainer, type TrainedStep } from '../../src/embed/pair-trainer.ts';
-import { DataError, NumericalError, UsageError } from '../../src/errors.ts';
+import { DataError, GpuError, NumericalError, UsageError } from '../../src/errors.ts';
 import { openGpu } from '../../src/node.ts';
 import { largestDifference, randomImage } from '../support/tiny-generator.ts';
 import { TRAINER_OPTIONS, trainingPairs } from '../support/training-pairs.ts';
@@ -85,6 +85,18 @@ suite('takes several steps at once as it takes them one by one', async () => {
   assert.is(several.step, 9);
   single.dispose();
   several.dispose();
+});
+
+suite('disposed of while an image is under way, fails instead of using memory of others', async () => {
+  const trainer = new PairTrainer(gpu, trainingPairs(), TRAINER_OPTIONS);
+  const onProgress = () => trainer.dispose();
+  try {
+    await trainer.enhance(randomImage(64, 64), { tile: 32, onProgress });
+    assert.unreachable('a picture of weights that are gone');
+  } catch (error) {
+    assert.instance(error, GpuError);
+    assert.match(String(error), 'was released');
+  }
 });
 
 suite('exports a generator that enhances as the trainer does', async () => {
