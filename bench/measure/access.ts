@@ -16,18 +16,20 @@ type Width = 1 | 4;
 
 const LANES = 64;
 const WORKGROUPS = 256;
-const ROUNDS = 32;
-/** Accesses in the body of the loop, all of which go to other places: 16 KiB a workgroup where they are vec4s. */
-const UNROLLED = 16;
-const EXTENT = WORKGROUPS * LANES * UNROLLED;
+const ROUNDS = 128;
+/** Accesses in the body of the loop, at constant distances: more, or with an address of their own each, are no faster. */
+const UNROLLED = 4;
+/** Places that the rounds take turns with: 16 KiB a workgroup where they are vec4s. */
+const TURNS = 4;
+const EXTENT = WORKGROUPS * LANES * UNROLLED * TURNS;
 
 /**
  * Bindings x, y of `EXTENT` values or vec4s. Neighbouring lanes take neighbouring values, or vec4s of them. Which part of
- * its workgroup's stretch an access goes to turns with the loop, so that none can be left out.
+ * its workgroup's stretch they go to turns with the loop, so that none can be left out.
  */
 function accessKernel(kind: keyof Accesses, width: Width): Kernel {
   const element = width === 4 ? 'vec4f' : 'f32';
-  const place = (k: number): string => `first + (u32(i) + ${k}u) % ${UNROLLED}u * ${LANES}u`;
+  const place = (k: number): string => `start + ${k * LANES}u`;
   // As few sums as leave registers free, as many as hide the latency of an addition.
   const sums = kind === 'loads' ? Array.from({ length: 4 / width }, (_, k) => k) : [];
   const access = (k: number): string =>
@@ -43,10 +45,11 @@ function accessKernel(kind: keyof Accesses, width: Width): Kernel {
 @group(0) @binding(1) var<storage, read_write> result: array<${element}>;
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = group.x * ${LANES * UNROLLED}u + lane;
+  let first = group.x * ${LANES * UNROLLED * TURNS}u + lane;
   var value = source[first];
 ${sums.map((k) => `  var sum${k} = value;`).join('\n')}
-  for (var i = 0; i < ${ROUNDS}; i++) {
+  for (var i = 0u; i < ${ROUNDS}u; i++) {
+    let start = first + i % ${TURNS}u * ${LANES * UNROLLED}u;
 ${Array.from({ length: UNROLLED }, (_, k) => access(k)).join('\n')}
     ${kind === 'stores' ? 'value += value;' : ''}
   }
@@ -65,7 +68,7 @@ export async function measureAccesses(gpu: Gpu, clock: Stopwatch): Promise<Acces
     const { time } = await repeat(gpu, clock, () => gpu.run(kernel, [source, result]));
     gpu.dispose(source);
     gpu.dispose(result);
-    return (EXTENT * ROUNDS * width) / time.least / 1e6;
+    return ((EXTENT / TURNS) * ROUNDS * width) / time.least / 1e6;
   };
   const rates = async (kind: keyof Accesses) => ({
     quads: await rate(kind, 4),
