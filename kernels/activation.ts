@@ -1,3 +1,5 @@
+import { literal } from './linear.ts';
+
 /*
  * Activations as WGSL expressions on vec4f, shared by the stand-alone kernels and by the epilogues of
  * the convolutions. All of them can be differentiated from their output, so that nothing but the
@@ -25,11 +27,6 @@ export const NONE: Activation = { kind: 'none' };
 /** Part of a kernel's key: equal texts mean equal functions. */
 export function activationKey(activation: Activation): string {
   return activation.kind === 'leaky_relu' ? `leaky_relu${activation.slope}` : activation.kind;
-}
-
-/** A number as a WGSL f32 literal, with a suffix for the sake of large ones as in `linear.ts`. */
-function literal(value: number): string {
-  return `f32(${Math.fround(value)}f)`;
 }
 
 /** `value` where `x` is a number, `x` itself where it is NaN. */
