@@ -159,23 +159,29 @@ export function trunkShapes(trunk: Trunk): Map<string, readonly number[]> {
   return shapes;
 }
 
+/** Length of a layer's output along an axis; what has none is 0 or less. */
+function outputLength(layer: TrunkLayer, length: number): number {
+  switch (layer.kind) {
+    case 'pool': {
+      const round = layer.ceilMode ? Math.ceil : Math.floor;
+      return round((length - layer.kernel) / 2) + 1;
+    }
+    case 'conv':
+      return Math.floor((length + 2 * layer.padding - layer.kernel) / layer.stride) + 1;
+    case 'fire':
+      return length;
+  }
+}
+
 /** Values of the largest layer output of one image of `height`×`width`, its scaled RGB planes included. */
 export function largestOutput(trunk: Trunk, height: number, width: number): number {
   let [rows, columns] = [height, width];
   let largest = 3 * rows * columns;
   for (const layer of trunk.slices.flat()) {
-    if (layer.kind === 'pool') {
-      const round = layer.ceilMode ? Math.ceil : Math.floor;
-      rows = round((rows - layer.kernel) / 2) + 1;
-      columns = round((columns - layer.kernel) / 2) + 1;
-    } else if (layer.kind === 'conv') {
-      const margin = 2 * layer.padding - layer.kernel;
-      rows = Math.floor((rows + margin) / layer.stride) + 1;
-      columns = Math.floor((columns + margin) / layer.stride) + 1;
-      largest = Math.max(largest, layer.to * rows * columns);
-    } else {
-      largest = Math.max(largest, 2 * layer.expand * rows * columns);
-    }
+    rows = outputLength(layer, rows);
+    columns = outputLength(layer, columns);
+    if (layer.kind === 'conv') largest = Math.max(largest, layer.to * rows * columns);
+    if (layer.kind === 'fire') largest = Math.max(largest, 2 * layer.expand * rows * columns);
   }
   return largest;
 }
@@ -190,12 +196,7 @@ export function smallestSide(trunk: Trunk): number {
 function leavesOutput(trunk: Trunk, side: number): boolean {
   let length = side;
   return trunk.slices.flat().every((layer) => {
-    if (layer.kind === 'pool') {
-      const round = layer.ceilMode ? Math.ceil : Math.floor;
-      length = round((length - layer.kernel) / 2) + 1;
-    } else if (layer.kind === 'conv') {
-      length = Math.floor((length + 2 * layer.padding - layer.kernel) / layer.stride) + 1;
-    }
+    length = outputLength(layer, length);
     return length > 0;
   });
 }
