@@ -101,7 +101,9 @@ export class StepLog {
     // Of a failed call before, which took its steps' losses along.
     this.rows = 0;
     const taken: Step[] = [];
-    for (let next = await take(); next; next = taken.length < count ? await take() : undefined) {
+    while (taken.length < count) {
+      const next = await take();
+      if (!next) break;
       this.append(next.losses);
       taken.push(next.about);
       await this.gpu.flush();
