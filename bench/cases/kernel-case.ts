@@ -9,10 +9,6 @@ export interface KernelCase extends Work {
   readonly family?: string;
   /** Shapes for people. */
   readonly shape: string;
-  /** Floating point operations of the direct algorithm, whatever the kernel does; where they may limit. */
-  readonly flops?: number;
-  /** Bytes that must be read and written, each array once; of a convolution weights included. */
-  readonly bytes: number;
   /** Makes the data; called only if the case runs. */
   prepare(profile: AdapterProfile): PreparedCase;
 }

@@ -29,9 +29,9 @@ export function together(...parts: readonly Widths[]): Widths {
 
 /** What work takes at least. */
 export interface Work {
-  /** Floating point operations; where they may limit. */
+  /** Floating point operations of the direct algorithm, whatever a kernel does; where they may limit. */
   readonly flops?: number;
-  /** Bytes read and written, each array once. */
+  /** Bytes that must be read and written, each array once; of a convolution weights included. */
   readonly bytes: number;
   /** Values loaded and stored by lanes, each for itself; where that is known. */
   readonly accesses?: Accesses;
