@@ -2,7 +2,7 @@ import { suite as createSuite } from 'uvu';
 import { CONVOLUTION_OPS } from '../../src/autograd/registry/convolution.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
 import { openNodeGpu } from '../../src/node.ts';
-import { asGpu } from '../support/gpu-variants.ts';
+import { asGpu } from '../support/as-gpu.ts';
 import { testHalfRows } from './check-half-rows.ts';
 
 /* Every sample of every op, and the convolutions by the variants for GPUs. */

@@ -1,10 +1,8 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bundleScript } from './page.ts';
+import { bundleScript, servePage } from './page.ts';
 
 /** What makes Firefox offer WebGPU on a machine without GPU, and ask for nothing else. */
 const PREFERENCES = {
@@ -35,7 +33,7 @@ export async function evaluateInFirefox<Value>(
   { minutes, files = new Map() }: { minutes: number; files?: ReadonlyMap<string, Uint8Array> },
 ): Promise<Value> {
   const html = `<!doctype html><title>test page</title><script type="module">
-const report = (content) => fetch('/report', { method: 'POST', body: JSON.stringify(content) });
+const report = (content) => fetch('/', { method: 'POST', body: JSON.stringify(content) });
 try {
   await import('/script.js');
   report({ value: await (${expression}) });
@@ -43,32 +41,18 @@ try {
   report({ failure: String(error) + '\\n' + error?.stack });
 }
 </script>`;
-  const content = new Map<string, Uint8Array>([
-    ...files,
-    ['/script.js', await bundleScript(script)],
-  ]);
   const profile = mkdtempSync(join(tmpdir(), 'sonolift-firefox-'));
   const lines = Object.entries(PREFERENCES).map(
     ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`,
   );
   writeFileSync(join(profile, 'user.js'), lines.join('\n'));
   const { promise, resolve, reject } = deferred<Report>();
-  const server = createServer(async (request, response) => {
-    const { url = '' } = request;
-    const found = content.get(url);
-    const type = url.endsWith('.js')
-      ? 'text/javascript'
-      : found
-        ? 'application/octet-stream'
-        : 'text/html';
-    response.writeHead(200, { 'content-type': `${type}; charset=utf-8` });
-    if (url === '/report') resolve(JSON.parse(await bodyOf(request)));
-    response.end(url === '/report' ? undefined : (found ?? html));
+  const scripts = new Map([['/script.js', await bundleScript(script)]]);
+  const page = await servePage(scripts, files, {
+    html,
+    onPost: (text) => resolve(JSON.parse(text)),
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  const address = `http://localhost:${port}/`;
-  const browser = spawn(executable, ['--headless', '--no-remote', '--profile', profile, address], {
+  const browser = spawn(executable, ['--headless', '--no-remote', '--profile', profile, page.url], {
     stdio: 'ignore',
     env: { ...process.env, HOME: profile },
   });
@@ -85,8 +69,7 @@ try {
     return value as Value;
   } finally {
     clearTimeout(limit);
-    server.close();
-    server.closeAllConnections();
+    page.close();
     if (browser.exitCode === null && browser.kill('SIGKILL')) await ended;
     rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
@@ -100,10 +83,4 @@ function deferred<Value>() {
     reject = onError;
   });
   return { promise, resolve, reject };
-}
-
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  for await (const part of request) parts.push(part as Buffer);
-  return Buffer.concat(parts).toString('utf8');
 }

@@ -2,14 +2,14 @@
  * The op suite as a page runs it: every sample of every row of the registry, kernels against reference
  * and gradients of repeated use, on the browser's own device. Bundled by page.ts.
  */
-import type { AdapterProfile } from '../../kernels/kernel.ts';
 import { checkDevice, formatMismatch } from '../../src/autograd/gradcheck.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { OPS } from '../../src/autograd/registry/index.ts';
 import type { AnyOpRow } from '../../src/autograd/registry/row.ts';
 import { checkReuse } from '../../src/autograd/reuse-check.ts';
-import { Gpu } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
 import { openAdapter } from '../../src/gpu/open-gpu.ts';
+import { asGpu } from '../support/as-gpu.ts';
 
 export interface RowReport {
   readonly name: string;
@@ -21,15 +21,6 @@ export interface PageReport {
   readonly adapter: string;
   readonly userAgent: string;
   readonly rows: readonly RowReport[];
-}
-
-function takenFor(opened: Gpu, kind: AdapterProfile['kind']): Gpu {
-  const { device, profile, keepAlive, description } = opened;
-  return new Gpu(
-    device,
-    { ...profile, kind, subgroupSize: 0 },
-    { keepAlive, description: `${description} as ${kind}` },
-  );
 }
 
 async function runRow(gpu: Gpu, row: AnyOpRow): Promise<RowReport> {
@@ -51,16 +42,13 @@ async function runRow(gpu: Gpu, row: AnyOpRow): Promise<RowReport> {
 
 /**
  * @param names rows to run; all if not given
- * @param as what the device is taken for; `gpu` brings the kernels for GPUs, of unknown subgroup size
+ * @param as `gpu` brings the kernels for GPUs, whatever the device is
  */
-async function runOpSuite(
-  names?: readonly string[],
-  as?: AdapterProfile['kind'],
-): Promise<PageReport> {
+async function runOpSuite(names?: readonly string[], as?: 'gpu'): Promise<PageReport> {
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter) throw new Error('this browser has no WebGPU adapter');
   const opened = await openAdapter(adapter);
-  const gpu = as ? takenFor(opened, as) : opened;
+  const gpu = as === 'gpu' ? asGpu(opened) : opened;
   const rows: RowReport[] = [];
   for (const row of OPS) {
     if (names && !names.includes(row.name)) continue;

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -36,14 +36,19 @@ export async function bundleScript(script: string): Promise<Uint8Array> {
  * Serves an empty page that runs a script.
  * @param scripts by path: `/script.js` and what it imports
  * @param files further content by path, for example `/model.safetensors`
+ * @param page what it is besides: another document, and who hears of what it posts
  */
 export async function servePage(
   scripts: ReadonlyMap<string, Uint8Array>,
   files: ReadonlyMap<string, Uint8Array> = new Map(),
+  page: { readonly html?: string; readonly onPost?: (text: string) => void } = {},
 ): Promise<ServedPage> {
   const html =
+    page.html ??
     '<!doctype html><title>test page</title><script type="module" src="/script.js"></script>';
-  const server = createServer(({ url = '' }, response) => {
+  const server = createServer(async (request, response) => {
+    const { url = '' } = request;
+    if (request.method === 'POST') page.onPost?.(await bodyOf(request));
     const script = scripts.get(url);
     const [type, body] = script
       ? ['text/javascript', script]
@@ -56,4 +61,10 @@ export async function servePage(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return { url: `http://localhost:${port}/`, close: () => server.close() };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString('utf8');
 }

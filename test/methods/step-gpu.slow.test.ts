@@ -2,8 +2,9 @@
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openNodeGpu } from '../../src/node.ts';
+import { asGpu } from '../support/as-gpu.ts';
 import { assertGradients } from '../support/assert-trajectory.ts';
-import { asGpu, compileQuickly } from '../support/gpu-variants.ts';
+import { compileQuickly } from '../support/gpu-variants.ts';
 import { document, follow } from '../support/trajectory.ts';
 
 const suite = createSuite('step on GPUs');

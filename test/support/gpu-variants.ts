@@ -1,6 +1,6 @@
-import type { AdapterProfile } from '../../kernels/kernel.ts';
-import { Gpu } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
 import { openNodeGpu } from '../../src/node.ts';
+import { asGpu } from './as-gpu.ts';
 
 /**
  * Tells Mesa's software driver to leave out LLVM's optimisations, which halves the time to compile the
@@ -17,13 +17,4 @@ export function compileQuickly(): void {
 export async function openAsGpu(): Promise<Gpu> {
   compileQuickly();
   return asGpu(await openNodeGpu());
-}
-
-/** The same device, taken for a GPU of unknown subgroup size. */
-export function asGpu(opened: Gpu): Gpu {
-  const profile: AdapterProfile = { ...opened.profile, kind: 'gpu', subgroupSize: 0 };
-  return new Gpu(opened.device, profile, {
-    keepAlive: opened.keepAlive,
-    description: `${opened.description} as a GPU`,
-  });
 }
