@@ -14,7 +14,7 @@ import {
   epilogueSlope,
   storeVector,
 } from './epilogue.ts';
-import { fewProducts, fewShare, fewVectors, hasFewProducts } from './few-products.ts';
+import { fewCut, fewProducts } from './few-products.ts';
 import {
   type Window,
   windowColumns,
@@ -77,11 +77,11 @@ export function correlate(
   const steps = Math.ceil(outHeight / parities);
   const quads = Math.ceil(outWidth / parities / 4);
   const places = batch * steps * quads;
-  const isFew = hasFewProducts(spec, profile);
-  const vectors = isFew ? fewVectors(places, rows, lanes) : 1;
+  const few = fewCut(spec, profile);
+  const vectors = few?.vectors ?? 1;
   const laneGroups = Math.ceil(places / (workgroup * vectors));
   // Rows of a workgroup, and into how many blocks that cuts them.
-  const share = isFew ? fewShare(rows, laneGroups, lanes) : rowsPerLane;
+  const share = few?.share ?? rowsPerLane;
   const rowBlocks = Math.ceil(rows / share);
   const weightVectors = rowsPerLane * vectorsPerRow;
   const window = windowOf({
@@ -112,7 +112,7 @@ export function correlate(
   var plane = item * sizes.imagePitch + sizes.imageStart;`;
 
   const code = (): string => {
-    const body = isFew
+    const body = few
       ? fewProducts(
           spec,
           window,
@@ -165,7 +165,7 @@ ${body}
         ...offsetsY.map((_, a) => a * rowBlocks * channelSteps * tapsY * weightVectors),
       ];
   return {
-    key: `correlate.${windowKey(window)}x${tapsX}@${offsetsX.join(',')};${offsetsY.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}${direct ? `.w${direct.components.join('')}` : ''}${isFew ? `.few${vectors}x${tapsY}x${channels}` : ''}${spec.fold?.key ?? ''}`,
+    key: `correlate.${windowKey(window)}x${tapsX}@${offsetsX.join(',')};${offsetsY.join(',')}.${rowsPerLane}.${channelBlock}.${aligned ? 'v' : 's'}.${lanes}${direct ? `.w${direct.components.join('')}` : ''}${few ? `.few${vectors}x${tapsY}x${channels}` : ''}${spec.fold?.key ?? ''}`,
     bindings,
     workgroups: spreadWorkgroups(laneGroups * rowBlocks * parities),
     requires: lanes ? ['subgroups'] : [],

@@ -1,7 +1,7 @@
 import type { AdapterProfile, Kernel, Operand, Plan } from '../kernel.ts';
 import { correlate } from './correlation.ts';
 import { type Correlation, packedLength } from './correlation-spec.ts';
-import { hasFewProducts } from './few-products.ts';
+import { fewCut } from './few-products.ts';
 import { isPointwise, pointwise } from './pointwise.ts';
 import { directWeights, packWeights, type WeightOrder } from './weights.ts';
 
@@ -13,7 +13,7 @@ export function directPlan(spec: Correlation, order: WeightOrder, profile: Adapt
   const image: Operand = { input: 0 };
   const bias: Operand = { input: spec.bias ? 2 : 1 };
   const output: Operand = { output: 0 };
-  const isFew = hasFewProducts(spec, profile);
+  const isFew = fewCut(spec, profile) !== undefined;
   if (isPointwise(spec, profile) && !isFew) {
     return packedPlan(spec, order, pointwise(spec, profile), (weights) => [
       image,

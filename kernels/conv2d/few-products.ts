@@ -6,7 +6,7 @@ import { type Window, windowLoads, windowRow, windowVector } from './window.ts';
 
 /*
  * The other body of a correlation (`correlation.ts`): many rows of few products each, first layers, 1×1 ones of up
- * to 32 channels, gradients onto many channels. There a tile would load its part of the image for 16 or 32
+ * to 64 channels, gradients onto many channels. There a tile would load its part of the image for 16 or 32
  * rows and spend most of its time on that, on its weights and on its stores. Here a lane keeps all that its outputs,
  * a vec4 or two, see of the image, and rows of weights pass by:
  *
@@ -15,42 +15,57 @@ import { type Window, windowLoads, windowRow, windowVector } from './window.ts';
  *   │ · · · · · · · ·  │  ←  and passes them on by shuffles; a row is summed in one expression
  *   └──────────────────┘     and stored at once
  *
+ * The image is loaded in rounds, a block of channels with all their taps each, and what there is moves on by as many
+ * places: written out, the loads of 64 products and two vec4s take lavapipe 24 s to compile, in rounds 2.5 s.
+ *
  * One text serves all rows. Text for as many rows as there are lanes, whose weights are passed on by
  * broadcast, is more than a processor keeps of decoded instructions, and takes 1.1 to 1.6 times as long.
  */
 
 /** More are better done in tiles; so are rows that are fewer than their products. */
-const MOST_PRODUCTS = 32;
+const MOST_PRODUCTS = 64;
 const LEAST_ROWS = 16;
-/** Workgroups that are enough for any processor; beyond, all rows share what a lane has loaded. */
-const ENOUGH_WORKGROUPS = 64;
+/** Of more products than these, a vec4 must be used by so many rows to repay that it is loaded and moved. */
+const MANY_PRODUCTS = 32;
+const REPAYING_ROWS = 64;
+/** Workgroups that are enough for a processor; beyond, all rows share what a lane has loaded. */
+const ENOUGH_WORKGROUPS = 16;
 /** Rows of a workgroup, of that many workgroups, from which on a lane takes two vec4s. */
-const ENOUGH_ROWS = 128;
+const ENOUGH_ROWS = 32;
 
-/** Whether a correlation is done so. */
-export function hasFewProducts(
-  { channels, tapsX, tapsY, offsetsX, rows }: Correlation,
+/** How the outputs of a correlation are cut. */
+export interface FewCut {
+  /** vec4s of outputs of a lane: two share the weights where that leaves enough work for all workgroups. */
+  readonly vectors: number;
+  /** Rows of one workgroup, a multiple of the lanes. */
+  readonly share: number;
+}
+
+/** How a correlation is done so; undefined where another body is better. */
+export function fewCut(
+  spec: Correlation,
   { kind, subgroupSize }: AdapterProfile,
-): boolean {
+): FewCut | undefined {
+  const { batch, channels, tapsX, tapsY, offsetsX, rows, outHeight, outWidth } = spec;
   const products = channels * tapsX * tapsY;
-  return (
-    kind === 'cpu' &&
-    [4, 8, 16].includes(subgroupSize) &&
-    offsetsX.length === 1 &&
-    tapsX <= 4 &&
-    products <= MOST_PRODUCTS &&
-    rows >= Math.max(LEAST_ROWS, products)
-  );
-}
-
-/** Rows of one workgroup, a multiple of the lanes. */
-export function fewShare(rows: number, laneGroups: number, lanes: number): number {
-  return Math.ceil(rows / Math.ceil(ENOUGH_WORKGROUPS / laneGroups) / lanes) * lanes;
-}
-
-/** vec4s of outputs of a lane: two share the weights where that leaves enough work for all workgroups. */
-export function fewVectors(places: number, rows: number, lanes: number): number {
-  return places * rows >= 2 * lanes * ENOUGH_WORKGROUPS * ENOUGH_ROWS ? 2 : 1;
+  if (
+    kind !== 'cpu' ||
+    ![4, 8, 16].includes(subgroupSize) ||
+    offsetsX.length !== 1 ||
+    tapsX > 4 ||
+    products > MOST_PRODUCTS ||
+    rows < Math.max(LEAST_ROWS, products)
+  ) {
+    return undefined;
+  }
+  const places = batch * outHeight * Math.ceil(outWidth / 4);
+  const isEnough = places * rows >= 2 * subgroupSize * ENOUGH_WORKGROUPS * ENOUGH_ROWS;
+  const vectors = isEnough ? 2 : 1;
+  const laneGroups = Math.ceil(places / (subgroupSize * vectors));
+  const share =
+    Math.ceil(rows / Math.ceil(ENOUGH_WORKGROUPS / laneGroups) / subgroupSize) * subgroupSize;
+  if (products > MANY_PRODUCTS && share < REPAYING_ROWS) return undefined;
+  return { vectors, share };
 }
 
 /**
@@ -66,30 +81,32 @@ export function fewProducts(
   const { channels, tapsX, tapsY, outWidth } = spec;
   const { rowsPerLane, channelBlock } = correlationTiles(spec);
   const steps = (channels / channelBlock) * tapsY;
-  // Products of a step.
+  // Products of a step, of all, and of a round.
   const length = channelBlock * tapsX;
   const products = steps * length;
+  const round = tapsY * length;
   const images = places.map((place, e) => {
     const lines = [`var to${e}: u32;`, `var left${e}: u32;`];
-    lines.push(
-      repeat(products, (k) => `var x${e}_${k}: vec4f;`),
-      '{',
-      place,
-    );
-    for (let k = 0; k < products; k++) {
-      const step = Math.floor(k / length);
+    lines.push(repeat(products, (k) => `var x${e}_${k}: vec4f;`));
+    lines.push('{', place);
+    if (round < products) {
+      lines.push('for (var c = 0u; c < sizes.channelSteps; c++) {');
+      lines.push(repeat(products - round, (k) => `x${e}_${k} = x${e}_${k + round};`));
+    }
+    for (let k = products - round; k < products; k++) {
       const [c, u] = [Math.floor((k % length) / tapsX), k % tapsX];
       if (k % length === 0) {
-        lines.push('{', ...windowRow(window, 'image', `y0 + ${step % tapsY}`, 'sizes.height'));
+        const tap = Math.floor(k / length) % tapsY;
+        lines.push('{', ...windowRow(window, 'image', `y0 + ${tap}`, 'sizes.height'));
       }
       if (u === 0) {
-        const channel = Math.floor(step / tapsY) * channelBlock + c;
-        const start = `plane + ${channel}u * sizes.planePitch + imageRow * u32(sizes.width)`;
+        const start = `plane + ${c}u * sizes.planePitch + imageRow * u32(sizes.width)`;
         lines.push(...windowLoads(window, 'image', `c${c}`, start));
       }
       lines.push(`x${e}_${k} = ${windowVector(window, `c${c}`, tapPixels(spec, 0, u))};`);
       if (k % length === length - 1) lines.push('}');
     }
+    if (round < products) lines.push(`plane += ${channelBlock}u * sizes.planePitch;`, '}');
     lines.push(
       `left${e} = select(0u, sizes.outWidth - 4u * quad, mine < sizes.places);`,
       `to${e} = (item * sizes.outputRows + sizes.outputFirst + block * sizes.share) * pitch + row * sizes.outWidth + 4u * quad;`,

@@ -8,7 +8,7 @@ import {
 } from './data-gradient.ts';
 import { directPlan } from './direct.ts';
 import { NO_EPILOGUE } from './epilogue.ts';
-import { hasFewProducts } from './few-products.ts';
+import { fewCut } from './few-products.ts';
 import { endsInFold, gatedPlan } from './fold.ts';
 import type { ConvGeometry } from './geometry.ts';
 
@@ -50,7 +50,7 @@ export function foldedTaps(
   if (!allowsFoldedTaps(geometry)) return undefined;
   const inner: ConvGeometry = { ...geometry, paddingMode: 'zeros' };
   const spec = dataGradientCorrelation(inner, NO_EPILOGUE, options);
-  if (hasFewProducts(spec, profile)) return undefined;
+  if (fewCut(spec, profile)) return undefined;
   const plain = foldOf(spec, geometry, profile.subgroupSize || 32);
   const fold = options.gate ? gated(plain, options.gate, spec.outWidth) : plain;
   return directPlan({ ...spec, fold }, dataGradientOrder(inner), profile);
