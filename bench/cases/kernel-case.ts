@@ -9,6 +9,8 @@ export interface KernelCase extends Work {
   readonly family?: string;
   /** Shapes for people. */
   readonly shape: string;
+  /** Bytes that all passes of the kernel move, where one needs again what another has read or written. */
+  readonly passBytes?: number;
   /** Makes the data; called only if the case runs. */
   prepare(profile: AdapterProfile): PreparedCase;
 }

@@ -69,6 +69,8 @@ function tapCases({ name, channels, size }: (typeof TAPS)[number], batch: number
       name: `lpips backward ${name} b${batch}`,
       shape,
       bytes: 3 * elements * 4,
+      // Both features for the norms; both again, and the gradient.
+      passBytes: 5 * elements * 4,
       prepare(profile) {
         const { first, second, weights } = data();
         const cotangent = noise(batch, 4);

@@ -60,6 +60,8 @@ function instanceNormCases({ channels, size, activation }: NormShape, batch: num
       shape,
       // Read once, written once: what a fused pass that keeps the plane at hand would need.
       bytes: 2 * planes * pixels * 4,
+      // x for the statistics; x again, and y.
+      passBytes: 3 * planes * pixels * 4,
       // Read for the statistics and again: in registers no plane stays.
       accesses: {
         loads: inRows(2 * planes * pixels, pixels),
@@ -86,6 +88,8 @@ function instanceNormCases({ channels, size, activation }: NormShape, batch: num
       name: `instance-norm backward ${name}`,
       shape,
       bytes: 3 * planes * pixels * 4,
+      // x and dy for the sums; both again, and dx.
+      passBytes: 5 * planes * pixels * 4,
       accesses: {
         loads: inRows(4 * planes * pixels, pixels),
         stores: inRows(planes * pixels, pixels),

@@ -26,6 +26,8 @@ export interface CaseResult {
   readonly roof: Roof;
   /** The roof's time over the measured one. More than 1 where a kernel computes less than the direct algorithm. */
   readonly share: number;
+  /** Rate at which all passes move their bytes, over that of a copy timed in turn; where they are counted. */
+  readonly copyShare?: number;
   readonly error: number;
   readonly tolerance: number;
   readonly compared: number;
@@ -36,6 +38,7 @@ interface Timed {
   readonly plan: Plan;
   readonly loaded: Loaded;
   readonly bytes: number;
+  readonly passBytes: number | undefined;
   /** By the peaks measured before. */
   readonly roof: Roof;
   readonly moves: Moves;
@@ -76,20 +79,20 @@ async function check(gpu: Gpu, prepared: PreparedCase, loaded: Loaded): Promise<
 }
 
 /**
- * Times a plan, and where memory limits it, in turn with a copy of as many bytes: bandwidth drifts more on a
- * machine that others use too than kernels differ.
+ * Times a plan, and where memory limits it or its passes are to be compared with a copy, in turn with a copy of as many
+ * bytes: bandwidth drifts more on a machine that others use too than kernels differ.
  */
 async function time(
   gpu: Gpu,
   clock: Stopwatch,
-  { plan, loaded, bytes, roof, moves }: Timed,
-): Promise<{ timing: Timing; roof: Roof }> {
+  { plan, loaded, bytes, passBytes, roof, moves }: Timed,
+): Promise<{ timing: Timing; roof: Roof; copyShare?: number }> {
   const run = (): void => gpu.runPlan(plan, loaded.inputs, loaded.outputs);
-  if (roof.limit !== 'memory') {
+  if (roof.limit !== 'memory' && passBytes === undefined) {
     const [timing] = await repeatInTurn(gpu, clock, [run]);
     return { timing, roof };
   }
-  const vectors = copiedVectors(bytes, moves);
+  const vectors = copiedVectors(passBytes ?? bytes, moves);
   const source = gpu.upload(new Float32Array(vectors * 4).fill(1));
   const target = gpu.allocate(vectors * 16);
   const copy = copyVectors(vectors, moves);
@@ -99,8 +102,12 @@ async function time(
   ]);
   gpu.dispose(source);
   gpu.dispose(target);
-  const milliseconds = (copying.time.median * bytes) / (vectors * 32);
-  return { timing, roof: { ...roof, milliseconds } };
+  const byteTime = copying.time.median / (vectors * 32);
+  return {
+    timing,
+    roof: roof.limit === 'memory' ? { ...roof, milliseconds: byteTime * bytes } : roof,
+    ...(passBytes !== undefined && { copyShare: (byteTime * passBytes) / timing.time.median }),
+  };
 }
 
 /** Checks a case against the reference, then times it. @throws GpuError if its kernels do not run */
@@ -114,10 +121,11 @@ export async function runCase(
   const loaded = load(gpu, prepared);
   try {
     const { error, tolerance, compared } = await check(gpu, prepared, loaded);
-    const { timing, roof } = await time(gpu, clock, {
+    const { timing, roof, copyShare } = await time(gpu, clock, {
       plan: prepared.plan,
       loaded,
       bytes: each.bytes,
+      passBytes: each.passBytes,
       roof: roofOf(each, peak),
       moves: peak.moves,
     });
@@ -136,6 +144,7 @@ export async function runCase(
       gigabytes: rate(each.bytes),
       roof,
       share: roof.milliseconds / repeats.median,
+      ...(copyShare !== undefined && { copyShare }),
       error,
       tolerance,
       compared,

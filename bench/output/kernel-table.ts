@@ -8,6 +8,7 @@ function table(
   timeTitle: string,
   rateTitle: 'GFLOP/s' | 'GB/s',
 ): string {
+  const hasPasses = results.some(({ copyShare }) => copyShare !== undefined);
   return markdownTable(
     [
       left('kernel'),
@@ -18,6 +19,7 @@ function table(
       right(rateTitle),
       right('of roof'),
       left('limit'),
+      ...(hasPasses ? [right('passes, of a copy')] : []),
       right('error'),
     ],
     results.map((result) => [
@@ -29,10 +31,14 @@ function table(
       significant(rateOf(result)),
       percent(result.share),
       result.roof.limit,
+      ...(hasPasses ? [shareText(result.copyShare)] : []),
       result.correct ? result.error.toExponential(0) : `WRONG ${result.error.toExponential(1)}`,
     ]),
   );
 }
+
+const shareText = (share: number | undefined): string =>
+  share === undefined ? '–' : percent(share);
 
 function rateOf({ gigaflops, gigabytes }: CaseResult): number {
   return gigaflops ?? gigabytes;
@@ -85,12 +91,22 @@ function arithmeticFamilies(results: readonly CaseResult[]): string {
   });
 }
 
-/** Rates by family, and shares of the roof. */
+/** Rates by family, shares of the roof, and what the passes reach of a copy's bandwidth. */
 function memoryFamilies(results: readonly CaseResult[]): string {
-  return familyTable(results, ['of roof: least', 'geometric mean'], (members) => {
+  const titles = [
+    ...['of roof: least', 'geometric mean'],
+    ...['passes, of a copy: least', 'geometric mean'],
+  ];
+  return familyTable(results, titles, (members) => {
     const shares = members.map(({ share }) => share);
-    return [percent(Math.min(...shares)), percent(geometricMean(shares))];
+    const passes = members.flatMap(({ copyShare }) => copyShare ?? []);
+    return [...leastAndMean(shares), ...leastAndMean(passes)];
   });
+}
+
+function leastAndMean(shares: readonly number[]): readonly [string, string] {
+  if (shares.length === 0) return ['–', '–'];
+  return [percent(Math.min(...shares)), percent(geometricMean(shares))];
 }
 
 /** All tables of `npm run bench`. */

@@ -81,6 +81,8 @@ suite('kernels with operations stand apart, with what limits them', () => {
       },
       { ...copy, name: 'copy half a' },
       { ...copy, name: 'copy half b', gigabytes: 12, share: 0.72 },
+      { ...copy, name: 'norm a', family: 'norm', copyShare: 0.81 },
+      { ...copy, name: 'norm b', family: 'norm', copyShare: 1 },
     ],
     'ms',
   );
@@ -91,12 +93,15 @@ suite('kernels with operations stand apart, with what limits them', () => {
   );
   assert.match(
     memoryFamilies,
-    /copy half \| +2 \| +3\.00 \| +6\.00 \| +12\.0 \| +50 % \| +60 % \|/,
+    /copy half \| +2 \| +3\.00 \| +6\.00 \| +12\.0 \| +50 % \| +60 % \| +– \| +– \|/,
   );
+  assert.match(memoryFamilies, /norm +\| .*\| +50 % \| +50 % \| +81 % \| +90 % \|/);
   assert.match(products, /GFLOP\/s \| of roof \| limit/);
   assert.match(products, /conv forward a .*\| +7\.00 \| +50 % \| memory +\|/);
-  assert.match(memory, /GB\/s \| of roof \| limit +\| error/);
-  assert.match(memory, /copy half a .*\| +3\.00 \| +50 % \| memory +\|/);
+  assert.match(products, /of roof \| limit +\| +error/, 'no passes there');
+  assert.match(memory, /GB\/s \| of roof \| limit +\| passes, of a copy \| error/);
+  assert.match(memory, /copy half a .*\| +3\.00 \| +50 % \| memory +\| +– \|/);
+  assert.match(memory, /norm a .*\| +81 % \|/);
 });
 
 suite('a Markdown table pads its cells and aligns its columns', () => {
