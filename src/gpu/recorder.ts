@@ -214,6 +214,7 @@ export class Recorder {
   endUse(storage: Storage): void {
     storage.pendingUses--;
     if (storage.released && storage.pendingUses === 0) this.reclaim(storage);
+    if (storage.arena) this.endUse(storage.arena);
   }
 
   /** Drops recorded commands and cached bind groups (after an error, or device loss). */
@@ -244,7 +245,10 @@ export class Recorder {
   }
 
   private push(command: Command): void {
-    for (const storage of command.storages) storage.pendingUses++;
+    for (const storage of command.storages) {
+      storage.pendingUses++;
+      if (storage.arena) storage.arena.pendingUses++;
+    }
     this.commands.push(command);
   }
 

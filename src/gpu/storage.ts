@@ -18,6 +18,8 @@ export class Storage {
   lent: PooledRange | undefined;
   /** Whether memory goes back to the pool on release (not so for parts of an arena). */
   readonly pooled: boolean;
+  /** Of a part: the arena, which keeps its memory as long as commands with the part wait. */
+  readonly arena: Storage | undefined;
   /** The owner will record no further command with it. */
   released = false;
   /** Commands recorded but not yet submitted that use it. */
@@ -33,12 +35,18 @@ export class Storage {
   /** What kernels find in it; they are made for it when they are recorded. */
   readonly elementType: ElementType;
 
-  constructor(byteLength: number, range?: BufferRange, elementType: ElementType = 'f32') {
+  constructor(
+    byteLength: number,
+    range?: BufferRange,
+    elementType: ElementType = 'f32',
+    arena?: Storage,
+  ) {
     this.byteLength = Math.max(16, Math.ceil(byteLength / 16) * 16);
     this.range = range;
     this.pooled = range === undefined;
     this.written = range !== undefined;
     this.elementType = elementType;
+    this.arena = arena;
   }
 }
 
@@ -65,7 +73,7 @@ export function spanOf(storages: readonly Storage[]): StorageSpan | undefined {
   }
   if (!buffer) return undefined;
   return {
-    storage: new Storage(end - start, { buffer, offset: start }),
+    storage: new Storage(end - start, { buffer, offset: start }, 'f32', storages[0].arena),
     starts: storages.map(({ range }) => ((range?.offset ?? start) - start) / 4),
   };
 }

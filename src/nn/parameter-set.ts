@@ -211,5 +211,5 @@ function persistent(gpu: Gpu, length: number): Storage {
 /** A stretch of an arena, from a multiple of `ALIGNMENT` on. */
 export function partOf(gpu: Gpu, arena: Storage, offset: number, bytes: number): Storage {
   const { buffer } = gpu.recorder.materialise(arena);
-  return new Storage(bytes, { buffer, offset });
+  return new Storage(bytes, { buffer, offset }, 'f32', arena);
 }
