@@ -108,6 +108,7 @@ await runProgram(PROGRAM, async ({ values }) => {
     configuration,
     train,
     validation,
+    test: test.pairs,
     runFolder: out,
     weights: undefined,
     resume: false,

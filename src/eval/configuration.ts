@@ -66,12 +66,13 @@ export const EVAL_PROGRAM: ProgramSpec = {
     },
     'model-weights': MODEL_WEIGHTS_OPTION,
     split: {
-      description: 'pairs to score',
+      description: 'pairs to score, of the split that the run recorded',
       default: 'test',
       choices: [...SPLIT_NAMES, 'all'],
     },
     'split-seed': {
-      description: 'seed of the split; default that of the training run',
+      description:
+        'seed of the split; default that of the training run; another must hold out nothing seen in training',
       type: 'number',
       integer: true,
       min: 0,

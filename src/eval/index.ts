@@ -4,7 +4,6 @@ import { noticeOncePerFolder } from '../data/image.node.ts';
 import { findPairs, folderSource } from '../data/layout.node.ts';
 import { PairLoader } from '../data/loader.ts';
 import { cachePairs, selectPairs } from '../data/pairs.ts';
-import { requireSplit, splitPairs } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
 import { PerceptualDistance } from '../nn/perceptual/perceptual-distance.ts';
 import { openNodeGpu } from '../node.ts';
@@ -13,6 +12,7 @@ import { describeModel, methodOf, openModel, readModel } from '../run/model.ts';
 import { type PerceptualFile, readPerceptual } from '../run/perceptual.ts';
 import { runProgram } from '../run/program.ts';
 import { tuneEnhancer } from '../run/tune-enhancer.ts';
+import { choosePairs } from './choose-pairs.ts';
 import { EVAL_PROGRAM, evaluationPlan } from './configuration.ts';
 import { PictureGallery } from './gallery.ts';
 import {
@@ -34,12 +34,8 @@ await runProgram(EVAL_PROGRAM, async ({ values }) => {
   const model = await readModel(plan.checkpoint, plan.select, plan.modelWeights);
   for (const line of model.skipped) print(`passed over: ${line}`);
   const pairs = findPairs(plan.data);
-  const splitSeed = plan.splitSeed ?? numberOr(model.extra.splitSeed, 0);
-  const split = splitPairs(pairs, splitSeed);
-  const chosen =
-    plan.split === 'all'
-      ? pairs.map((_, index) => index)
-      : requireSplit(split, plan.split, plan.data);
+  const { indices: chosen, splitSeed, notices } = choosePairs(pairs, plan, model);
+  for (const line of notices) print(line);
   const size = plan.size ?? numberOr(model.extra.size, 256);
   const fit = plan.fit ?? (model.extra.fit === 'resize' ? 'resize' : 'crop');
   const { sizeMultiple } = model;

@@ -62,6 +62,7 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
     configuration,
     train,
     validation,
+    test: selectPairs(source, split.test).pairs,
     runFolder: places.out,
     weights: places.weights,
     resume: places.resume,

@@ -10,6 +10,7 @@ import {
   restorePools,
   restoreScalers,
 } from '../run/method-state.ts';
+import type { RecordedSplit } from '../run/recorded-split.ts';
 import type { TrainConfiguration } from './configuration.ts';
 import { runIdentity } from './identity.ts';
 import type { Best } from './selection.ts';
@@ -25,6 +26,7 @@ export interface Position {
 /**
  * What a checkpoint says of a run beside its tensors.
  * @param pairs number of training pairs
+ * @param split names of the pairs of each set
  * @param scalers the loss scales (`readScalers`)
  */
 export function trainingState(
@@ -34,6 +36,7 @@ export function trainingState(
   position: Position,
   best: Best,
   pairs: number,
+  split: RecordedSplit,
   scalers: Readonly<Record<string, unknown>>,
 ): TrainingState {
   return {
@@ -43,7 +46,11 @@ export function trainingState(
     rng: { seed: configuration.seed },
     optimizers: { ...optimiserScalars(method), ...scalers },
     best: { ...best },
-    extra: { ...runIdentity(configuration, pairs), kernels: gpu.choices.toJSON() },
+    extra: {
+      ...runIdentity(configuration, pairs),
+      split: { ...split },
+      kernels: gpu.choices.toJSON(),
+    },
   };
 }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePng } from '../data/image.node.ts';
 import { PairLoader } from '../data/loader.ts';
-import type { PairSource } from '../data/pairs.ts';
+import type { PairName, PairSource } from '../data/pairs.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { checkPrecision } from '../methods/check-precision.ts';
 import { ENHANCER_PREFIX, type Method } from '../methods/method.ts';
@@ -12,6 +12,7 @@ import { montage } from '../report/montage.ts';
 import { loadCheckpoint, stepFolderName } from '../run/checkpoint.ts';
 import type { EvaluatedImages } from '../run/evaluate.ts';
 import { readPerceptual } from '../run/perceptual.ts';
+import { expectSameSplit, readRecordedSplit, recordSplit } from '../run/recorded-split.ts';
 import {
   checkRunFolder,
   prepareRunFolder,
@@ -32,6 +33,8 @@ export interface TrainRunInput {
   readonly train: PairSource;
   /** Pairs that choose the model; without any, the last checkpoint is the result. */
   readonly validation: PairSource | undefined;
+  /** Pairs held out for scoring later; checkpoints record their names. */
+  readonly test?: readonly PairName[];
   readonly runFolder: string;
   readonly weights: string | undefined;
   readonly resume: boolean;
@@ -57,7 +60,13 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
   await checkRunFolder(runFolder, input.resume);
   const checkpoint = input.resume ? await loadCheckpoint(runFolder) : undefined;
   for (const line of checkpoint?.skipped ?? []) log(`passed over: ${line}`);
-  if (checkpoint) expectSameRun(checkpoint, configuration, input.train.pairs.length);
+  const { train, validation, test } = input;
+  const split = recordSplit({ train: train.pairs, val: validation?.pairs, test });
+  if (checkpoint) {
+    const { folder, state } = checkpoint;
+    expectSameRun(checkpoint, configuration, train.pairs.length);
+    expectSameSplit(readRecordedSplit(state.extra, folder), split, folder);
+  }
   const weights = await readPerceptual(configuration.perceptual, input.weights, configuration.size);
   await chooseKernels(gpu, configuration, weights, checkpoint, log);
   await prepareRunFolder(runFolder);
@@ -72,8 +81,9 @@ export async function trainRun(input: TrainRunInput): Promise<TrainRunResult> {
     gpu,
     method,
     configuration,
-    loader: trainingLoader(input.train, configuration),
-    validation: input.validation && scoringLoader(input.validation, configuration),
+    loader: trainingLoader(train, configuration),
+    validation: validation && scoringLoader(validation, configuration),
+    split,
     runFolder,
     events: {
       ...input.events,

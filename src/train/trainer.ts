@@ -17,6 +17,7 @@ import {
   type Scores,
 } from '../run/evaluate.ts';
 import { methodTensors, readScalers } from '../run/method-state.ts';
+import { type RecordedSplit, readRecordedSplit } from '../run/recorded-split.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
 import { learningRateOf, plannedStepsOf, type TrainConfiguration } from './configuration.ts';
 import { type LogRecord, RunLog } from './run-log.ts';
@@ -63,6 +64,8 @@ export class Trainer {
   private readonly validation: PairLoader | undefined;
   private readonly runFolder: string;
   private readonly events: TrainEvents;
+  /** Names of the pairs of each set, for checkpoints. */
+  private split: RecordedSplit;
   private readonly stepLog: StepLog;
   private readonly runner: StepRunner;
   private readonly position: Position = { step: 0, epoch: 0, batchIndex: 0 };
@@ -80,6 +83,7 @@ export class Trainer {
     configuration: TrainConfiguration;
     loader: PairLoader;
     validation?: PairLoader;
+    split: RecordedSplit;
     runFolder: string;
     events?: TrainEvents;
   }) {
@@ -88,6 +92,7 @@ export class Trainer {
     this.configuration = input.configuration;
     this.loader = input.loader;
     this.validation = input.validation;
+    this.split = input.split;
     this.runFolder = input.runFolder;
     this.events = input.events ?? {};
     this.runner = new StepRunner(this.gpu, this.method);
@@ -115,6 +120,7 @@ export class Trainer {
     this.position.epoch = state.epoch;
     this.position.batchIndex = state.batchIndex;
     this.best = state.best;
+    this.split = { ...readRecordedSplit(state.extra, checkpoint.folder), ...this.split };
     this.savedStep = state.step;
   }
 
@@ -317,6 +323,7 @@ export class Trainer {
         this.position,
         this.best,
         this.loader.pairCount,
+        this.split,
         await readScalers(this.method),
       ),
       { keep: this.configuration.keep },

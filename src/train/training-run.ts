@@ -1,7 +1,7 @@
 /** A training run without files, a step at a time: for pages and workers. Browser-safe. */
 import type { GrayImage } from '../data/image.ts';
 import type { PairLoader } from '../data/loader.ts';
-import type { PairSource } from '../data/pairs.ts';
+import type { PairName, PairSource } from '../data/pairs.ts';
 import { UsageError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { checkPrecision } from '../methods/check-precision.ts';
@@ -18,6 +18,12 @@ import { type EnhanceOptions, enhanceImage } from '../run/enhance-image.ts';
 import { AVERAGE_FILE, ENHANCER_FILE, methodTensors, readScalers } from '../run/method-state.ts';
 import { type OptionValues, optionValues } from '../run/option-values.ts';
 import { type PerceptualFile, randomFeatures } from '../run/perceptual-file.ts';
+import {
+  expectSameSplit,
+  type RecordedSplit,
+  readRecordedSplit,
+  recordSplit,
+} from '../run/recorded-split.ts';
 import { assertFiniteBatch, assertFiniteTensors } from './check-finite.ts';
 import {
   learningRateOf,
@@ -47,6 +53,8 @@ export interface TrainingRunInput {
   readonly configuration: TrainConfiguration;
   /** Training pairs only; those held out stay with the caller. */
   readonly train: PairSource;
+  /** Names of the pairs held out, for checkpoints to record, so that `src/eval` scores these. */
+  readonly heldOut?: { readonly val: readonly PairName[]; readonly test: readonly PairName[] };
   /** Goes on from a checkpoint of the same run. */
   readonly checkpoint?: CheckpointContent | undefined;
   /** Told how kernels are chosen, on devices opened with `tune`. */
@@ -71,6 +79,7 @@ export class TrainingRun {
   private readonly gpu: Gpu;
   private readonly method: Method;
   private readonly runner: StepRunner;
+  private split: RecordedSplit;
   private readonly stepLog: StepLog;
   private readonly perceptual: PerceptualDistance | undefined;
   private readonly loader: PairLoader;
@@ -79,11 +88,12 @@ export class TrainingRun {
   private best: Best = {};
 
   private constructor(
-    { gpu, configuration, train }: TrainingRunInput,
+    { gpu, configuration, train, heldOut }: TrainingRunInput,
     perceptual: PerceptualFile | undefined,
   ) {
     this.gpu = gpu;
     this.configuration = configuration;
+    this.split = recordSplit({ ...heldOut, train: train.pairs });
     this.schedule = learningRateOf(configuration);
     this.loader = trainingLoader(train, configuration);
     this.perceptual =
@@ -100,7 +110,12 @@ export class TrainingRun {
    */
   static async open(input: TrainingRunInput): Promise<TrainingRun> {
     const { gpu, configuration, checkpoint, train, log = () => undefined } = input;
-    if (checkpoint) expectSameRun(checkpoint, configuration, train.pairs.length);
+    if (checkpoint) {
+      const { folder, state } = checkpoint;
+      const split = recordSplit({ ...input.heldOut, train: train.pairs });
+      expectSameRun(checkpoint, configuration, train.pairs.length);
+      expectSameSplit(readRecordedSplit(state.extra, folder), split, folder);
+    }
     const perceptual = perceptualOf(configuration.perceptual);
     await checkPrecision(gpu, precisionOf(configuration.method));
     await chooseKernels(gpu, configuration, perceptual, checkpoint, log);
@@ -121,6 +136,8 @@ export class TrainingRun {
     const { step, epoch, batchIndex, best } = checkpoint.state;
     Object.assign(this.position, { step, epoch, batchIndex });
     this.best = best;
+    const recorded = readRecordedSplit(checkpoint.state.extra, checkpoint.folder);
+    this.split = { ...recorded, ...this.split };
   }
 
   /** Steps done so far. */
@@ -208,6 +225,7 @@ export class TrainingRun {
       position,
       best,
       loader.pairCount,
+      this.split,
       await readScalers(method),
     );
     const files = new Map<string, Uint8Array>();

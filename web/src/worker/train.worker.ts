@@ -163,7 +163,14 @@ const service = {
       const train = selectPairs(source, split.train);
       const samples = await samplePairs(selectPairs(source, held), configuration);
       const gpu = await device.open();
-      const next = await TrainingRun.open({ gpu, configuration, train, checkpoint: content });
+      const heldOut = {
+        val: selectPairs(source, split.val).pairs,
+        test: selectPairs(source, split.test).pairs,
+      };
+      const next = await TrainingRun.open({
+        ...{ gpu, configuration, train, heldOut },
+        checkpoint: content,
+      });
       run?.dispose();
       run = next;
       plan = { options, train, samples, source, kept: undefined, keptStep: -1, keptAt: 0 };
