@@ -10,6 +10,7 @@
  * | 4 | checkpoint: unreadable, of another architecture |
  * | 5 | GPU: no adapter, lost, out of memory, unsupported |
  * | 6 | numerics: NaN or infinity in a named tensor |
+ * | 130 | interrupted by Ctrl-C or SIGTERM |
  */
 export class SonoliftError extends Error {
   readonly exitCode: number = 1;

@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DataError, UsageError } from '../errors.ts';
 import { writeError } from '../files.ts';
+import { InterruptedError } from '../interruption.ts';
 import { centreCrop, cropImage, FIT_MODES, type FitMode, resizeImage } from './fit.ts';
 import { noticeOncePerFolder, readImage } from './image.node.ts';
 import { encodePng } from './image.ts';
@@ -148,10 +149,14 @@ async function writePairs(
   folder: string,
   options: SimulateOptions,
   report: (line: string) => void,
+  isInterrupted: () => boolean,
 ): Promise<number> {
   const manifest = ['number\torgan\tsource\tseed\tindex\tsize'];
   let index = 0;
   for (const pair of makePairs(options, report)) {
+    if (isInterrupted()) {
+      throw new InterruptedError(`${options.out}: interrupted, nothing was written`);
+    }
     const number = String(index + 1).padStart(4, '0');
     for (const quality of ['low', 'high'] as const) {
       const target = join(folder, 'train_datasets', pair.organ, `${quality}_quality`);
@@ -172,13 +177,16 @@ async function writePairs(
  * @param args the command line after the program's name
  * @param print receives the result or the help text
  * @param report receives notices
+ * @param isInterrupted asked before every pair is written; true ends the program without output
  * @throws UsageError for an unknown option or a value out of range
  * @throws DataError when the output exists already or cannot be written, or an input is unreadable
+ * @throws InterruptedError when told to stop
  */
 export async function simulateCommand(
   args: readonly string[],
   print: (text: string) => void,
   report: (line: string) => void,
+  isInterrupted: () => boolean = () => false,
 ): Promise<void> {
   const values = parseValues(args);
   if (values.help) {
@@ -196,7 +204,7 @@ export async function simulateCommand(
   );
   try {
     await mkdir(staging, { recursive: true });
-    const count = await writePairs(staging, options, report);
+    const count = await writePairs(staging, options, report, isInterrupted);
     await rename(staging, target);
     print(`${options.out}: ${count} pairs of ${options.size}x${options.size}\n`);
   } catch (error) {

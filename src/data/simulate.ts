@@ -1,5 +1,6 @@
 /** `npx tsx src/data/simulate`: see `simulate-command.node.ts`. */
 import { SonoliftError } from '../errors.ts';
+import { noteInterruption } from '../interruption.ts';
 import { simulateCommand } from './simulate-command.node.ts';
 
 try {
@@ -7,6 +8,7 @@ try {
     process.argv.slice(2),
     (text) => process.stdout.write(text),
     (line) => process.stderr.write(`${line}\n`),
+    noteInterruption(),
   );
 } catch (error) {
   if (!(error instanceof SonoliftError)) throw error;

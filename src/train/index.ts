@@ -3,6 +3,7 @@ import { noticeOncePerFolder } from '../data/image.node.ts';
 import { findPairs, folderSource } from '../data/layout.node.ts';
 import { cachePairs, selectPairs } from '../data/pairs.ts';
 import { requireSplit, splitPairs } from '../data/split.ts';
+import { INTERRUPTED_EXIT_CODE, noteInterruption } from '../interruption.ts';
 import { openNodeGpu } from '../node.ts';
 import { runProgram } from '../run/program.ts';
 import { checkRunFolder } from '../run/run-folder.ts';
@@ -49,13 +50,9 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
     tune: places.tune,
     log: print,
   });
-  let interrupted = false;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      interrupted = true;
-      print('\nstopping after this step; the run can be resumed with --resume');
-    });
-  }
+  const isInterrupted = noteInterruption(() =>
+    print('\nstopping after this step; the run can be resumed with --resume'),
+  );
   const progress = new TrainProgress(configuration, train.pairs.length);
   const result = await trainRun({
     gpu,
@@ -67,7 +64,7 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
     weights: places.weights,
     resume: places.resume,
     command: [TRAIN_PROGRAM.command, ...process.argv.slice(2).map(shellWord)].join(' '),
-    events: { ...progress.events, isInterrupted: () => interrupted },
+    events: { ...progress.events, isInterrupted },
     log: print,
   });
   progress.finish();
@@ -77,5 +74,5 @@ await runProgram(TRAIN_PROGRAM, async ({ values }) => {
   const [selected, data] = [result.selected, places.data].map(shellWord);
   print(`next: npx tsx src/eval --checkpoint ${selected} --data ${data}`);
   gpu.close();
-  if (interrupted) process.exitCode = 130;
+  if (isInterrupted()) process.exitCode = INTERRUPTED_EXIT_CODE;
 });

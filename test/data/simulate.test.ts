@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -125,6 +125,33 @@ suite('refuses bad options and existing output, leaving nothing', async () => {
   await fails(3, /absent/, '--out', out, '--from', join(folder, 'absent'));
   assert.equal(readdirSync(folder), ['file']);
 });
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  suite(`${signal} leaves nothing behind`, async () => {
+    const program = join(root, 'src/data/simulate.ts');
+    const args = ['--out', join(folder, 'out'), '--count', '9999', '--size', '32'];
+    const child = spawn(process.execPath, [...process.execArgv, program, ...args]);
+    let stderr = '';
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    // Only once something lies in the temporary folder is there something to leave behind.
+    const watch = setInterval(() => {
+      const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+      if (names.some((name) => name.endsWith('.png'))) {
+        clearInterval(watch);
+        child.kill(signal);
+      }
+    }, 20);
+    const code = await new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', resolve);
+    }).finally(() => clearInterval(watch));
+    assert.equal(readdirSync(folder), []);
+    assert.is(code, 130, stderr);
+    assert.match(stderr, /^InterruptedError: .*out: interrupted, nothing was written\n$/);
+  });
+}
 
 suite('runs as npx tsx src/data/simulate with help and exit codes', () => {
   const tsx = join(root, 'node_modules', 'tsx', 'dist', 'cli.mjs');

@@ -4,6 +4,7 @@ import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { SonoliftError } from '../../errors.ts';
 import { writeError } from '../../files.ts';
+import { INTERRUPTED_EXIT_CODE } from '../../interruption.ts';
 
 const PROGRAMS = {
   train: fileURLToPath(new URL('../../train/index.ts', import.meta.url)),
@@ -113,7 +114,9 @@ export function childError(what: string, { code, signal, stderr }: ChildEnd): Ch
   const last = stderr.trim().split('\n').at(-1)?.trim() ?? '';
   const [, name, message] = /^(\w*Error): (.*)$/.exec(last) ?? [];
   if (signal !== null) return new ChildError('SonoliftError', 1, `${what}: ended by ${signal}`);
-  if (code === 130) return new ChildError('SonoliftError', 130, `${what}: interrupted`);
+  if (code === INTERRUPTED_EXIT_CODE) {
+    return new ChildError('SonoliftError', code, `${what}: interrupted`);
+  }
   return new ChildError(
     name ?? 'SonoliftError',
     code ?? 1,

@@ -1,6 +1,7 @@
 import { findPairs } from '../../data/layout.node.ts';
 import { SonoliftError, UsageError } from '../../errors.ts';
 import { requireWritableFolder } from '../../files.ts';
+import { INTERRUPTED_EXIT_CODE } from '../../interruption.ts';
 import { plainTable } from '../../report/text-table.ts';
 import { runProgram } from '../../run/program.ts';
 import { shellWord } from '../../run/shell-word.ts';
@@ -41,7 +42,7 @@ await runProgram(BENCHMARK_PROGRAM, async ({ values }) => {
   if (plan.job !== undefined) return runOne(plan.job, list, context);
   for (const job of jobs) await checkSettings(job, plan);
   const failed = await runJobs(jobs, context);
-  if (isStopping()) throw new ChildError('SonoliftError', 130, 'interrupted');
+  if (isStopping()) throw new ChildError('SonoliftError', INTERRUPTED_EXIT_CODE, 'interrupted');
   reportFailures(failed);
   await collect(list, context);
 });
