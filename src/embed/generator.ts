@@ -2,6 +2,7 @@
 import type { ElementType } from '../../kernels/element-types.ts';
 import type { GrayImage } from '../data/image.ts';
 import { CheckpointError, DataError, UsageError } from '../errors.ts';
+import { DeferredDisposal } from '../gpu/deferred-disposal.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Enhancer } from '../methods/method.ts';
 import { parseSafetensors } from '../nn/safetensors.ts';
@@ -41,9 +42,7 @@ export class Generator {
   private readonly tuned = new Set<string>();
   /** Ends when the kernels of all sizes so far are chosen. */
   private tuning: Promise<void> = Promise.resolve();
-  private disposed = false;
-  /** Images that are being enhanced. */
-  private underway = 0;
+  private readonly disposal: DeferredDisposal;
 
   constructor(
     gpu: Gpu,
@@ -55,27 +54,23 @@ export class Generator {
     this.architecture = architecture;
     this.enhancer = enhancer;
     this.precision = precision;
+    this.disposal = new DeferredDisposal('generator', () => enhancer.dispose());
   }
 
   /**
    * Lifts one image of any size.
    * @returns a grey image of the same size in [0,1]; `imageDataFrom` makes an `ImageData` of it
-   * @throws DataError for an image that cannot be read; GpuError `lost` after a device loss; what
-   *   `signal` was aborted with
+   * @throws DataError for an image that cannot be read; UsageError after `dispose`; GpuError `lost` after a
+   *   device loss; what `signal` was aborted with
    */
-  async enhance(image: ImageInput, options: EnhanceOptions = {}): Promise<GrayImage> {
-    if (this.disposed) throw new UsageError('this generator was disposed of');
-    requireWhole('tile', options.tile);
-    requireWhole('overlap', options.overlap);
-    const gray = grayFrom(image);
-    this.underway++;
-    try {
+  enhance(image: ImageInput, options: EnhanceOptions = {}): Promise<GrayImage> {
+    return this.disposal.use(async () => {
+      requireWhole('tile', options.tile);
+      requireWhole('overlap', options.overlap);
+      const gray = grayFrom(image);
       await this.tune(gray, options.tile);
-      return await enhanceImage(this.gpu, this.enhancer, gray, options);
-    } finally {
-      this.underway--;
-      this.release();
-    }
+      return enhanceImage(this.gpu, this.enhancer, gray, options);
+    });
   }
 
   /** Before the first image of a size, if the device was opened with `tune`. */
@@ -95,13 +90,7 @@ export class Generator {
 
   /** Gives the device's memory back, once the images under way are done. */
   dispose(): void {
-    this.disposed = true;
-    this.release();
-  }
-
-  /** Other weights may take the memory at once, so it waits for whoever still reads it. */
-  private release(): void {
-    if (this.disposed && !this.underway) this.enhancer.dispose();
+    this.disposal.dispose();
   }
 }
 

@@ -5,6 +5,7 @@ import type { FitMode } from '../data/fit.ts';
 import type { GrayImage } from '../data/image.ts';
 import { PairLoader } from '../data/loader.ts';
 import type { PairSource } from '../data/pairs.ts';
+import { DeferredDisposal } from '../gpu/deferred-disposal.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { architectureReader } from '../methods/architecture-reader.ts';
 import { AveragedMethod } from '../methods/averaged.ts';
@@ -65,7 +66,10 @@ export interface TrainedStep {
   readonly losses: Readonly<Record<string, number>>;
 }
 
-/** Trains the paper's proposed method on pairs in memory, a step at a time. */
+/**
+ * Trains the paper's proposed method on pairs in memory, a step at a time. After `dispose` all that needs the
+ * device throws a UsageError.
+ */
 export class PairTrainer {
   /** Used by the next step. */
   learningRate: number;
@@ -77,6 +81,7 @@ export class PairTrainer {
   private readonly loader: PairLoader;
   /** The distance made here, not the caller's. */
   private readonly ownDistance: PerceptualDistance | undefined;
+  private readonly disposal = new DeferredDisposal('trainer', () => this.release());
   private steps = 0;
   private readonly options: PairTrainerOptions;
 
@@ -132,9 +137,11 @@ export class PairTrainer {
    * @param count 1 to 64
    * @throws NumericalError as `trainStep`, of the first step that has them; UsageError for another count
    */
-  async trainSteps(count: number): Promise<TrainedStep[]> {
-    if (this.steps === 0) await this.tune();
-    return this.stepLog.gather(count, () => this.takeStep());
+  trainSteps(count: number): Promise<TrainedStep[]> {
+    return this.disposal.use(async () => {
+      if (this.steps === 0) await this.tune();
+      return this.stepLog.gather(count, () => this.takeStep());
+    });
   }
 
   private async takeStep(): Promise<TakenStep<Omit<TrainedStep, 'losses'>>> {
@@ -169,19 +176,25 @@ export class PairTrainer {
   }
 
   /** Lifts one image with the generator as it is now. */
-  async enhance(image: ImageInput, options: EnhanceOptions = {}): Promise<GrayImage> {
-    return enhanceImage(this.gpu, this.method, grayFrom(image), options);
+  enhance(image: ImageInput, options: EnhanceOptions = {}): Promise<GrayImage> {
+    return this.disposal.use(async () =>
+      enhanceImage(this.gpu, this.method, grayFrom(image), options),
+    );
   }
 
   /** The generator as it is now, as the bytes of a `G_H.safetensors` that `loadGenerator` reads. */
   async exportGenerator(): Promise<Uint8Array> {
-    const files = await methodTensors(this.method);
+    const files = await this.disposal.use(() => methodTensors(this.method));
     const tensors = files[AVERAGE_FILE] ?? files[ENHANCER_FILE];
     return serializeSafetensors(tensors, architectureMetadata(this.architecture));
   }
 
-  /** Gives the device's memory back; a distance that was handed in stays. */
+  /** Gives the device's memory back, once the calls under way are done; a distance that was handed in stays. */
   dispose(): void {
+    this.disposal.dispose();
+  }
+
+  private release(): void {
     this.runner.dispose();
     this.stepLog.dispose();
     this.method.dispose();

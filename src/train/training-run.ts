@@ -3,6 +3,7 @@ import type { GrayImage } from '../data/image.ts';
 import type { PairLoader } from '../data/loader.ts';
 import type { PairName, PairSource } from '../data/pairs.ts';
 import { UsageError } from '../errors.ts';
+import { DeferredDisposal } from '../gpu/deferred-disposal.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { checkPrecision } from '../methods/check-precision.ts';
 import type { Method } from '../methods/method.ts';
@@ -72,7 +73,8 @@ export function configureTraining(options: OptionValues): TrainConfiguration {
 
 /**
  * Trains any method on pairs in memory exactly as `src/train` does on files: same losses from the same
- * seed, and checkpoints of the same files, which either goes on from.
+ * seed, and checkpoints of the same files, which either goes on from. After `dispose` all that needs the device
+ * throws a UsageError.
  */
 export class TrainingRun {
   readonly configuration: TrainConfiguration;
@@ -85,6 +87,7 @@ export class TrainingRun {
   private readonly loader: PairLoader;
   private readonly schedule: Schedule;
   private readonly position: Position = { step: 0, epoch: 0, batchIndex: 0 };
+  private readonly disposal = new DeferredDisposal('run', () => this.release());
   private best: Best = {};
 
   private constructor(
@@ -182,8 +185,10 @@ export class TrainingRun {
    */
   trainSteps(count: number): Promise<RunStep[]> {
     let taken = 0;
-    return this.stepLog.gather(count, async () =>
-      taken++ > 0 && this.isDone ? undefined : this.takeStep(),
+    return this.disposal.use(() =>
+      this.stepLog.gather(count, async () =>
+        taken++ > 0 && this.isDone ? undefined : this.takeStep(),
+      ),
     );
   }
 
@@ -206,15 +211,19 @@ export class TrainingRun {
   }
 
   /** Lifts one image with the generator as it is now. */
-  async enhance(image: GrayImage, options: EnhanceOptions = {}): Promise<GrayImage> {
-    return enhanceImage(this.gpu, this.method, image, options);
+  enhance(image: GrayImage, options: EnhanceOptions = {}): Promise<GrayImage> {
+    return this.disposal.use(() => enhanceImage(this.gpu, this.method, image, options));
   }
 
   /**
    * The run as the files of a checkpoint folder, by name.
    * @throws NumericalError naming weights that are not finite
    */
-  async checkpoint(): Promise<Map<string, Uint8Array>> {
+  checkpoint(): Promise<Map<string, Uint8Array>> {
+    return this.disposal.use(() => this.readCheckpoint());
+  }
+
+  private async readCheckpoint(): Promise<Map<string, Uint8Array>> {
     const tensors = await methodTensors(this.method);
     assertFiniteTensors(tensors, this.step);
     const { gpu, method, configuration, position, best, loader } = this;
@@ -238,15 +247,19 @@ export class TrainingRun {
    * `G_H.safetensors` that `loadGenerator` reads.
    */
   async exportGenerator(): Promise<Uint8Array> {
-    const files = await methodTensors(this.method);
+    const files = await this.disposal.use(() => methodTensors(this.method));
     return serializeSafetensors(
       files[AVERAGE_FILE] ?? files[ENHANCER_FILE],
       architectureMetadata(this.configuration.method.architecture),
     );
   }
 
-  /** Gives the device's memory back. */
+  /** Gives the device's memory back, once the calls under way are done. */
   dispose(): void {
+    this.disposal.dispose();
+  }
+
+  private release(): void {
     this.runner.dispose();
     this.stepLog.dispose();
     this.method.dispose();

@@ -3,7 +3,7 @@ import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadGenerator } from '../../src/embed/generator.ts';
 import { PairTrainer, type TrainedStep } from '../../src/embed/pair-trainer.ts';
-import { DataError, GpuError, NumericalError, UsageError } from '../../src/errors.ts';
+import { DataError, NumericalError, UsageError } from '../../src/errors.ts';
 import { openGpu } from '../../src/node.ts';
 import { largestDifference, randomImage } from '../support/tiny-generator.ts';
 import { TRAINER_OPTIONS, trainingPairs } from '../support/training-pairs.ts';
@@ -87,16 +87,40 @@ suite('takes several steps at once as it takes them one by one', async () => {
   several.dispose();
 });
 
-suite('disposed of while an image is under way, fails instead of using memory of others', async () => {
-  const trainer = new PairTrainer(gpu, trainingPairs(), TRAINER_OPTIONS);
-  const onProgress = () => trainer.dispose();
-  try {
-    await trainer.enhance(randomImage(64, 64), { tile: 32, onProgress });
-    assert.unreachable('a picture of weights that are gone');
-  } catch (error) {
-    assert.instance(error, GpuError);
-    assert.match(String(error), 'was released');
+suite('disposed of while something is under way, ends that first and takes no more', async () => {
+  await gpu.flush();
+  const before = gpu.memory().liveBuffers;
+  const image = randomImage(64, 64);
+  const kept = new PairTrainer(gpu, trainingPairs(), TRAINER_OPTIONS);
+  const untrained = await kept.enhance(image, { tile: 32 });
+  const expected = await kept.trainSteps(3);
+  kept.dispose();
+  const begun: readonly ((trainer: PairTrainer) => Promise<void>)[] = [
+    async (trainer) => assert.equal(await trainer.trainSteps(3), expected),
+    async (trainer) => assert.equal(await trainer.trainStep(), expected[0]),
+    async (trainer) => {
+      const onProgress = () => trainer.dispose();
+      const found = await trainer.enhance(image, { tile: 32, onProgress });
+      assert.is(largestDifference(found.data, untrained.data), 0);
+    },
+  ];
+  for (const begin of begun) {
+    const trainer = new PairTrainer(gpu, trainingPairs(), TRAINER_OPTIONS);
+    const underway = begin(trainer);
+    trainer.dispose();
+    trainer.dispose();
+    const late = [trainer.trainStep(), trainer.enhance(image), trainer.exportGenerator()];
+    for (const result of await Promise.allSettled(late)) {
+      assert.is(result.status, 'rejected');
+      if (result.status === 'rejected') {
+        assert.instance(result.reason, UsageError);
+        assert.match(String(result.reason), 'this trainer was disposed of');
+      }
+    }
+    await underway;
   }
+  await gpu.flush();
+  assert.is(gpu.memory().liveBuffers, before);
 });
 
 suite('exports a generator that enhances as the trainer does', async () => {

@@ -138,6 +138,42 @@ suite('steps taken together are the steps, and end with the run', async () => {
   run.dispose();
 });
 
+suite('disposed of while something is under way, ends that first and takes no more', async () => {
+  const [options] = RUNS;
+  const expected = await inMemory(options, STEPS);
+  await gpu.flush();
+  const before = gpu.memory().liveBuffers;
+  const configuration = configureTraining({ ...options, steps: STEPS });
+  const stepped = await TrainingRun.open({ gpu, configuration, train: PAIRS });
+  const steps = stepped.trainSteps(64);
+  stepped.dispose();
+  assert.equal(
+    (await steps).map(({ losses }) => losses),
+    expected.losses,
+  );
+  const saved = await TrainingRun.open({ gpu, configuration, train: PAIRS });
+  await saved.trainSteps(64);
+  const files = saved.checkpoint();
+  saved.dispose();
+  assertSameFiles(await files, expected.files);
+  const image = (await PAIRS.load(0)).low;
+  const late = [
+    saved.trainStep(),
+    saved.enhance(image),
+    saved.checkpoint(),
+    saved.exportGenerator(),
+  ];
+  for (const result of await Promise.allSettled(late)) {
+    assert.is(result.status, 'rejected');
+    if (result.status === 'rejected') {
+      assert.instance(result.reason, UsageError);
+      assert.match(String(result.reason), 'this run was disposed of');
+    }
+  }
+  await gpu.flush();
+  assert.is(gpu.memory().liveBuffers, before);
+});
+
 suite('a checkpoint of another run and weights of files are refused', async () => {
   const [options] = RUNS;
   const { files } = await inMemory(options, 1);
