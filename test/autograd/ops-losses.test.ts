@@ -111,12 +111,6 @@ suite('cross-entropy stays finite at logits of ±100', async () => {
   assert.ok(Math.abs(gradient[0]) < 1e-7 && Math.abs(gradient[1] + 0.5) < 1e-7);
 });
 
-suite('weights that f32 cannot hold are refused', () => {
-  const x = tensorFrom(gpu, [1], []);
-  assert.throws(() => weightedSum([x], [1e39]), /32-bit floats can hold, found 1e\+39/);
-  assert.throws(() => scale(x, Number.NaN), /found NaN/);
-});
-
 suite('weights that f32 can hold are taken', async () => {
   // Printed by JavaScript, the first two are whole numbers beyond WGSL's.
   for (const weight of [-1e19, 9e20, 1e21, 3e38].map(Math.fround)) {

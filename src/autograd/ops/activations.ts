@@ -3,9 +3,9 @@ import {
   elementwiseActivation,
   elementwiseActivationGradient,
 } from '../../../kernels/elementwise.ts';
-import { UsageError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
+import { requireActivation } from './check.ts';
 
 /** y = f(x). Keeps only the output for the backward pass. */
 function activate(x: Tensor, activation: Activation): Tensor {
@@ -27,13 +27,13 @@ export function relu(x: Tensor): Tensor {
 
 /**
  * x if x > 0, else slope·x; at 0 the gradient is `slope`, as in PyTorch.
- * @throws UsageError unless `slope` is positive (then the output's sign tells the input's).
+ * @throws UsageError unless `slope` is positive (then the output's sign tells the input's) and 32-bit floats can hold it
+ *   and its inverse.
  */
 export function leakyRelu(x: Tensor, slope: number): Tensor {
-  if (!(slope > 0 && Number.isFinite(slope))) {
-    throw new UsageError(`leakyRelu: slope must be a positive number, found ${slope}`);
-  }
-  return activate(x, { kind: 'leaky_relu', slope });
+  const activation = { kind: 'leaky_relu', slope } as const;
+  requireActivation('leakyRelu', activation);
+  return activate(x, activation);
 }
 
 /** Hyperbolic tangent, finite for every finite x. */

@@ -10,7 +10,7 @@ import type { TrainingKernels } from '../graph.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
 import { leakyRelu } from './activations.ts';
-import { requireImage } from './check.ts';
+import { requireActivation, requireFinite, requireImage } from './check.ts';
 
 export interface RunningStatistics {
   /** `[C]` each. */
@@ -38,7 +38,8 @@ export interface BatchNormOptions {
  * In training, `running` is updated in place.
  * @param weight γ `[C]`
  * @param bias β `[C]`
- * @throws ShapeError if shapes do not fit, or channels have a single value in training
+ * @throws ShapeError if shapes do not fit, or channels have a single value in training; UsageError for a slope as
+ *   `leakyRelu`, or an epsilon or momentum that is not finite
  */
 export function batchNorm(
   x: Tensor,
@@ -49,6 +50,9 @@ export function batchNorm(
 ): Tensor {
   const { training, epsilon = 1e-5, momentum = 0.1, activation = NONE } = options;
   const { batch, channels, height, width } = requireImage('batchNorm', x);
+  requireFinite('batchNorm', 'epsilon', epsilon);
+  requireFinite('batchNorm', 'momentum', momentum);
+  requireActivation('batchNorm', activation);
   for (const tensor of [weight, bias, running.mean, running.variance]) {
     if (tensor.shape.length !== 1 || tensor.shape[0] !== channels) {
       throw new ShapeError(

@@ -6,14 +6,15 @@ import {
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
-import { requireImage } from './check.ts';
+import { requireFinite, requireImage } from './check.ts';
 
 /**
  * y[n,c] = (x[n,c] - shift[c])/scale[c] with constants per channel. A single input channel is used
  * for every output channel (a grey image for three colours), its gradient being their sum: the
  * scaling layer of LPIPS (PerceptualSimilarity, lpips/lpips.py).
  * @param elementType how y is stored; default as x is
- * @throws ShapeError unless scale and shift have one length, equal to x's channels if x has several
+ * @throws ShapeError unless scale and shift have one length, equal to x's channels if x has several; UsageError if
+ *   32-bit floats cannot hold a shift or the inverse of a scale
  */
 export function channelAffine(
   x: Tensor,
@@ -28,6 +29,8 @@ export function channelAffine(
       `channelAffine of ${scale.length} scales and ${shift.length} shifts does not fit ${formatShape(x.shape)}`,
     );
   }
+  requireFinite('channelAffine', '1/scale', ...scale.map((value) => 1 / value));
+  requireFinite('channelAffine', 'shift', ...shift);
   const spec: ChannelAffineSpec = {
     batch,
     pixels: height * width,

@@ -1,3 +1,4 @@
+import type { Activation } from '../../../kernels/activation.ts';
 import { ShapeError, UsageError } from '../../errors.ts';
 import { formatShape, sameShape, type Tensor } from '../tensor.ts';
 
@@ -35,11 +36,27 @@ export function requireImage(op: string, x: Tensor): ImageShape {
   return { batch, channels, height, width };
 }
 
-/** @throws UsageError unless a factor that is compiled into a kernel is finite in f32. */
-export function requireFactor(op: string, factor: number): void {
-  if (!Number.isFinite(Math.fround(factor))) {
-    throw new UsageError(`${op}: expected factors that 32-bit floats can hold, found ${factor}`);
-  }
+const fits = (value: number): boolean => Number.isFinite(Math.fround(value));
+
+/** @throws UsageError unless all values of an argument that reach a kernel as constants are finite in f32. */
+export function requireFinite(op: string, argument: string, ...values: number[]): void {
+  for (const value of values) if (!fits(value)) refuse(op, argument, 'number', value);
+}
+
+/**
+ * @throws UsageError unless a leaky ReLU's slope is positive, so that the output's sign tells the input's, and it
+ *   and its inverse, by which gradients find the input, are finite in f32
+ */
+export function requireActivation(op: string, activation: Activation): void {
+  if (activation.kind !== 'leaky_relu') return;
+  const { slope } = activation;
+  if (!(slope > 0 && fits(slope) && fits(1 / slope))) refuse(op, 'slope', 'positive number', slope);
+}
+
+function refuse(op: string, argument: string, expected: string, found: number): never {
+  throw new UsageError(
+    `${op}: ${argument}: expected a ${expected} that 32-bit floats can hold, found ${found}`,
+  );
 }
 
 /** @throws ShapeError if `x` has no elements. */

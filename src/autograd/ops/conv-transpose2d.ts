@@ -4,7 +4,7 @@ import type { ElementType } from '../../../kernels/element-types.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
-import { requireImage } from './check.ts';
+import { requireActivation, requireImage } from './check.ts';
 import { requireBias, requireSteps } from './conv2d.ts';
 import { beforeActivation, runDataGradient, runForward } from './convolution-plans.ts';
 
@@ -28,7 +28,8 @@ export interface ConvTranspose2dOptions {
  * @param weight [I,O,KH,KW]
  * @param bias [O]
  * @returns [N,O,OH,OW], OH = (H-1)·stride - 2·padding + KH + outputPadding
- * @throws ShapeError if shapes do not fit, outputPadding ≥ stride, or nothing is left of the output
+ * @throws ShapeError if shapes do not fit, outputPadding ≥ stride, or nothing is left of the output; UsageError for
+ *   a slope as `leakyRelu`
  */
 export function convTranspose2d(
   x: Tensor,
@@ -37,6 +38,7 @@ export function convTranspose2d(
   options: ConvTranspose2dOptions = {},
 ): Tensor {
   const { activation = { kind: 'none' }, elementType = x.elementType } = options;
+  requireActivation('convTranspose2d', activation);
   const geometry = transposedGeometry(x, weight, bias, options);
   const shape = [geometry.batch, geometry.inChannels, geometry.height, geometry.width];
   const y = runDataGradient(geometry, { shape, elementType }, x, weight, bias, activation);

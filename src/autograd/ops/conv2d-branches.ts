@@ -4,6 +4,7 @@ import { ShapeError } from '../../errors.ts';
 import type { GradientThunk } from '../graph.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, formatShape, type Tensor } from '../tensor.ts';
+import { requireActivation } from './check.ts';
 import { concat } from './concat.ts';
 import { conv2d, conv2dGeometry } from './conv2d.ts';
 import { beforeActivation, runForwardInto } from './convolution-plans.ts';
@@ -23,13 +24,14 @@ export interface ConvolutionBranch {
  * directly; elsewhere it is `conv2d` and `concat`.
  * @param x [N,C,H,W]
  * @returns [N, ΣO, OH, OW]
- * @throws ShapeError as `conv2d`, if there are no branches, or if their outputs differ in size
+ * @throws as `conv2d`; ShapeError if there are no branches, or if their outputs differ in size
  */
 export function conv2dBranches(
   x: Tensor,
   branches: readonly ConvolutionBranch[],
   activation: Activation,
 ): Tensor {
+  requireActivation('conv2dBranches', activation);
   if (x.gpu.profile.kind !== 'cpu' || branches.length < 2) {
     return concat(
       branches.map(({ weight, bias, ...options }) =>

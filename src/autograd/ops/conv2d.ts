@@ -9,7 +9,7 @@ import { ShapeError } from '../../errors.ts';
 import type { Backward } from '../graph.ts';
 import { attach } from '../tape.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
-import { requireImage } from './check.ts';
+import { requireActivation, requireImage } from './check.ts';
 import { beforeActivation, runForward } from './convolution-plans.ts';
 
 export interface Conv2dOptions {
@@ -33,7 +33,7 @@ export interface Conv2dOptions {
  * @param bias [O]
  * @returns [N,O,OH,OW], OH = ⌊(H + 2·padding - KH)/stride⌋ + 1
  * @throws ShapeError if shapes do not fit, the kernel is larger than the padded image, or reflection
- *   would reach past the image (padding ≥ H or W)
+ *   would reach past the image (padding ≥ H or W); UsageError for a slope as `leakyRelu`
  */
 export function conv2d(
   x: Tensor,
@@ -42,6 +42,7 @@ export function conv2d(
   options: Conv2dOptions = {},
 ): Tensor {
   const { activation = NONE, elementType = x.elementType } = options;
+  requireActivation('conv2d', activation);
   const { geometry, shape } = conv2dGeometry(x, weight, bias, options);
   const y = runForward(geometry, { shape, elementType }, x, weight, bias, activation);
   const gradients: Backward = (cotangent, _wanted, gated) => {

@@ -4,10 +4,10 @@ import {
   instanceNormForward,
   isOutputSaved,
 } from '../../../kernels/instance-norm.ts';
-import { ShapeError, UsageError } from '../../errors.ts';
+import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
-import { requireImage } from './check.ts';
+import { requireActivation, requireFinite, requireImage } from './check.ts';
 
 export interface InstanceNormOptions {
   /** Added to the variance; default 1e-5, as in PyTorch. */
@@ -19,7 +19,8 @@ export interface InstanceNormOptions {
 /**
  * Normalises every plane of x `[N,C,H,W]`: f((x - mean)/sqrt(variance + ε)), with the biased variance
  * of the plane's pixels, and no learned scale or shift (`torch.nn.InstanceNorm2d`).
- * @throws ShapeError if planes have a single pixel (their result would be 0 whatever the input).
+ * @throws ShapeError if planes have a single pixel (their result would be 0 whatever the input); UsageError for a
+ *   slope as `leakyRelu`, or an epsilon that is not finite
  */
 export function instanceNorm(x: Tensor, options: InstanceNormOptions = {}): Tensor {
   const { epsilon = 1e-5, activation = NONE } = options;
@@ -29,11 +30,8 @@ export function instanceNorm(x: Tensor, options: InstanceNormOptions = {}): Tens
       `instanceNorm needs more than one pixel a plane, found ${formatShape(x.shape)}`,
     );
   }
-  if (activation.kind === 'leaky_relu' && !(activation.slope > 0)) {
-    throw new UsageError(
-      `instanceNorm: slope must be a positive number, found ${activation.slope}`,
-    );
-  }
+  requireActivation('instanceNorm', activation);
+  requireFinite('instanceNorm', 'epsilon', epsilon);
   const spec: InstanceNormSpec = {
     planes: batch * channels,
     pixels: height * width,

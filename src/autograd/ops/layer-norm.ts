@@ -6,6 +6,7 @@ import {
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, sizeOf, type Tensor } from '../tensor.ts';
+import { requireFinite } from './check.ts';
 
 /**
  * γ[c]·(x - mean)/sqrt(variance + ε) + β[c], with mean and biased variance over the channels of every position:
@@ -13,9 +14,10 @@ import { emptyLike, emptyTensor, formatShape, runKernel, sizeOf, type Tensor } f
  * @param x `[N,C,…]`
  * @param scale γ `[C]`
  * @param shift β `[C]`
- * @throws ShapeError if shapes do not fit
+ * @throws ShapeError if shapes do not fit; UsageError if epsilon is not finite
  */
 export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon = 1e-5): Tensor {
+  requireFinite('layerNorm', 'epsilon', epsilon);
   const [batch, channels] = x.shape;
   const fits = [scale, shift].every(({ shape }) => shape.length === 1 && shape[0] === channels);
   if (x.shape.length < 2 || x.size === 0 || !fits) {

@@ -4,7 +4,7 @@ import { ShapeError } from '../../errors.ts';
 import type { GradientSlot } from '../graph.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, runPlan, type Tensor } from '../tensor.ts';
-import { requireElements, requireSameShape } from './check.ts';
+import { requireElements, requireFinite, requireSameShape } from './check.ts';
 
 /**
  * The mean of a term over all elements, in one pass over the images.
@@ -47,11 +47,12 @@ export function mseLoss(a: Tensor, b: Tensor): Tensor {
 /**
  * mean (x - target)², the least-squares GAN loss against one number for all elements, a scalar `[]`.
  * @param target a constant, or a scalar on the device (without gradient) when it changes by step
- * @throws ShapeError if the target has more than one element
+ * @throws ShapeError if the target has more than one element; UsageError if 32-bit floats cannot hold it
  */
 export function mseToScalar(x: Tensor, target: Tensor | number): Tensor {
   const name = 'squared_difference';
   if (typeof target === 'number') {
+    requireFinite('mseToScalar', 'target', target);
     return meanOf('mse_to_scalar', { name, second: { constant: target } }, [x], 1);
   }
   if (target.size !== 1) {
@@ -66,11 +67,12 @@ export function mseToScalar(x: Tensor, target: Tensor | number): Tensor {
  * Mean binary cross-entropy -t·log σ(x) - (1-t)·log(1-σ(x)) of logits, a scalar `[]`, in the form
  * max(x,0) - x·t + log(1 + e^-|x|) that neither overflows nor loses small values.
  * @param target t in [0,1]: one number for all elements, or a tensor of x's shape (without gradient)
- * @throws ShapeError if shapes differ
+ * @throws ShapeError if shapes differ; UsageError if 32-bit floats cannot hold the target
  */
 export function bceWithLogits(x: Tensor, target: Tensor | number): Tensor {
   const name = 'logistic';
   if (typeof target === 'number') {
+    requireFinite('bceWithLogits', 'target', target);
     return meanOf('bce_with_logits', { name, second: { constant: target } }, [x], 1);
   }
   requireSameShape('bceWithLogits', x, target);

@@ -8,7 +8,7 @@ import {
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
-import { requireImage, requireSameShape } from './check.ts';
+import { requireFinite, requireImage, requireSameShape } from './check.ts';
 
 /**
  * The five images (a, b, a², b², ab) whose window averages are the moments of a pair.
@@ -41,12 +41,15 @@ export function productsOfPair(a: Tensor, b: Tensor): Tensor {
  * kernels/moments.ts for the formulas.
  * @param moments `[N,5,H,W]`
  * @returns `[N,1,H,W]`
- * @throws ShapeError unless there are five moments
+ * @throws ShapeError unless there are five moments; UsageError if 32-bit floats cannot hold a number of the map
  */
 export function momentMap(moments: Tensor, map: MomentMap): Tensor {
   const { batch, channels, height, width } = requireImage('momentMap', moments);
   if (channels !== 5) {
     throw new ShapeError(`momentMap: expected five channels, found ${formatShape(moments.shape)}`);
+  }
+  for (const [name, value] of Object.entries(map)) {
+    if (typeof value === 'number') requireFinite('momentMap', name, value);
   }
   const pixels = height * width;
   const y = emptyTensor(moments.gpu, [batch, 1, height, width]);

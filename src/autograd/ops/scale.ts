@@ -1,7 +1,7 @@
 import { elementwiseScale } from '../../../kernels/elementwise.ts';
 import { attach } from '../tape.ts';
 import { emptyTensor, runKernel, type Tensor } from '../tensor.ts';
-import { requireFactor } from './check.ts';
+import { requireFinite } from './check.ts';
 
 function scaled(x: Tensor, factor: number, elementType = x.elementType): Tensor {
   const y = emptyTensor(x.gpu, x.shape, elementType);
@@ -15,7 +15,7 @@ function scaled(x: Tensor, factor: number, elementType = x.elementType): Tensor 
  * @throws UsageError if 32-bit floats cannot hold the factor
  */
 export function scale(x: Tensor, factor: number, elementType = x.elementType): Tensor {
-  requireFactor('scale', factor);
+  requireFinite('scale', 'factor', factor);
   return attach(scaled(x, factor, elementType), 'scale', [x], (dy) => [
     () => scaled(dy, factor, x.elementType),
   ]);

@@ -6,13 +6,15 @@ import {
 } from '../../../kernels/scores.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, runKernel, type Tensor } from '../tensor.ts';
-import { requireSameShape } from './check.ts';
+import { requireFinite, requireSameShape } from './check.ts';
 
 /**
  * -10·log10(x), the peak signal-to-noise ratio in dB of a mean squared error x of images in [0,1];
  * `ceiling`, with gradient 0, where x is 0.
+ * @throws UsageError if 32-bit floats cannot hold the ceiling
  */
 export function negativeDecibels(x: Tensor, ceiling: number): Tensor {
+  requireFinite('negativeDecibels', 'ceiling', ceiling);
   const y = emptyLike(x);
   runKernel(decibels(x.size, ceiling), [x, y]);
   return attach(y, 'negative_decibels', [x], (dy) => [

@@ -14,6 +14,7 @@ import type { Parameter } from '../parameter.ts';
 import { rememberedPlan } from '../remembered-plan.ts';
 import { attachAll } from '../tape.ts';
 import { emptyTensor, formatShape, type Tensor } from '../tensor.ts';
+import { requireFinite } from './check.ts';
 
 export interface SpectralNormOptions {
   /** Whether one power iteration renews u and v first (a forward in training mode). */
@@ -76,12 +77,13 @@ export function spectralNormalize(
  * `spectralNormalize` of several weights. Parameters of one set whose u and v lie side by side (see
  * `persistentTensors`) go through the same dispatches, up to four of them, in both directions.
  * @returns the normalised weights in the same order
- * @throws ShapeError if a u or v does not fit its weight
+ * @throws ShapeError if a u or v does not fit its weight; UsageError if epsilon is not finite
  */
 export function spectralNormalizeAll(
   weights: readonly SpectralNormWeight[],
   options: SpectralNormOptions,
 ): readonly Tensor[] {
+  requireFinite('spectralNormalize', 'epsilon', options.epsilon ?? 0);
   const shapes = weights.map((entry) => matrixOf(entry, options.outputAxis ?? 0));
   const results: Tensor[] = [];
   while (results.length < weights.length) {

@@ -2,7 +2,7 @@ import { batchedProduct } from '../../../kernels/batched-product.ts';
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, formatShape, runKernel, type Shape, sizeOf, type Tensor } from '../tensor.ts';
-import { requireFactor, requireSameElementType } from './check.ts';
+import { requireFinite, requireSameElementType } from './check.ts';
 
 /** Which operand of a product is transposed as it is stored. */
 type Orientation = 'nn' | 'nt' | 'tn';
@@ -48,7 +48,8 @@ function tokensOf(op: string, x: Tensor, heads: number): Tokens {
  * @param a `[N,C,…]`, the tokens along the last axes, channels of a head side by side
  * @param b `[N,C,…]`
  * @returns `[N·heads,Ta,Tb]`
- * @throws ShapeError if batches or channels differ, or heads do not divide the channels
+ * @throws ShapeError if batches or channels differ, or heads do not divide the channels; UsageError if 32-bit
+ *   floats cannot hold the factor
  */
 export function tokenSimilarity(
   a: Tensor,
@@ -56,7 +57,7 @@ export function tokenSimilarity(
   { heads = 1, factor = 1 }: { heads?: number; factor?: number } = {},
 ): Tensor {
   const op = 'tokenSimilarity';
-  requireFactor(op, factor);
+  requireFinite(op, 'factor', factor);
   requireSameElementType(op, [a, b]);
   const { groups, depth, count: rows } = tokensOf(op, a, heads);
   const { groups: others, depth: otherDepth, count: columns } = tokensOf(op, b, heads);

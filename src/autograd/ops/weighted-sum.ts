@@ -6,7 +6,7 @@ import {
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyTensor, formatShape, runKernel, type Shape, type Tensor } from '../tensor.ts';
-import { requireFactor } from './check.ts';
+import { requireFinite } from './check.ts';
 
 /**
  * Σ weight·scalar, a scalar `[]`: the total of a loss's terms. Up to 7 terms take one dispatch, each
@@ -20,7 +20,7 @@ export function weightedSum(scalars: readonly Tensor[], weights: readonly number
       `weightedSum needs as many weights as scalars, found ${scalars.length} scalars and ${weights.length} weights`,
     );
   }
-  for (const weight of weights) requireFactor('weightedSum', weight);
+  requireFinite('weightedSum', 'weights', ...weights);
   for (const scalar of scalars) {
     if (scalar.size !== 1) {
       throw new ShapeError(`weightedSum needs scalars, found ${formatShape(scalar.shape)}`);

@@ -8,7 +8,7 @@ import {
 import { ShapeError } from '../../errors.ts';
 import { attach } from '../tape.ts';
 import { emptyLike, emptyTensor, formatShape, runKernel, type Tensor } from '../tensor.ts';
-import { requireImage } from './check.ts';
+import { requireFinite, requireImage } from './check.ts';
 
 export interface WindowFilterOptions {
   /** One dimension of the window; the other is the same. */
@@ -25,10 +25,11 @@ export interface WindowFilterOptions {
  * `reflect` mirrors about the border pixel without repeating it; `zero` sees zeros. The gradient is
  * the adjoint of that.
  * @param x `[N,C,H,W]`
- * @throws ShapeError if the image is smaller than the window needs
+ * @throws ShapeError if the image is smaller than the window needs; UsageError if 32-bit floats cannot hold a tap
  */
 export function windowFilter(x: Tensor, { taps, border }: WindowFilterOptions): Tensor {
   const { batch, channels, height, width } = requireImage('windowFilter', x);
+  requireFinite('windowFilter', 'taps', ...taps);
   const size = taps.length;
   if (size < 1 || (border !== 'valid' && size % 2 === 0)) {
     throw new ShapeError(`windowFilter: a ${border} window needs an odd size, found ${size}`);
