@@ -34,6 +34,8 @@ export class EnhancePanel {
   private readonly live = new LiveView(() => this.hasModel);
   private readonly progress = element('enhance-progress', HTMLProgressElement);
   private hasModel = false;
+  /** Models chosen so far. */
+  private choices = 0;
   private isRunning = false;
   private name = 'image';
   private image: GrayImage | undefined;
@@ -47,17 +49,20 @@ export class EnhancePanel {
 
   /** Loads the model that comes with the page; says loudly if there is none. */
   async loadBundledModel(): Promise<void> {
+    const choice = ++this.choices;
     try {
       const bytes = await fetchBundledModel();
       if (bytes) {
-        await this.useModel(bytes, 'the bundled model');
+        await this.useModel(bytes, 'the bundled model', choice);
         return;
       }
+      if (this.hasModel) return;
       this.sayModel(
         'No model comes with this copy of the page: choose a G_H.safetensors below, or train one under Train.',
         true,
       );
     } catch (error) {
+      if (this.hasModel) return;
       this.sayModel('The bundled model could not be loaded: choose a G_H.safetensors below.', true);
       this.messages.fail(error);
     }
@@ -68,10 +73,14 @@ export class EnhancePanel {
     this.sayModel('No model yet: there is no device to load it onto.', true);
   }
 
-  /** Takes another model; the present one stays if that fails. */
-  async useModel(bytes: Uint8Array, what: string): Promise<void> {
+  /**
+   * Takes another model; the present one stays if that fails.
+   * @param choice counted when it was chosen, if its bytes took time to come: a later choice may have been faster
+   */
+  async useModel(bytes: Uint8Array, what: string, choice = ++this.choices): Promise<void> {
     try {
-      const architecture = await this.worker.loadModel(new Uint8Array(bytes), what);
+      const architecture = await this.worker.loadModel(choice, new Uint8Array(bytes), what);
+      if (!architecture) return;
       const shape = Object.entries(SHAPES)
         .filter(([name]) => architecture[name] !== undefined)
         .map(([name, tell]) => tell(String(architecture[name])));
@@ -105,7 +114,9 @@ export class EnhancePanel {
     const model = input('model-file');
     model.addEventListener('change', async () => {
       const [chosen] = model.files ?? [];
-      if (chosen) await this.useModel(new Uint8Array(await chosen.arrayBuffer()), chosen.name);
+      if (!chosen) return;
+      const choice = ++this.choices;
+      await this.useModel(new Uint8Array(await chosen.arrayBuffer()), chosen.name, choice);
     });
     input('enhance-memory').addEventListener('change', ({ target }) => {
       if (target instanceof HTMLInputElement) void this.worker.setMemoryLimit(Number(target.value));

@@ -1,10 +1,11 @@
 /** Decodes, simulates, enhances and scores images away from the page's thread. */
 import { expose } from 'comlink';
-import { type Generator, type GrayImage, loadGenerator, type Samples, scoreImages } from 'sonolift';
+import { type GrayImage, type Samples, scoreImages } from 'sonolift';
 import { simulatePair } from 'sonolift/train';
 import { readImageFile } from '../images/read-image.ts';
 import { DeviceHolder } from './device.ts';
 import { carryFailures } from './failures.ts';
+import { ModelHolder } from './model-holder.ts';
 
 export interface Enhanced {
   readonly image: GrayImage;
@@ -13,21 +14,10 @@ export interface Enhanced {
   readonly adapter: string;
 }
 
-/** The model as bytes: what is on a device can be lost. */
-let bytes: Uint8Array | undefined;
-let model: Generator | undefined;
 let running: AbortController | undefined;
 
-const device = new DeviceHolder(() => {
-  model = undefined;
-});
-
-async function openModel(): Promise<Generator> {
-  if (!bytes) throw new Error('no model was loaded');
-  const gpu = await device.open();
-  model ??= await loadGenerator(gpu, bytes);
-  return model;
-}
+const device = new DeviceHolder(() => model.forget());
+const model = new ModelHolder(() => device.open());
 
 /** Runs work on the device and lets the holder see how it fails. */
 async function onDevice<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -49,20 +39,16 @@ const service = {
 
   /**
    * Takes another model; the one before stays if this one cannot be loaded.
+   * @param choice from 1, more for later choices
    * @param name what to call it in messages
-   * @returns what it says of itself
+   * @returns what it says of itself; undefined if a later choice was taken already
    */
   loadModel(
-    next: Uint8Array<ArrayBuffer>,
+    choice: number,
+    bytes: Uint8Array<ArrayBuffer>,
     name: string,
-  ): Promise<Readonly<Record<string, unknown>>> {
-    return onDevice(async () => {
-      const loaded = await loadGenerator(await device.open(), new File([next], name));
-      model?.dispose();
-      model = loaded;
-      bytes = next;
-      return loaded.architecture;
-    });
+  ): Promise<Readonly<Record<string, unknown>> | undefined> {
+    return onDevice(async () => (await model.choose(choice, bytes, name))?.architecture);
   },
 
   /** @param tile side of the tiles, 0 for a whole image */
@@ -74,7 +60,7 @@ const service = {
     return onDevice(async () => {
       running = new AbortController();
       const { signal } = running;
-      const generator = await openModel();
+      const generator = await model.current();
       const started = performance.now();
       const enhanced = await generator.enhance(image, { tile, onProgress, signal });
       const milliseconds = performance.now() - started;
@@ -89,7 +75,7 @@ const service = {
 
   /** One frame of a video. */
   enhanceFrame(frame: Samples): Promise<GrayImage> {
-    return onDevice(async () => (await openModel()).enhance(frame));
+    return onDevice(async () => (await model.current()).enhance(frame));
   },
 
   readImage: readImageFile,
