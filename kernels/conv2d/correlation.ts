@@ -6,14 +6,9 @@ import {
   correlationTiles,
   tapPixels,
 } from './correlation-spec.ts';
+import { storeTile } from './correlation-stores.ts';
 import { type DirectWeights, weightLoads, weightStarts } from './correlation-weights.ts';
-import {
-  ACTIVATE_VALUE,
-  EPILOGUE_ACTIVATION,
-  epilogueCode,
-  epilogueSlope,
-  storeVector,
-} from './epilogue.ts';
+import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
 import { fewCut, fewProducts } from './few-products.ts';
 import {
   type Window,
@@ -207,7 +202,7 @@ function tile(
   direct: DirectWeights | undefined,
 ): string {
   const { outWidth } = spec;
-  const { parities, rowsPerLane, channelBlock } = tiles;
+  const { parities, channelBlock } = tiles;
   const { start = [], steps = 'sizes.taps', tap = 's', finish = '' } = spec.fold ?? {};
   return `  ${[...weightStarts(tiles, lanes, direct), ...start].join('\n  ')}
 ${accumulators(tiles)}
@@ -222,24 +217,7 @@ ${step(spec, window, tiles, lanes, direct)}
   }
   let y = ${parities}u * row + parity;
   if (mine >= sizes.places || y >= sizes.outHeight) { return; }
-  var sums = array<vec4f, ${rowsPerLane * parities}>(${outputs(tiles)});
-  let x = ${4 * parities}u * quad;
-  // Loops whose bounds the driver cannot see: unrolled, the stores would be most of the code.
-  let last = min((block + 1u) * ${rowsPerLane}u, sizes.rows);
-  for (var o = block * ${rowsPerLane}u; o < last; o++) {
-    let r = o % ${rowsPerLane}u;
-    var shift = 0.0;
-    if (sizes.biased != 0u) { shift = bias[o]; }
-    let channel = item * sizes.outputRows + sizes.outputFirst + o;
-    let start = (channel * sizes.outHeight + y) * sizes.outWidth + x;
-    let width = min(${4 * parities}u, sizes.outWidth - x);
-    for (var e = 0u; e < width; e += 4u) {
-      var value = sums[r * ${parities}u + e / 4u] + shift;
-      ${ACTIVATE_VALUE}
-      ${finish}
-      ${storeVector(outWidth, 'start + e', 'width - e')}
-    }
-  }`;
+${storeTile(tiles, outWidth, finish)}`;
 }
 
 /** WGSL of the accumulators: row r, parity b along x. */
@@ -294,19 +272,4 @@ function step(
     }
   }
   return lines.map((line) => `      ${line}`).join('\n');
-}
-
-/** WGSL of a lane's results in the order of the image: output 4v+i of row r, of its 4P. */
-function outputs({ rowsPerLane, parities }: CorrelationTiles): string {
-  const vectors: string[] = [];
-  for (let r = 0; r < rowsPerLane; r++) {
-    for (let v = 0; v < parities; v++) {
-      const parts = [0, 1, 2, 3].map((i) => {
-        const e = 4 * v + i;
-        return `sum${r}_${e % parities}.${COMPONENTS[Math.floor(e / parities)]}`;
-      });
-      vectors.push(parities === 1 ? `sum${r}_0` : `vec4f(${parts.join(', ')})`);
-    }
-  }
-  return vectors.join(', ');
 }
