@@ -6,10 +6,16 @@ import {
   correlationTiles,
   tapPixels,
 } from './correlation-spec.ts';
-import { storeTile } from './correlation-stores.ts';
 import { type DirectWeights, weightLoads, weightStarts } from './correlation-weights.ts';
-import { EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
+import {
+  ACTIVATE_VALUE,
+  EPILOGUE_ACTIVATION,
+  epilogueCode,
+  epilogueSlope,
+  storeVector,
+} from './epilogue.ts';
 import { fewCut, fewProducts } from './few-products.ts';
+import { storeRows } from './store-rows.ts';
 import {
   type Window,
   windowColumns,
@@ -202,10 +208,32 @@ function tile(
   direct: DirectWeights | undefined,
 ): string {
   const { outWidth } = spec;
-  const { parities, channelBlock } = tiles;
+  const { parities, rowsPerLane, channelBlock } = tiles;
   const { start = [], steps = 'sizes.taps', tap = 's', finish = '' } = spec.fold ?? {};
+  const sums = Array.from({ length: rowsPerLane }, (_, r) =>
+    Array.from({ length: parities }, (_, b) => `sum${r}_${b}`),
+  );
+  const stores = storeRows(
+    sums,
+    inOrder,
+    outWidth % 4 === 0,
+    (vector) => `var shift = 0.0;
+    if (sizes.biased != 0u) { shift = bias[o]; }
+    let channel = item * sizes.outputRows + sizes.outputFirst + o;
+    let start = (channel * sizes.outHeight + y) * sizes.outWidth + x;
+    let width = min(${4 * parities}u, sizes.outWidth - x);
+    for (var e = 0u; e < width; e += 4u) {
+      var value = ${vector} + shift;
+      ${ACTIVATE_VALUE}
+      ${finish}
+      ${storeVector(outWidth, 'start + e', 'width - e')}
+    }`,
+  );
   return `  ${[...weightStarts(tiles, lanes, direct), ...start].join('\n  ')}
-${accumulators(tiles)}
+${sums
+  .flat()
+  .map((sum) => `  var ${sum} = vec4f(0.0);`)
+  .join('\n')}
   for (var c = 0u; c < sizes.channelSteps; c++) {
     for (var s = 0u; s < ${steps}; s++) {
       let t = ${tap};
@@ -217,16 +245,10 @@ ${step(spec, window, tiles, lanes, direct)}
   }
   let y = ${parities}u * row + parity;
   if (mine >= sizes.places || y >= sizes.outHeight) { return; }
-${storeTile(tiles, outWidth, finish)}`;
-}
-
-/** WGSL of the accumulators: row r, parity b along x. */
-function accumulators({ rowsPerLane, parities }: CorrelationTiles): string {
-  const lines: string[] = [];
-  for (let r = 0; r < rowsPerLane; r++) {
-    for (let b = 0; b < parities; b++) lines.push(`  var sum${r}_${b} = vec4f(0.0);`);
-  }
-  return lines.join('\n');
+  ${stores.start}
+  let x = ${4 * parities}u * quad;
+  let last = min((block + 1u) * ${rowsPerLane}u, sizes.rows);
+  ${stores.rows}`;
 }
 
 /** WGSL of one step: loads, then for every row its products with all taps. */
@@ -272,4 +294,17 @@ function step(
     }
   }
   return lines.map((line) => `      ${line}`).join('\n');
+}
+
+/** WGSL of a row's results in the order of the image: output 4v+i of its 4P. */
+function inOrder(sums: readonly string[]): readonly string[] {
+  const parities = sums.length;
+  if (parities === 1) return sums;
+  return sums.map((_, v) => {
+    const parts = [0, 1, 2, 3].map((i) => {
+      const e = 4 * v + i;
+      return `${sums[e % parities]}.${COMPONENTS[Math.floor(e / parities)]}`;
+    });
+    return `vec4f(${parts.join(', ')})`;
+  });
 }

@@ -3,7 +3,7 @@ import { type AdapterProfile, floatBits, type Kernel, spreadWorkgroups } from '.
 import { touchedChannels } from '../touched-lines.ts';
 import { type Correlation, type CorrelationTiles, correlationTiles } from './correlation-spec.ts';
 import { ACTIVATE_VALUE, EPILOGUE_ACTIVATION, epilogueCode, epilogueSlope } from './epilogue.ts';
-import { storeInRounds, storesInRounds } from './store-rounds.ts';
+import { storeRows } from './store-rows.ts';
 
 /*
  * Correlations of 1×1 taps, forward passes and data gradients of 1×1 convolutions at stride 1:
@@ -63,8 +63,22 @@ export function pointwise(spec: Correlation, { subgroupSize: lanes }: AdapterPro
   const tiles = Math.max(1, Math.min(MOST_TILES, spare));
   const walks = Math.ceil(runs / tiles);
   const type = isWhole ? 'vec4f' : 'f32';
-  const sums = Array.from({ length: rowsPerLane }, (_, r) => `sum${r}`);
-  const inRounds = storesInRounds(rowsPerLane, isWhole);
+  const stores = storeRows(
+    Array.from({ length: rowsPerLane }, (_, r) => [`sum${r}`]),
+    (sums) => sums,
+    isWhole,
+    (sum) => `var shift = 0.0;
+      if (sizes.biased != 0u) { shift = bias[o]; }
+      var value = ${sum} + shift;
+      ${ACTIVATE_VALUE}
+      let channel = o * sizes.plane;
+      if (sizes.accumulate != 0u) {
+        value += vec4f(${listed(loads, (i) => `result[channel + to${i}]`)});
+      }
+${each(loads, (i) => [
+  `if (isMine${i}) { result[channel + to${i}] = value${loads === 1 ? '' : `.${COMPONENTS[i]}`}; }`,
+])}`,
+  );
 
   const code = (): string => wgsl`
 enable subgroups;
@@ -112,13 +126,13 @@ ${each(rowsPerLane, (r) => [`var sum${r} = vec4f(0.0);`])}
     for (var step = 0u; step < sizes.steps; step++) {
 ${body(cut, lanes, loads)}
     }
-    ${inRounds ? '' : `var sums = array<vec4f, ${rowsPerLane}>(${sums.join(', ')});`}
+    ${stores.start}
 ${each(loads, (i) => [
   `let to${i} = item${i} * sizes.outputPitch + sizes.outputStart + pixel${i};`,
   `let isMine${i} = mine${i} < sizes.places;`,
 ])}
     let last = min((block + 1u) * ${rowsPerLane}u, sizes.rows);
-    ${inRounds ? storeByName(rowsPerLane, loads) : storeByIndex(rowsPerLane, loads)}
+    ${stores.rows}
   }
 }
 `;
@@ -149,35 +163,6 @@ function each(count: number, lines: (i: number) => string[]): string {
     .flat()
     .map((line) => `    ${line}`)
     .join('\n');
-}
-
-/** WGSL that stores row `o` of a tile, as `value`. @param loads places that the lane's vec4 goes to */
-function storeRow(value: string, loads: number): string {
-  return `var shift = 0.0;
-      if (sizes.biased != 0u) { shift = bias[o]; }
-      var value = ${value} + shift;
-      ${ACTIVATE_VALUE}
-      let channel = o * sizes.plane;
-      if (sizes.accumulate != 0u) {
-        value += vec4f(${listed(loads, (i) => `result[channel + to${i}]`)});
-      }
-${each(loads, (i) => [
-  `if (isMine${i}) { result[channel + to${i}] = value${loads === 1 ? '' : `.${COMPONENTS[i]}`}; }`,
-])}`;
-}
-
-/** WGSL that stores a tile, its sums picked by an index. */
-function storeByIndex(rowsPerLane: number, loads: number): string {
-  return `// A loop whose bound the driver cannot see: unrolled, the stores would be most of the code.
-    for (var o = block * ${rowsPerLane}u; o < last; o++) {
-      ${storeRow(`sums[o % ${rowsPerLane}u]`, loads)}
-    }`;
-}
-
-/** The same, sums called by their names. */
-function storeByName(rowsPerLane: number, loads: number): string {
-  const sums = { rowsPerLane, names: (row: number) => [`sum${row}`] };
-  return storeInRounds(sums, `block * ${rowsPerLane}u`, ([sum]) => storeRow(sum, loads));
 }
 
 /** WGSL of a step: loads, then for every row its products with four channels. */

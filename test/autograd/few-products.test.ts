@@ -32,7 +32,7 @@ const FORWARD: readonly KernelCase[] = [
   // Enough outputs for two vec4s a lane, whole ones and ragged ones.
   { image: [1, 3, 46, 48], rows: 256, kernel: 3, stride: 1, reflect: true, bias: true },
   { ...HALVING, image: [2, 2, 61, 67], rows: 257, bias: true, activation: LEAKY },
-  // More products than are loaded at once: a vec4 a lane and two, channels that rounds of eight divide and that they do not.
+  // More products than are loaded at once: a vec4 a lane and two, channels in blocks of four and of one.
   { ...POINT, image: [1, 64, 5, 7], rows: 256, bias: true, activation: LEAKY },
   { ...POINT, image: [2, 48, 15, 15], rows: 192, slice: { first: 1, channels: 200 } },
   { ...POINT, image: [2, 49, 9, 11], rows: 131 },

@@ -1,12 +1,12 @@
 /** Tiles of many sums whose rows are stored in rounds, by name, against the f64 reference. */
 import { suite as createSuite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { storesInRounds } from '../../kernels/conv2d/store-rounds.ts';
+import { storeRows } from '../../kernels/conv2d/store-rows.ts';
 import { RandomStream } from '../../src/autograd/philox.ts';
 import { openNodeGpu } from '../../src/node.ts';
 import { errorsOf, type KernelCase, outcomes } from '../support/convolution-outcomes.ts';
 
-const suite = createSuite('store rounds');
+const suite = createSuite('store rows');
 const gpu = await openNodeGpu();
 suite.after(() => gpu.close());
 
@@ -28,7 +28,7 @@ const DATA: readonly KernelCase[] = [
 ];
 
 suite('forward passes and data gradients agree with the reference', async () => {
-  const random = new RandomStream(29, 'store-rounds');
+  const random = new RandomStream(29, 'store-rows');
   for (const [cases, pass] of [
     [FORWARD, 'forward'],
     [DATA, 'data-gradient'],
@@ -42,9 +42,20 @@ suite('forward passes and data gradients agree with the reference', async () => 
 });
 
 suite('only many sums that are stored one by one are', () => {
-  assert.ok(storesInRounds(20, false));
-  assert.not(storesInRounds(19, false), 'few sums');
-  assert.not(storesInRounds(32, true), 'whole vec4s');
+  const inRounds = (count: number, isWhole: boolean): boolean => {
+    const sums = Array.from({ length: count }, (_, r) => [`sum${r}`]);
+    const { start, rows } = storeRows(
+      sums,
+      (row) => row,
+      isWhole,
+      (vector) => `store(${vector});`,
+    );
+    assert.is(start.includes('array'), rows.includes('sums['), 'an array where it is indexed');
+    return !rows.includes('sums[');
+  };
+  assert.ok(inRounds(20, false));
+  assert.not(inRounds(19, false), 'few sums');
+  assert.not(inRounds(32, true), 'whole vec4s');
 });
 
 suite.run();
