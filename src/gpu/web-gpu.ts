@@ -1,8 +1,10 @@
 /** Opening a device where `navigator.gpu` is: pages and workers. */
 import { GpuError } from '../errors.ts';
+import { onDemand } from '../on-demand.ts';
 import type { Gpu, GpuOptions } from './gpu.ts';
 import { openAdapter, useDevice } from './open-gpu.ts';
-import { databaseTuningStore } from './tuning/database-store.ts';
+import type { TuningStore } from './tuning/records.ts';
+import type { TuneChoice } from './tuning/tune-mode.ts';
 
 export interface OpenGpuOptions extends Omit<GpuOptions, 'ownsDevice'> {
   /** A device that the page already has: it is used, and left alone by `close`. */
@@ -16,18 +18,25 @@ export interface OpenGpuOptions extends Omit<GpuOptions, 'ownsDevice'> {
 /**
  * Opens the GPU of a page or worker, or takes the given device or adapter.
  * @throws GpuError `unsupported` where there is no WebGPU and `no-adapter` where it has no adapter,
- *   both saying what to do
+ *   both saying what to do; DataError if the code for `tune` cannot be fetched
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const { device, adapter, powerPreference, ...given } = options;
   const rest = {
-    tuningStore: databaseTuningStore(),
+    tuningStore: await storeFor(options.tune),
     // Browsers compile shaders, and renew their compilers, themselves.
     runtime: globalThis.navigator?.userAgent ?? '',
     ...given,
   };
   if (device) return useDevice(device, rest);
   return openAdapter(adapter ?? (await requestAdapter(powerPreference)), rest);
+}
+
+/** Where measurements of kernels are kept: code that pages which measure nothing do not carry. */
+async function storeFor(tune: TuneChoice = 'off'): Promise<TuningStore | undefined> {
+  if (tune === 'off') return undefined;
+  const load = () => import('./tuning/database-store.ts');
+  return (await onDemand('the code for tuning', load)).databaseTuningStore();
 }
 
 async function requestAdapter(
